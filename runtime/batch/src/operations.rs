@@ -1,0 +1,176 @@
+//! Operations: what a guest call answers.
+
+use crate::batch::Batch;
+use crate::column::{Bits, BytesColumn, Fixed, Headers};
+use crate::error::FormatError;
+use crate::layout::tag;
+use crate::records::HeaderIter;
+
+/// What an operation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum OpKind {
+    /// Send the input record that is the cause, unchanged, to output `target`.
+    Forward = 1,
+    /// Send a new record to output `target`.
+    Emit = 2,
+    /// Put `value` under `key` into store `target`.
+    Put = 3,
+    /// Delete `key` from store `target`.
+    Delete = 4,
+    /// Delete every key of store `target` that starts with `key`.
+    DeletePrefix = 5,
+    /// Append `value` to what store `target` holds under `key`.
+    Append = 6,
+    /// Set the timer (`target`, `key`) to fire when time has passed `timestamp`; `value` comes
+    /// back with it. Setting it again moves it.
+    SetTimer = 7,
+    /// Cancel the timer (`target`, `key`).
+    CancelTimer = 8,
+    /// Send the cause to the dead letters; `value` is the reason.
+    Reject = 9,
+    /// Take back what this call did from the cause on, and call again after `ttl` ms.
+    Retry = 10,
+    /// Fire the window of the group that is the cause now.
+    FireWindow = 11,
+    /// Drop the contents of the window of the group that is the cause.
+    PurgeWindow = 12,
+    /// Set the accumulator of the group that is the cause to `value`.
+    Accumulator = 13,
+}
+
+impl OpKind {
+    /// The kind with this number, if the layout has one.
+    #[must_use]
+    pub fn from_u8(number: u8) -> Option<Self> {
+        use OpKind::*;
+        const ALL: [OpKind; 13] = [
+            Forward, Emit, Put, Delete, DeletePrefix, Append, SetTimer, CancelTimer, Reject, Retry,
+            FireWindow, PurgeWindow, Accumulator,
+        ];
+        ALL.get((number as usize).wrapping_sub(1)).copied()
+    }
+}
+
+/// The rows of a batch of operations.
+#[derive(Debug, Clone, Copy)]
+pub struct Operations<'a> {
+    batch: Batch<'a>,
+    kinds: Option<Fixed<'a, u8>>,
+    causes: Fixed<'a, u32>,
+    targets: Option<Fixed<'a, u16>>,
+    keys: Option<BytesColumn<'a>>,
+    values: Option<BytesColumn<'a>>,
+    timestamps: Option<Fixed<'a, i64>>,
+    timestamps_valid: Option<Bits<'a>>,
+    partitions: Option<Fixed<'a, i32>>,
+    ttls: Option<Fixed<'a, i64>>,
+    schemas: Option<Fixed<'a, u32>>,
+    headers: Option<Headers<'a>>,
+}
+
+/// One operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation<'a> {
+    /// Its index in the list.
+    pub row: usize,
+    /// What it does.
+    pub kind: OpKind,
+    /// The row, group or timer of the input that caused it.
+    pub cause: u32,
+    /// Index of the output, store or timer.
+    pub target: u16,
+    /// The key.
+    pub key: Option<&'a [u8]>,
+    /// The value.
+    pub value: Option<&'a [u8]>,
+    /// The timestamp; `None` inherits the cause's.
+    pub timestamp: Option<i64>,
+    /// The output partition; `None` is chosen by key.
+    pub partition: Option<u32>,
+    /// Time to live or time to wait in ms; 0 is none.
+    pub ttl: i64,
+    /// Schema version of a stored value.
+    pub schema: u32,
+}
+
+impl<'a> Operations<'a> {
+    pub(crate) fn of(batch: Batch<'a>) -> Result<Self, FormatError> {
+        Ok(Self {
+            batch,
+            kinds: batch.fixed(tag::OP_KIND),
+            causes: batch.fixed(tag::CAUSE).ok_or(FormatError::Missing(tag::CAUSE))?,
+            targets: batch.fixed(tag::TARGET),
+            keys: batch.var(tag::KEY),
+            values: batch.var(tag::VALUE),
+            timestamps: batch.fixed(tag::TIMESTAMP),
+            timestamps_valid: batch.column(tag::TIMESTAMP_VALID).map(Bits),
+            partitions: batch.fixed(tag::PARTITION),
+            ttls: batch.fixed(tag::TTL),
+            schemas: batch.fixed(tag::SCHEMA),
+            headers: batch.headers(),
+        })
+    }
+
+    /// Number of operations.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.batch.rows()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The causes, where every operation is a forward to output 0: what a filter answers.
+    #[must_use]
+    pub fn plain_forwards(&self) -> Option<Fixed<'a, u32>> {
+        (self.kinds.is_none() && self.targets.is_none()).then_some(self.causes)
+    }
+
+    /// The headers of the operation at `row`.
+    #[must_use]
+    pub fn headers(&self, row: usize) -> HeaderIter<'a> {
+        HeaderIter::new(self.headers, row)
+    }
+
+    /// The operation at `row`. An unknown kind reads as `Forward`: validate first.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, row: usize) -> Operation<'a> {
+        let kind = self.kinds.map_or(OpKind::Forward as u8, |column| column.get(row));
+        let has_time = self.timestamps_valid.is_none_or(|valid| valid.get(row));
+        Operation {
+            row,
+            kind: OpKind::from_u8(kind).unwrap_or(OpKind::Forward),
+            cause: self.causes.get(row),
+            target: self.targets.map_or(0, |column| column.get(row)),
+            key: self.keys.and_then(|column| column.get(row)),
+            value: self.values.and_then(|column| column.get(row)),
+            timestamp: self.timestamps.filter(|_| has_time).map(|column| column.get(row)),
+            partition: self.partitions.and_then(|column| u32::try_from(column.get(row)).ok()),
+            ttl: self.ttls.map_or(0, |column| column.get(row)),
+            schema: self.schemas.map_or(0, |column| column.get(row)),
+        }
+    }
+
+    /// All operations in order.
+    pub fn iter(&self) -> impl Iterator<Item = Operation<'a>> + use<'a> {
+        let operations = *self;
+        (0..operations.len()).map(move |row| operations.get(row))
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), FormatError> {
+        let Some(kinds) = self.kinds else { return Ok(()) };
+        match kinds.iter().position(|kind| OpKind::from_u8(kind).is_none()) {
+            Some(row) => Err(FormatError::Value {
+                tag: tag::OP_KIND,
+                row: row as u32,
+                what: "unknown kind of operation: the guest is newer than this host",
+            }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A commit: everything that one step of a task makes real, at once or not at all.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Domain, Error, Result};
+use crate::ids::{TaskId, TopicName, TopicPartition};
+
+/// How far a task has read one of its inputs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The partition.
+    pub input: TopicPartition,
+    /// The offset to be read next.
+    pub next: u64,
+}
+
+/// What a task knows of the event time of one of its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputProgress {
+    /// Highest event time so far, ms; `i64::MIN` before the first record.
+    pub highest: i64,
+    /// The input's watermark, ms: everything before it has arrived.
+    pub watermark: i64,
+    /// Whether the input is idle and is not waited for.
+    pub idle: bool,
+}
+
+/// Records for one partition of an output topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputBatch {
+    /// The topic.
+    pub topic: TopicName,
+    /// The partition.
+    pub partition: u32,
+    /// Number of records.
+    pub rows: u32,
+    /// The highest timestamp among them, ms.
+    pub max_timestamp: i64,
+    /// A batch of kind `Records`.
+    pub batch: Bytes,
+}
+
+/// What a task wants to become real.
+#[derive(Debug)]
+pub struct Commit<'a> {
+    /// The task.
+    pub task: &'a TaskId,
+    /// Positions, progress and state changes.
+    pub record: &'a TaskRecord,
+    /// Output records, dead letters and late records among them; each partition at most once.
+    pub outputs: &'a [OutputBatch],
+}
+
+/// The part of a commit that the task itself reads back when it starts again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TaskRecord {
+    /// Positions, progress and the decisions that a replay must repeat.
+    pub meta: TaskMeta,
+    /// State and timer changes, in order: a batch of kind `Operations`, or empty. Targets are the
+    /// indexes of the task's stores; see the state crate.
+    pub changes: Bytes,
+}
+
+/// Positions, progress and decisions of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TaskMeta {
+    /// The deployment whose code ran.
+    pub deployment: u64,
+    /// Wall time that was recorded for this commit, ms.
+    pub time_ms: i64,
+    /// Where each input stands behind this commit.
+    pub positions: Vec<Position>,
+    /// Event-time progress, in the order of `positions`.
+    pub progress: Vec<InputProgress>,
+    /// The task's watermark behind this commit, ms.
+    pub watermark: i64,
+    /// What the instance's `save` answered, where it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_bytes")]
+    pub saved: Option<Vec<u8>>,
+}
+
+mod optional_bytes {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &Option<Vec<u8>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Vec<u8>>, D::Error> {
+        Vec::<u8>::deserialize(deserializer).map(Some)
+    }
+}
+
+impl TaskRecord {
+    /// The record as bytes: length of the meta part (u32), the meta part as MessagePack, zeros up
+    /// to a multiple of eight, the changes.
+    ///
+    /// # Errors
+    /// None in practice: the meta part has nothing that MessagePack cannot hold.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let meta = rmp_serde::to_vec_named(&self.meta).map_err(|error| {
+            Error::new("E-INTERNAL", Domain::Internal, "cannot encode a commit").caused_by(error)
+        })?;
+        let start = (4 + meta.len()).next_multiple_of(8);
+        let mut out = Vec::with_capacity(start + self.changes.len());
+        out.extend_from_slice(&(meta.len() as u32).to_le_bytes());
+        out.extend_from_slice(&meta);
+        out.resize(start, 0);
+        out.extend_from_slice(&self.changes);
+        Ok(out)
+    }
+
+    /// The record that these bytes hold; the changes are a slice of them.
+    ///
+    /// # Errors
+    /// `E-COMMIT-FORMAT` where they hold none.
+    pub fn decode(bytes: &Bytes) -> Result<Self> {
+        let broken = |what: &str| {
+            Error::new("E-COMMIT-FORMAT", Domain::Internal, format!("a task record {what}"))
+        };
+        let length = bytes.first_chunk().ok_or_else(|| broken("has no length"))?;
+        let end = 4 + u32::from_le_bytes(*length) as usize;
+        let meta = bytes.get(4..end).ok_or_else(|| broken("is cut short"))?;
+        let meta = rmp_serde::from_slice(meta)
+            .map_err(|error| broken("has a meta part that cannot be read").caused_by(error))?;
+        let start = end.next_multiple_of(8).min(bytes.len());
+        Ok(Self { meta, changes: bytes.slice(start..) })
+    }
+}

@@ -1,0 +1,29 @@
+//! What all of Pelton's crates share: ids, limits, errors, and the traits between the engine and
+//! the world: [`Source`], [`Sink`], [`Guest`], [`Clock`].
+//!
+//! **Invariant:** nothing here does I/O, knows the wall clock or starts a thread.
+
+mod clock;
+mod commit;
+mod declaration;
+mod error;
+mod fault;
+mod guest;
+mod ids;
+pub mod limits;
+mod partition;
+mod sink;
+mod source;
+pub mod window;
+
+pub use clock::{Clock, ManualClock};
+pub use commit::{Commit, InputProgress, OutputBatch, Position, TaskMeta, TaskRecord};
+pub use declaration::{Declaration, StoreDeclaration, StoreKind, TimeDomain, TimerDeclaration};
+pub use error::{Coded, Domain, Error, Result};
+pub use fault::{Fault, FaultKind};
+pub use guest::{BoxFuture, Environment, Guest, GuestFactory, LogLevel, SharedEnvironment};
+pub use ids::{FunctionId, NameError, TaskId, TenantId, TopicName, TopicPartition};
+pub use limits::Limits;
+pub use partition::{murmur2, partition_for_key};
+pub use sink::{Committed, Recovered, Sink, SnapshotReader, SnapshotWriter};
+pub use source::{Fetch, Offsets, Producer, Source, Start};

@@ -1,0 +1,106 @@
+//! Where records come from.
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::ids::TopicPartition;
+
+/// Where to start reading a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record that is there.
+    Earliest,
+    /// Behind the newest record.
+    Latest,
+    /// At this offset; where retention has passed it, at the oldest record behind it.
+    Offset(u64),
+    /// At the first record whose timestamp (ms) is not before this.
+    Time(i64),
+}
+
+/// Offsets of the records of a fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offsets {
+    /// This one and those that follow it, without a gap.
+    From(u64),
+    /// One for each record, rising.
+    Each(Vec<u64>),
+}
+
+impl Offsets {
+    /// The offset of the record at `row`; the row must be there.
+    #[must_use]
+    pub fn get(&self, row: usize) -> u64 {
+        match self {
+            Self::From(first) => first + row as u64,
+            Self::Each(all) => all[row],
+        }
+    }
+}
+
+/// The task that wrote a batch, and its watermark when it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Producer {
+    /// A number for the task, the same for as long as the topic lives.
+    pub task: u64,
+    /// Its watermark, ms.
+    pub watermark: i64,
+}
+
+/// Records of one partition, in order.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    /// A batch of kind `Records`, already checked where it came from outside.
+    pub batch: Bytes,
+    /// Number of records.
+    pub rows: usize,
+    /// Their offsets.
+    pub offsets: Offsets,
+    /// The offset to go on from.
+    pub next: u64,
+    /// Who wrote it, where it was a task of Pelton's.
+    pub producer: Option<Producer>,
+}
+
+/// Partitions that are read in order from a position. One source serves one task; nothing of it
+/// blocks. Inputs are numbered in the order in which they were assigned.
+pub trait Source: Send {
+    /// Takes these partitions to read, in place of those before.
+    ///
+    /// # Errors
+    /// Where a topic or partition does not exist: the error names it.
+    fn assign(&mut self, inputs: &[(TopicPartition, Start)]) -> Result<()>;
+
+    /// The next records of an input: one stored batch as it is, or the rest of it behind the
+    /// position. `None` where there is nothing to read now.
+    ///
+    /// # Errors
+    /// A storage error; a retryable one may pass.
+    fn fetch(&mut self, input: usize) -> Result<Option<Fetch>>;
+
+    /// Moves the read position of an input.
+    ///
+    /// # Errors
+    /// Where the offset is beyond the end.
+    fn seek(&mut self, input: usize, offset: u64) -> Result<()>;
+
+    /// The offset to be read next, once `assign` has resolved where it starts.
+    ///
+    /// # Errors
+    /// A storage error.
+    fn position(&mut self, input: usize) -> Result<u64>;
+
+    /// The offset behind the last record that can be read now. `end - position` is the lag.
+    ///
+    /// # Errors
+    /// A storage error.
+    fn end(&mut self, input: usize) -> Result<u64>;
+
+    /// Stops or resumes delivery for an input; a paused input fetches nothing and wakes nobody.
+    fn pause(&mut self, input: usize, paused: bool);
+
+    /// Ready once any input may have something to fetch. Registers the waker otherwise.
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()>;
+}

@@ -1,0 +1,136 @@
+//! How records are put into windows.
+
+use serde::{Deserialize, Serialize};
+
+/// A window: `start` inclusive, `end` exclusive, ms since the Unix epoch. Windows are ordered by
+/// end, then start: the order in which they fire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Inclusive start.
+    pub start: i64,
+    /// Exclusive end.
+    pub end: i64,
+}
+
+impl Ord for Window {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.end, self.start).cmp(&(other.end, other.start))
+    }
+}
+
+impl PartialOrd for Window {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Which windows a record belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Assigner {
+    /// Windows of `size_ms`, one behind the other, aligned to the epoch.
+    Tumbling {
+        /// Length of a window, at least 1.
+        size_ms: i64,
+    },
+    /// Windows of `size_ms` that start every `advance_ms`.
+    Hopping {
+        /// Length of a window, at least 1.
+        size_ms: i64,
+        /// Distance of window starts, from 1 to `size_ms`.
+        advance_ms: i64,
+    },
+}
+
+impl Assigner {
+    /// The windows that hold `timestamp`, earliest first. Windows that i64 cannot hold are left
+    /// out.
+    pub fn windows(&self, timestamp: i64) -> impl Iterator<Item = Window> + use<> {
+        let (size, advance) = match *self {
+            Self::Tumbling { size_ms } => (size_ms, size_ms),
+            Self::Hopping { size_ms, advance_ms } => (size_ms, advance_ms),
+        };
+        let last = timestamp.checked_sub(timestamp.rem_euclid(advance));
+        let count = if size == advance { 1 } else { (size - 1) / advance + 1 };
+        (0..count).rev().filter_map(move |back| {
+            let start = last?.checked_sub(back.checked_mul(advance)?)?;
+            let end = start.checked_add(size)?;
+            (end > timestamp).then_some(Window { start, end })
+        })
+    }
+
+    /// Why the settings make no sense, if they do not.
+    ///
+    /// # Errors
+    /// A sentence that names the setting.
+    pub fn check(&self) -> Result<(), String> {
+        match *self {
+            Self::Tumbling { size_ms } | Self::Hopping { size_ms, .. } if size_ms < 1 => {
+                Err(format!("the window size is {size_ms} ms; it must be at least 1 ms"))
+            }
+            Self::Hopping { size_ms, advance_ms } if !(1..=size_ms).contains(&advance_ms) => {
+                Err(format!(
+                    "the window advance is {advance_ms} ms; it must be from 1 ms to the size, \
+                     {size_ms} ms"
+                ))
+            }
+            Self::Hopping { size_ms, advance_ms } if size_ms / advance_ms > 1_000 => Err(format!(
+                "a record would belong to {} windows; at most 1000 (size {size_ms} ms, advance \
+                 {advance_ms} ms)",
+                size_ms / advance_ms
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a function is called with when a window fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// All the records of the window.
+    Contents,
+    /// The accumulator that calls of kind `Accumulate` have built up.
+    Incremental,
+}
+
+/// The windows that the host keeps for a function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowSpec {
+    /// Which windows a record belongs to.
+    pub assigner: Assigner,
+    /// What the function is called with.
+    pub shape: Shape,
+    /// How long after its end a window takes late records, ms.
+    pub grace_ms: i64,
+    /// Index of the declared output that gets the records that are later than that.
+    pub late_output: Option<u16>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tumbling_windows_align_to_the_epoch_on_both_sides() {
+        let windows = |t| Assigner::Tumbling { size_ms: 10 }.windows(t).collect::<Vec<_>>();
+        assert_eq!(windows(0), [Window { start: 0, end: 10 }]);
+        assert_eq!(windows(9), [Window { start: 0, end: 10 }]);
+        assert_eq!(windows(-1), [Window { start: -10, end: 0 }]);
+    }
+
+    #[test]
+    fn a_record_belongs_to_every_hopping_window_around_it() {
+        let hopping = Assigner::Hopping { size_ms: 10, advance_ms: 4 };
+        let starts: Vec<_> = hopping.windows(12).map(|w| w.start).collect();
+        assert_eq!(starts, [4, 8, 12]);
+        assert!(hopping.windows(13).all(|w| w.start <= 13 && 13 < w.end));
+    }
+
+    #[test]
+    fn timestamps_at_both_ends_of_i64_have_no_window_that_overflows() {
+        let hopping = Assigner::Hopping { size_ms: 10, advance_ms: 3 };
+        assert!(hopping.windows(i64::MAX).all(|w| w.start < w.end));
+        assert!(hopping.windows(i64::MIN).all(|w| w.start < w.end));
+    }
+}
