@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::declaration::{StoreDeclaration, TimerDeclaration};
 use crate::error::{Domain, Error, Result};
 use crate::ids::{TaskId, TopicName, TopicPartition};
 
@@ -75,9 +76,22 @@ pub struct TaskMeta {
     pub progress: Vec<InputProgress>,
     /// The task's watermark behind this commit, ms.
     pub watermark: i64,
+    /// Names of the stores and timers that the targets in the changes mean, where they may differ
+    /// from those of the record before: in the first record after a start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
     /// What the instance's `save` answered, where it changed.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_bytes")]
     pub saved: Option<Vec<u8>>,
+}
+
+/// Stores and timers, in the order of their indexes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Layout {
+    /// The stores.
+    pub stores: Vec<StoreDeclaration>,
+    /// The timers.
+    pub timers: Vec<TimerDeclaration>,
 }
 
 mod optional_bytes {

@@ -1,0 +1,110 @@
+//! What a guest may ask for during a call.
+
+use std::sync::Arc;
+
+use pelton_batch::Batch;
+use pelton_core::{Environment, Fault, FaultKind, LogLevel};
+use pelton_state::TaskState;
+
+use crate::config::TaskConfig;
+use crate::random::{random, seed};
+use crate::slice::Slice;
+use crate::telemetry::Telemetry;
+
+/// The environment of one call. It holds the task's state only as long as the call.
+pub(crate) struct TaskEnvironment {
+    pub(crate) config: Arc<TaskConfig>,
+    pub(crate) state: Arc<TaskState>,
+    pub(crate) telemetry: Arc<dyn Telemetry>,
+    pub(crate) slice: Slice,
+    pub(crate) time_ms: i64,
+    pub(crate) watermark: i64,
+    /// Tells calls without rows (windows, timers) apart: the first unit's time.
+    pub(crate) salt: u64,
+}
+
+impl Environment for TaskEnvironment {
+    fn get_many(&self, store: u16, keys: &[u8]) -> Result<Vec<u8>, Fault> {
+        let malformed = |error: pelton_batch::FormatError| {
+            Fault::new(FaultKind::Malformed, format!("keys of a multi-get: {error}"))
+        };
+        let batch = Batch::parse(keys).map_err(malformed)?;
+        batch.validate().map_err(malformed)?;
+        let keys = batch.records().map_err(malformed)?;
+        self.state.get_many(store, &keys).map_err(state_fault)
+    }
+
+    fn scan(
+        &self,
+        store: u16,
+        start: &[u8],
+        end: Option<&[u8]>,
+        limit: u32,
+        reverse: bool,
+    ) -> Result<Vec<u8>, Fault> {
+        self.state.scan(store, start, end, limit as usize, reverse).map_err(state_fault)
+    }
+
+    fn now(&self, row: u32) -> i64 {
+        self.slice.timestamp(row as usize).unwrap_or(self.time_ms)
+    }
+
+    fn watermark(&self) -> i64 {
+        self.watermark
+    }
+
+    fn random(&self, row: u32, draw: u32) -> u64 {
+        let function = self.config.id.function.to_string();
+        match self.slice.locate(row as usize) {
+            Some((piece, at)) => {
+                let input = &self.config.inputs[piece.input].partition;
+                let seed = seed(&[
+                    function.as_bytes(),
+                    input.cluster.as_bytes(),
+                    input.topic.to_string().as_bytes(),
+                    &input.partition.to_le_bytes(),
+                ]);
+                random(seed, piece.fetch.offsets.get(at), draw)
+            }
+            None => {
+                let partition = self.config.id.partition.to_le_bytes();
+                let seed = seed(&[function.as_bytes(), b"unit", &partition]);
+                random(seed ^ self.salt, u64::from(row), draw)
+            }
+        }
+    }
+
+    fn config(&self, name: &str) -> Option<String> {
+        self.config.settings.entries.get(name).cloned()
+    }
+
+    fn config_entries(&self) -> Vec<(String, String)> {
+        self.config.settings.entries.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
+    fn secret(&self, name: &str) -> Option<String> {
+        self.config.settings.secrets.get(name).cloned()
+    }
+
+    fn log(&self, level: LogLevel, message: &str) {
+        self.telemetry.log(&self.config.id, level, message);
+    }
+
+    fn counter(&self, name: &str, amount: f64) {
+        self.telemetry.counter(&self.config.id, name, amount);
+    }
+
+    fn gauge(&self, name: &str, value: f64) {
+        self.telemetry.gauge(&self.config.id, name, value);
+    }
+}
+
+/// A state error as a fault of the guest.
+pub(crate) fn state_fault(error: pelton_state::StateError) -> Fault {
+    use pelton_core::Coded;
+    let kind = match error.code() {
+        "E-STATE-UNKNOWN-STORE" | "E-STATE-NOT-ORDERED" => FaultKind::UnknownTarget,
+        _ => FaultKind::StateSize,
+    };
+    Fault::new(kind, error.to_string())
+}

@@ -1,0 +1,161 @@
+//! Inputs: fetched batches wait here until a call has consumed them and the call is committed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use pelton_core::{Fetch, Result, Source};
+
+use crate::config::InputConfig;
+use crate::slice::{Piece, Slice};
+
+/// One input of a task.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) config: InputConfig,
+    /// The offset to be read next, behind everything that is committed.
+    pub(crate) next: u64,
+    /// Since when (recorded time, ms) the input has had nothing, where it has nothing.
+    pub(crate) empty_since: Option<i64>,
+    /// A bounded input that has been read to its end.
+    pub(crate) ended: bool,
+    queue: VecDeque<Arc<Fetch>>,
+    /// Records of the first batch in the queue that are committed.
+    consumed: usize,
+    queued: usize,
+}
+
+impl Input {
+    pub(crate) fn new(config: InputConfig, next: u64) -> Self {
+        let queue = VecDeque::new();
+        Self { config, next, empty_since: None, ended: false, queue, consumed: 0, queued: 0 }
+    }
+
+    /// Records that wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Fetches until `rows` records wait or there is nothing more now.
+    pub(crate) fn fill(
+        &mut self,
+        source: &mut dyn Source,
+        index: usize,
+        rows: usize,
+    ) -> Result<()> {
+        while self.queued < rows {
+            let Some(fetch) = source.fetch(index)? else { break };
+            if fetch.rows == 0 {
+                self.next = self.next.max(fetch.next);
+                continue;
+            }
+            self.queued += fetch.rows;
+            self.queue.push_back(Arc::new(fetch));
+        }
+        Ok(())
+    }
+
+    /// Pieces of up to `rows` records and about `bytes` bytes from the record `skip` on. At least
+    /// one record where there is one.
+    fn pieces(&self, index: usize, skip: usize, rows: usize, bytes: usize, slice: &mut Slice) {
+        let mut skip = skip + self.consumed;
+        let (mut rows, mut bytes) = (rows, bytes as u64);
+        for fetch in &self.queue {
+            if rows == 0 {
+                return;
+            }
+            if skip >= fetch.rows {
+                skip -= fetch.rows;
+                continue;
+            }
+            let per_row = (fetch.batch.len() as u64 / fetch.rows as u64).max(1);
+            let fit = usize::try_from(bytes / per_row).unwrap_or(usize::MAX);
+            let fit = if slice.rows == 0 { fit.max(1) } else { fit };
+            let take = rows.min(fetch.rows - skip).min(fit);
+            if take == 0 {
+                return;
+            }
+            let fetch_rows = skip..skip + take;
+            slice.push(Piece { input: index, fetch: Arc::clone(fetch), rows: fetch_rows });
+            rows -= take;
+            bytes = bytes.saturating_sub(per_row * take as u64);
+            if take < fetch.rows - skip {
+                return;
+            }
+            skip = 0;
+        }
+    }
+
+    /// The fetched batch and row of the `ahead`-th record that waits.
+    fn peek(&self, ahead: usize) -> Option<(&Arc<Fetch>, usize)> {
+        let mut at = ahead + self.consumed;
+        for fetch in &self.queue {
+            if at < fetch.rows {
+                return Some((fetch, at));
+            }
+            at -= fetch.rows;
+        }
+        None
+    }
+
+    /// Lets go of the records of `piece`, which must be the next ones.
+    pub(crate) fn consume(&mut self, piece: &Piece) {
+        debug_assert_eq!(piece.rows.start, self.consumed);
+        self.next = piece.next();
+        self.queued -= piece.rows.len();
+        self.consumed = piece.rows.end;
+        if self.queue.front().is_some_and(|front| front.rows == self.consumed) {
+            self.queue.pop_front();
+            self.consumed = 0;
+        }
+    }
+}
+
+/// The next records of all inputs, at most `rows` and about `bytes`. Several inputs merge by
+/// (timestamp, input, offset); an input that is empty, has not ended and is not `idle` is waited
+/// for.
+pub(crate) fn select(
+    inputs: &[Input],
+    idle: impl Fn(usize) -> bool,
+    rows: usize,
+    bytes: usize,
+) -> Slice {
+    let mut slice = Slice::default();
+    if let [only] = inputs {
+        only.pieces(0, 0, rows, bytes, &mut slice);
+        return slice;
+    }
+    let mut taken = vec![0; inputs.len()];
+    let mut used = 0;
+    while slice.rows < rows && (used < bytes || slice.rows == 0) {
+        let mut first: Option<(i64, usize)> = None;
+        for (index, input) in inputs.iter().enumerate() {
+            let Some((fetch, row)) = input.peek(taken[index]) else {
+                if input.ended || idle(index) {
+                    continue;
+                }
+                return slice;
+            };
+            let timestamp = timestamp_of(fetch, row);
+            if first.is_none_or(|(earliest, _)| timestamp < earliest) {
+                first = Some((timestamp, index));
+            }
+        }
+        let Some((_, index)) = first else { return slice };
+        let Some((fetch, row)) = inputs[index].peek(taken[index]) else { return slice };
+        taken[index] += 1;
+        used += fetch.batch.len() / fetch.rows.max(1);
+        match slice.pieces.last_mut() {
+            Some(last) if Arc::ptr_eq(&last.fetch, fetch) && last.rows.end == row => {
+                last.rows.end += 1;
+                slice.rows += 1;
+            }
+            _ => slice.push(Piece { input: index, fetch: Arc::clone(fetch), rows: row..row + 1 }),
+        }
+    }
+    slice
+}
+
+fn timestamp_of(fetch: &Fetch, row: usize) -> i64 {
+    let records = pelton_batch::Batch::parse(&fetch.batch).and_then(|batch| batch.records());
+    records.map_or(0, |records| records.timestamp(row))
+}

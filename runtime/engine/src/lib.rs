@@ -1,0 +1,40 @@
+//! The engine: what a task does with records, and what it commits.
+//!
+//! A [`Task`] reads slices of its inputs, calls its guest, turns the answer into state changes and
+//! output batches, and hands all of it to its sink as one commit. When to cut a slice, when a
+//! window fires, what to do after a fault are pure functions over observed facts.
+//!
+//! **Invariant:** no I/O, no clock and no thread of its own: sources, sinks, guests and the clock
+//! are handed in, so that the whole engine runs under a seeded simulation.
+
+mod apply;
+mod call;
+mod config;
+mod dead_letters;
+mod due;
+mod environment;
+mod faults;
+mod input;
+pub mod memory;
+mod outputs;
+mod peers;
+mod plan;
+mod pool;
+mod progress;
+mod random;
+pub mod scheduler;
+mod slice;
+mod task;
+mod telemetry;
+mod windows;
+
+pub use config::{
+    InputConfig, NullKey, OnPoison, OutputTopic, RetryPolicy, Settings, TaskConfig,
+};
+pub use faults::{Decision, decide};
+pub use peers::Peers;
+pub use pool::GuestPool;
+pub use progress::EventClock;
+pub use random::random;
+pub use task::{Parts, Step, Task};
+pub use telemetry::{Counters, NoTelemetry, Telemetry};

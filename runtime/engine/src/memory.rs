@@ -1,0 +1,310 @@
+//! A log in memory: source and sink for tests, for the SDK's harness and as a model of what the
+//! others must do.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use pelton_batch::RecordsBuilder;
+use pelton_core::{
+    BoxFuture, Commit, Committed, Domain, Error, Fetch, Offsets, OutputBatch, Recovered, Result,
+    Sink, SnapshotWriter, Source, Start, TaskId, TaskRecord, TopicName, TopicPartition,
+};
+
+#[derive(Debug, Default)]
+struct Partition {
+    batches: Vec<(u64, usize, i64, Bytes)>,
+    end: u64,
+}
+
+#[derive(Default)]
+struct TaskLog {
+    owner: u64,
+    records: Vec<(u64, TaskRecord)>,
+    snapshot: Option<(u64, Bytes)>,
+}
+
+#[derive(Default)]
+struct Inner {
+    topics: BTreeMap<TopicName, Vec<Partition>>,
+    tasks: BTreeMap<TaskId, TaskLog>,
+    sequence: u64,
+    wakers: Vec<Waker>,
+    full: bool,
+}
+
+impl Inner {
+    fn partition(&mut self, topic: &TopicName, partition: u32) -> Result<&mut Partition> {
+        let partitions = self.topics.get_mut(topic);
+        partitions.and_then(|all| all.get_mut(partition as usize)).ok_or_else(|| {
+            let text = format!("there is no partition {partition} of topic {topic}; create it");
+            Error::new("E-TOPIC-UNKNOWN", Domain::User, text)
+        })
+    }
+
+    fn append(&mut self, output: &OutputBatch) -> Result<()> {
+        let log = self.partition(&output.topic, output.partition)?;
+        let rows = output.rows as usize;
+        log.batches.push((log.end, rows, output.max_timestamp, output.batch.clone()));
+        log.end += u64::from(output.rows);
+        Ok(())
+    }
+}
+
+/// Topics and tasks in memory. Clones are the same log.
+#[derive(Clone, Default)]
+pub struct MemoryLog(Arc<Mutex<Inner>>);
+
+impl MemoryLog {
+    /// An empty log.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Creates a topic, or leaves it as it is where it is there already.
+    pub fn create(&self, topic: &TopicName, partitions: u32) {
+        let new = || (0..partitions).map(|_| Partition::default()).collect();
+        self.lock().topics.entry(topic.clone()).or_insert_with(new);
+    }
+
+    /// Appends records to a partition as one batch, and empties the builder.
+    ///
+    /// # Errors
+    /// `E-TOPIC-UNKNOWN` where there is no such partition.
+    pub fn append(
+        &self,
+        topic: &TopicName,
+        partition: u32,
+        records: &mut RecordsBuilder,
+    ) -> Result<()> {
+        let rows = records.len() as u32;
+        if rows == 0 {
+            return Ok(());
+        }
+        let batch = Bytes::from(records.finish());
+        let topic = topic.clone();
+        let mut inner = self.lock();
+        inner.append(&OutputBatch { topic, partition, rows, max_timestamp: i64::MAX, batch })?;
+        let wakers = std::mem::take(&mut inner.wakers);
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// The batches of a partition, oldest first.
+    #[must_use]
+    pub fn batches(&self, topic: &TopicName, partition: u32) -> Vec<Bytes> {
+        let mut inner = self.lock();
+        let partition = inner.partition(topic, partition);
+        partition.map_or_else(
+            |_| Vec::new(),
+            |log| log.batches.iter().map(|(.., batch)| batch.clone()).collect(),
+        )
+    }
+
+    /// From now on commits are refused as by a full disk, or taken again.
+    pub fn set_full(&self, full: bool) {
+        self.lock().full = full;
+    }
+
+    /// A source on this log.
+    #[must_use]
+    pub fn source(&self) -> Box<dyn Source> {
+        Box::new(MemorySource { log: self.clone(), inputs: Vec::new() })
+    }
+
+    /// A sink on this log.
+    #[must_use]
+    pub fn sink(&self) -> Box<dyn Sink> {
+        Box::new(MemorySink { log: self.clone(), owner: 0 })
+    }
+}
+
+struct MemoryInput {
+    partition: TopicPartition,
+    next: u64,
+    paused: bool,
+}
+
+struct MemorySource {
+    log: MemoryLog,
+    inputs: Vec<MemoryInput>,
+}
+
+impl Source for MemorySource {
+    fn assign(&mut self, inputs: &[(TopicPartition, Start)]) -> Result<()> {
+        let mut inner = self.log.lock();
+        self.inputs.clear();
+        for (partition, start) in inputs {
+            let log = inner.partition(&partition.topic, partition.partition)?;
+            let next = match start {
+                Start::Earliest => 0,
+                Start::Latest => log.end,
+                Start::Offset(offset) => *offset,
+                Start::Time(time) => {
+                    let at = log.batches.iter().find(|(.., newest, _)| newest >= time);
+                    at.map_or(log.end, |(base, ..)| *base)
+                }
+            };
+            self.inputs.push(MemoryInput { partition: partition.clone(), next, paused: false });
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, input: usize) -> Result<Option<Fetch>> {
+        let MemoryInput { partition, next, paused } = &mut self.inputs[input];
+        if *paused {
+            return Ok(None);
+        }
+        let mut inner = self.log.lock();
+        let log = inner.partition(&partition.topic, partition.partition)?;
+        let at = log.batches.partition_point(|(base, rows, ..)| base + *rows as u64 <= *next);
+        let Some((base, rows, _, batch)) = log.batches.get(at) else { return Ok(None) };
+        let skip = (*next - base) as usize;
+        let (batch, rows) = match skip {
+            0 => (batch.clone(), *rows),
+            skip => (behind(batch, skip, *rows)?, rows - skip),
+        };
+        let offsets = Offsets::From(*next);
+        *next += rows as u64;
+        Ok(Some(Fetch { batch, rows, offsets, next: *next, producer: None }))
+    }
+
+    fn seek(&mut self, input: usize, offset: u64) -> Result<()> {
+        self.inputs[input].next = offset;
+        Ok(())
+    }
+
+    fn position(&mut self, input: usize) -> Result<u64> {
+        Ok(self.inputs[input].next)
+    }
+
+    fn end(&mut self, input: usize) -> Result<u64> {
+        let partition = &self.inputs[input].partition;
+        Ok(self.log.lock().partition(&partition.topic, partition.partition)?.end)
+    }
+
+    fn pause(&mut self, input: usize, paused: bool) {
+        self.inputs[input].paused = paused;
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.log.lock();
+        for MemoryInput { partition, next, paused } in &self.inputs {
+            let log = inner.partition(&partition.topic, partition.partition);
+            if !paused && log.is_ok_and(|log| log.end > *next) {
+                return Poll::Ready(());
+            }
+        }
+        inner.wakers.push(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// The rows of a batch from `skip` on, as a batch of their own.
+fn behind(batch: &Bytes, skip: usize, rows: usize) -> Result<Bytes> {
+    let parsed = pelton_batch::Batch::parse(batch).and_then(|batch| batch.records());
+    let records = parsed.map_err(|error| {
+        Error::new("E-BATCH-FORMAT", Domain::Internal, format!("a stored batch: {error}"))
+    })?;
+    let mut builder = RecordsBuilder::new();
+    builder.extend_from(&records, skip..rows);
+    Ok(Bytes::from(builder.finish()))
+}
+
+struct MemorySink {
+    log: MemoryLog,
+    owner: u64,
+}
+
+impl MemorySink {
+    fn take_over(&mut self, task: &TaskId) -> Recovered {
+        let mut inner = self.log.lock();
+        let log = inner.tasks.entry(task.clone()).or_default();
+        log.owner += 1;
+        self.owner = log.owner;
+        let from = log.snapshot.as_ref().map_or(0, |(sequence, _)| *sequence);
+        let behind = log.records.iter().filter(|(sequence, _)| *sequence > from);
+        let snapshot = log.snapshot.as_ref().map(|(_, bytes)| {
+            Box::new(std::io::Cursor::new(bytes.clone())) as pelton_core::SnapshotReader
+        });
+        Recovered {
+            snapshot,
+            tail: behind.map(|(_, record)| record.clone()).collect(),
+            sequence: log.records.last().map_or(from, |(sequence, _)| *sequence),
+        }
+    }
+
+    fn take(&mut self, commit: &Commit<'_>) -> Result<Committed> {
+        let mut inner = self.log.lock();
+        if inner.full {
+            let text = "the log is full: free some space and go on";
+            return Err(Error::new("E-LOG-FULL", Domain::External, text).retry());
+        }
+        for output in commit.outputs {
+            inner.partition(&output.topic, output.partition)?;
+        }
+        let owner = inner.tasks.entry(commit.task.clone()).or_default().owner;
+        if owner != self.owner {
+            let text = format!("{} has been taken over by another owner", commit.task);
+            return Err(Error::new("E-TASK-FENCED", Domain::External, text));
+        }
+        commit.outputs.iter().try_for_each(|output| inner.append(output))?;
+        inner.sequence += 1;
+        let sequence = inner.sequence;
+        let log = inner.tasks.entry(commit.task.clone()).or_default();
+        log.records.push((sequence, commit.record.clone()));
+        let wakers = std::mem::take(&mut inner.wakers);
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(Committed { sequence })
+    }
+}
+
+impl Sink for MemorySink {
+    fn load<'a>(&'a mut self, task: &'a TaskId) -> BoxFuture<'a, Result<Recovered>> {
+        let recovered = self.take_over(task);
+        Box::pin(std::future::ready(Ok(recovered)))
+    }
+
+    fn partitions(&mut self, topic: &TopicName) -> Result<Option<u32>> {
+        Ok(self.log.lock().topics.get(topic).map(|partitions| partitions.len() as u32))
+    }
+
+    fn commit<'a>(&'a mut self, commit: &'a Commit<'a>) -> BoxFuture<'a, Result<Committed>> {
+        let committed = self.take(commit);
+        Box::pin(std::future::ready(committed))
+    }
+
+    fn durable(&self) -> u64 {
+        self.log.lock().sequence
+    }
+
+    fn snapshot(
+        &mut self,
+        task: &TaskId,
+        sequence: u64,
+        writer: SnapshotWriter,
+    ) -> BoxFuture<'static, Result<()>> {
+        let log = self.log.clone();
+        let task = task.clone();
+        Box::pin(async move {
+            let mut bytes = Vec::new();
+            writer(&mut bytes).map_err(|error| {
+                Error::new("E-SNAPSHOT-WRITE", Domain::External, "writing a snapshot")
+                    .caused_by(error)
+            })?;
+            let mut inner = log.lock();
+            let kept = inner.tasks.entry(task).or_default();
+            kept.records.retain(|(at, _)| *at > sequence);
+            kept.snapshot = Some((sequence, Bytes::from(bytes)));
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! Which call comes next.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pelton_batch::{FormatError, TimersBuilder};
+use pelton_core::window::Shape;
+use pelton_core::{Domain, Error, Result, TimeDomain};
+
+use super::Task;
+use crate::call::{Call, PaneGroup, Work};
+use crate::config::NullKey;
+use crate::input::select;
+use crate::plan::{Now, Plan, View, plan};
+use crate::windows::{self, Room};
+
+pub(super) fn format_error(error: FormatError) -> Error {
+    Error::new("E-BATCH-FORMAT", Domain::External, format!("an input batch: {error}"))
+}
+
+impl Task {
+    /// The call for what is due now: panes first, then event timers, then processing timers.
+    pub(super) fn due_call(&self) -> Result<Option<Call>> {
+        let watermark = self.watermark();
+        if let Some(spec) = &self.config.declaration.window
+            && self.state.next_pane_end().is_some_and(|end| end <= watermark)
+        {
+            let due = self.state.due_panes(watermark, self.groups_limit.current());
+            let panes = due.into_iter().map(|(window, key)| PaneGroup {
+                window,
+                key: key.map(|key| Bytes::from(Vec::from(key))),
+                records: 0,
+            });
+            let room = self.room();
+            return Ok(Some(windows::fire_call(panes.collect(), &self.state, spec, room, false)));
+        }
+        let domains = [(TimeDomain::Event, watermark), (TimeDomain::Processing, self.time_ms)];
+        for (domain, time) in domains {
+            if self.state.next_timer(domain).is_some_and(|due| due < time) {
+                return Ok(Some(self.timers_call(domain, time)));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn room(&self) -> Room {
+        Room {
+            groups: self.groups_limit.current(),
+            records: self.config.limits.batch_records.value as usize,
+            bytes: self.config.limits.batch_bytes.value as usize,
+        }
+    }
+
+    fn timers_call(&self, domain: TimeDomain, time: i64) -> Call {
+        let timers = self.state.due_timers(domain, time, self.timers_limit.current());
+        let mut builder = TimersBuilder::new();
+        for timer in &timers {
+            builder.push(timer.target, timer.key.as_deref(), timer.due, timer.value.as_deref());
+        }
+        let batches = vec![Bytes::from(builder.finish())];
+        Call { work: Work::Timers(domain, timers), batches }
+    }
+
+    /// The call for the next records, if there are any.
+    pub(super) fn next_call(&mut self) -> Result<Option<Call>> {
+        let rows = self.rows_limit.current();
+        for (index, input) in self.inputs.iter_mut().enumerate() {
+            input.fill(&mut *self.source, index, rows)?;
+            if self.config.bounded && input.queued() == 0 {
+                input.ended = self.source.end(index)? <= self.source.position(index)?;
+            }
+        }
+        self.judge_idle();
+        let bytes = self.config.limits.batch_bytes.value as usize;
+        let idle = |index: usize| self.clocks[index].progress.idle;
+        let slice = select(&self.inputs, idle, rows, bytes);
+        if slice.rows == 0 {
+            return Ok(None);
+        }
+        let plan = self.plan(slice)?;
+        self.records_call(plan).map(Some).map_err(format_error)
+    }
+
+    fn plan(&self, slice: crate::slice::Slice) -> Result<Plan> {
+        let declared = &self.config.declaration;
+        let now = Now {
+            clocks: &self.clocks,
+            watermark: self.watermark,
+            due_at: self.due_at(),
+            ceiling: self.time_ms.saturating_add(self.config.limits.ahead_ms.value as i64),
+        };
+        let view = View {
+            window: declared.window.as_ref(),
+            group_null_keys: self.config.null_key == NullKey::Group,
+            track: !declared.timers.is_empty() || !declared.stores.is_empty(),
+        };
+        plan(slice, now, view).map_err(format_error)
+    }
+
+    fn records_call(&self, plan: Plan) -> Result<Call, FormatError> {
+        let declared = &self.config.declaration;
+        match declared.window.as_ref().map(|spec| spec.shape) {
+            None => {
+                let batches = vec![plan.slice.to_batch(declared)?];
+                Ok(Call { work: Work::Records(plan), batches })
+            }
+            Some(Shape::Contents) => windows::collect_call(plan),
+            Some(Shape::Incremental) => {
+                windows::accumulate_call(plan, &Arc::clone(&self.state), declared)
+            }
+        }
+    }
+}

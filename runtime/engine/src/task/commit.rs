@@ -1,0 +1,113 @@
+//! Committing: the only way that anything a guest did becomes real.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pelton_core::{Commit, Domain, Error, Position, Result, TaskMeta, TaskRecord};
+
+use super::{Pending, Step, Task, start};
+use crate::telemetry::Counters;
+
+impl Task {
+    /// Commits a decision that no call made: something expired.
+    pub(super) async fn commit_decisions(&mut self) -> Result<Step> {
+        self.make_up(0);
+        self.commit().await
+    }
+
+    /// Commits what is pending. A commit that cannot be taken now stays pending and is tried again.
+    pub(super) async fn commit(&mut self) -> Result<Step> {
+        self.complete_record().await?;
+        let Some(Pending { record: Some(record), outputs, .. }) = &self.pending else {
+            return Ok(Step::Worked);
+        };
+        let commit = Commit { task: &self.config.id, record, outputs };
+        match self.sink.commit(&commit).await {
+            Ok(committed) => {
+                self.sequence = committed.sequence;
+                self.committed();
+                Ok(Step::Worked)
+            }
+            Err(error) if error.retryable => {
+                let until_ms = self.time_ms.saturating_add(self.config.retry.backoff_ms);
+                self.wait_until = Some(until_ms);
+                Ok(Step::Wait { until_ms })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fills the pending commit in, where that has not been done by an earlier try.
+    async fn complete_record(&mut self) -> Result<()> {
+        if self.pending.as_ref().is_none_or(|pending| pending.record.is_some()) {
+            return Ok(());
+        }
+        let saved = self.save().await?;
+        let text = "a guest call ended and kept its environment";
+        let state = Arc::get_mut(&mut self.state)
+            .ok_or_else(|| Error::new("E-INTERNAL", Domain::Internal, text))?;
+        let changes = Bytes::from(state.take_changes());
+        let mut meta = self.meta();
+        meta.layout = (!self.layout_written).then(|| start::layout_of(&self.config));
+        meta.saved = saved;
+        if let Some(pending) = &mut self.pending {
+            pending.record = Some(TaskRecord { meta, changes });
+        }
+        Ok(())
+    }
+
+    /// Positions, progress and time as they stand.
+    pub(super) fn meta(&self) -> TaskMeta {
+        let position = |input: &crate::input::Input| Position {
+            input: input.config.partition.clone(),
+            next: input.next,
+        };
+        TaskMeta {
+            deployment: self.config.deployment,
+            time_ms: self.time_ms,
+            positions: self.inputs.iter().map(position).collect(),
+            progress: self.clocks.iter().map(|clock| clock.progress).collect(),
+            watermark: self.watermark,
+            layout: None,
+            saved: None,
+        }
+    }
+
+    /// What the instance wants kept, where the function saves and something has changed.
+    async fn save(&mut self) -> Result<Option<Vec<u8>>> {
+        let Some(mut guest) = self.own_guest.take() else { return Ok(None) };
+        let environment = Arc::new(crate::environment::TaskEnvironment {
+            config: Arc::clone(&self.config),
+            state: Arc::clone(&self.state),
+            telemetry: Arc::clone(&self.telemetry),
+            slice: Self::empty_slice(),
+            time_ms: self.time_ms,
+            watermark: self.watermark(),
+            salt: 0,
+        });
+        let saved = guest.save(environment).await.map_err(|fault| {
+            let text = format!("{} could not save: {fault}", self.config.id);
+            Error::new("E-FUNCTION-SAVE", Domain::Guest, text)
+        })?;
+        self.own_guest = Some(guest);
+        if saved.is_some() {
+            self.saved.clone_from(&saved);
+        }
+        Ok(saved)
+    }
+
+    fn committed(&mut self) {
+        let Some(pending) = self.pending.take() else { return };
+        self.layout_written = true;
+        let out: u64 = pending.outputs.iter().map(|batch| u64::from(batch.rows)).sum();
+        let records_in = pending.records_in;
+        self.changed_bytes += pending.record.map_or(0, |record| record.changes.len() as u64);
+        Counters::add(&self.counters.records_in, records_in);
+        Counters::add(&self.counters.records_out, out);
+        Counters::add(&self.counters.commits, 1);
+        if let Some((peers, own)) = &self.peers {
+            peers.publish(*own, Some(self.watermark));
+        }
+        self.snapshot_if_due();
+    }
+}

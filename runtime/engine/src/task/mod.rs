@@ -1,0 +1,171 @@
+//! A task: one function at work on one partition number.
+//!
+//! [`Task::step`] does one thing at a time: fires what is due, or takes the next records, calls the
+//! guest and commits. It never waits by itself: it answers what to wait for.
+
+mod calls;
+mod commit;
+mod settle;
+mod snapshot;
+mod start;
+mod step;
+
+use std::sync::Arc;
+
+use pelton_core::{
+    BoxFuture, Clock, Guest, OutputBatch, Result, Sink, Source, TaskRecord,
+};
+use pelton_state::TaskState;
+
+use crate::config::TaskConfig;
+use crate::faults::UnitLimit;
+use crate::input::Input;
+use crate::outputs::Outputs;
+use crate::peers::Peers;
+use crate::pool::GuestPool;
+use crate::progress::EventClock;
+use crate::slice::Slice;
+use crate::telemetry::{Counters, Telemetry};
+
+/// What a task is made of.
+pub struct Parts {
+    /// What it is told.
+    pub config: TaskConfig,
+    /// Where its records come from.
+    pub source: Box<dyn Source>,
+    /// Where its commits go.
+    pub sink: Box<dyn Sink>,
+    /// Instances of its function.
+    pub pool: GuestPool,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// What it tells about itself.
+    pub telemetry: Arc<dyn Telemetry>,
+    /// The function's tasks, and which of them this is.
+    pub peers: Option<(Peers, usize)>,
+}
+
+/// What a step did, or what the task waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Something was done; there may be more.
+    Worked,
+    /// There is nothing to do until an input has records or the clock reaches this time.
+    Idle {
+        /// Wall time, ms, if a timer or an idle timeout is near.
+        wake_at_ms: Option<i64>,
+    },
+    /// Something has to be tried again, not before this wall time, ms.
+    Wait {
+        /// Wall time, ms.
+        until_ms: i64,
+    },
+    /// The inputs have ended and everything is committed.
+    Finished,
+}
+
+/// A commit that is made up and not yet taken.
+pub(crate) struct Pending {
+    /// `None` until nothing more is added.
+    record: Option<TaskRecord>,
+    outputs: Vec<OutputBatch>,
+    records_in: u64,
+}
+
+/// A running task.
+pub struct Task {
+    config: Arc<TaskConfig>,
+    source: Box<dyn Source>,
+    sink: Box<dyn Sink>,
+    pool: GuestPool,
+    clock: Arc<dyn Clock>,
+    telemetry: Arc<dyn Telemetry>,
+    peers: Option<(Peers, usize)>,
+    counters: Arc<Counters>,
+
+    state: Arc<TaskState>,
+    inputs: Vec<Input>,
+    clocks: Vec<EventClock>,
+    watermark: i64,
+    /// The inputs have ended: time is at infinity, though no commit says so.
+    flushing: bool,
+    time_ms: i64,
+
+    outputs: Outputs,
+    pending: Option<Pending>,
+    /// Whether the names of stores and timers are in the journal already.
+    layout_written: bool,
+    /// The instance of a function that saves, and what it saved last.
+    own_guest: Option<Box<dyn Guest>>,
+    saved: Option<Vec<u8>>,
+
+    rows_limit: UnitLimit,
+    groups_limit: UnitLimit,
+    timers_limit: UnitLimit,
+    attempt: u32,
+    wait_until: Option<i64>,
+    poison_in_a_row: u32,
+
+    sequence: u64,
+    changed_bytes: u64,
+    snapshot: Option<BoxFuture<'static, Result<()>>>,
+}
+
+impl Task {
+    /// What it has done so far.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// What it was told.
+    #[must_use]
+    pub fn config(&self) -> &TaskConfig {
+        &self.config
+    }
+
+    /// Its state, between two steps.
+    #[must_use]
+    pub fn state(&self) -> &TaskState {
+        &self.state
+    }
+
+    /// Its watermark, ms: `i64::MAX` once its inputs have ended.
+    #[must_use]
+    pub fn watermark(&self) -> i64 {
+        if self.flushing { i64::MAX } else { self.watermark }
+    }
+
+    /// The sequence of its last commit in its sink.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Its sink.
+    #[must_use]
+    pub fn sink(&self) -> &dyn Sink {
+        &*self.sink
+    }
+
+    /// Its source, to wait on.
+    pub fn source(&mut self) -> &mut dyn Source {
+        &mut *self.source
+    }
+
+    /// Records that wait in its inputs' partitions, none of them committed.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub fn lag(&mut self) -> Result<u64> {
+        let mut lag = 0;
+        for (index, input) in self.inputs.iter().enumerate() {
+            lag += self.source.end(index)?.saturating_sub(input.next);
+        }
+        Ok(lag)
+    }
+
+    fn empty_slice() -> Slice {
+        Slice::default()
+    }
+}

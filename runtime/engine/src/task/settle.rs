@@ -1,0 +1,419 @@
+//! Making a call, and what becomes of its answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pelton_batch::Batch;
+use pelton_core::{
+    Domain, Error, Fault, FaultKind, Guest, Result, SharedEnvironment,
+};
+
+use super::calls::format_error;
+use super::{Pending, Task};
+use crate::apply::{Applied, Applying};
+use crate::call::{Call, RowIndex, Unit, Work};
+use crate::dead_letters::give_up;
+use crate::environment::{TaskEnvironment, state_fault};
+use crate::faults::{Decision, decide};
+use crate::outputs::Target;
+use crate::random::seed;
+use crate::slice::Slice;
+use crate::telemetry::Counters;
+use crate::windows;
+
+/// What comes after a call.
+pub(super) enum Settled {
+    /// A commit is made up.
+    Commit,
+    /// This call belongs to the same commit.
+    Follow(Call),
+    /// Plan anew: the call left nothing behind.
+    Again,
+    /// Plan anew after a wait.
+    Wait { until_ms: i64 },
+}
+
+impl Task {
+    /// Makes `call` and settles its answer.
+    ///
+    /// # Errors
+    /// A fault that halts the task.
+    pub(super) async fn call(&mut self, call: &Call) -> Result<Settled> {
+        let environment = self.environment(call);
+        let answers = self.ask(call, &environment).await;
+        drop(environment);
+        Counters::add(&self.counters.calls, call.batches.len() as u64);
+        let settled = match answers {
+            Ok(answers) => self.apply(call, &answers)?,
+            Err(fault) => Err(fault),
+        };
+        match settled {
+            Ok(settled) => {
+                if matches!(settled, Settled::Commit) {
+                    self.succeeded(&call.work);
+                }
+                Ok(settled)
+            }
+            Err(fault) => self.failed(call, &fault),
+        }
+    }
+
+    fn environment(&self, call: &Call) -> SharedEnvironment {
+        let salt = match &call.work {
+            Work::Fire { panes, .. } => panes.first().map_or(0, |group| {
+                let key = group.key.as_deref().unwrap_or_default();
+                seed(&[key, &group.window.end.to_le_bytes()])
+            }),
+            Work::Timers(_, timers) => timers.first().map_or(0, |timer| {
+                let key = timer.key.as_deref().unwrap_or_default();
+                seed(&[key, &timer.due.to_le_bytes()])
+            }),
+            _ => 0,
+        };
+        let plan = call.work.plan();
+        Arc::new(TaskEnvironment {
+            config: Arc::clone(&self.config),
+            state: Arc::clone(&self.state),
+            telemetry: Arc::clone(&self.telemetry),
+            slice: plan.map_or_else(Self::empty_slice, |plan| plan.slice.clone()),
+            time_ms: self.time_ms,
+            watermark: plan.map_or(self.watermark(), |plan| plan.before),
+            salt,
+        })
+    }
+
+    /// Calls an instance with each batch. An instance that fails is dropped.
+    async fn ask(
+        &mut self,
+        call: &Call,
+        environment: &SharedEnvironment,
+    ) -> Result<Vec<Vec<u8>>, Fault> {
+        if call.batches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut guest = self.guest(environment).await?;
+        let mut answers = Vec::with_capacity(call.batches.len());
+        for batch in &call.batches {
+            match guest.call(batch, Arc::clone(environment)).await {
+                Ok(answer) => answers.push(answer),
+                Err(fault) => {
+                    if fault.kind == FaultKind::Failure && !self.config.declaration.saves {
+                        self.pool.put_back(guest);
+                    }
+                    return Err(fault);
+                }
+            }
+        }
+        if self.config.declaration.saves {
+            self.own_guest = Some(guest);
+        } else {
+            self.pool.put_back(guest);
+        }
+        Ok(answers)
+    }
+
+    async fn guest(&mut self, environment: &SharedEnvironment) -> Result<Box<dyn Guest>, Fault> {
+        if !self.config.declaration.saves {
+            return self.pool.take(Arc::clone(environment)).await;
+        }
+        if let Some(guest) = self.own_guest.take() {
+            return Ok(guest);
+        }
+        let mut guest = self.pool.factory().instantiate(Arc::clone(environment)).await?;
+        if let Some(saved) = &self.saved {
+            guest.restore(saved, Arc::clone(environment)).await?;
+        }
+        Ok(guest)
+    }
+
+    /// Applies the answers of a call: all of it, or nothing and a fault.
+    fn apply(&mut self, call: &Call, answers: &[Vec<u8>]) -> Result<Result<Settled, Fault>> {
+        let config = Arc::clone(&self.config);
+        let watermark = self.watermark();
+        let state = Arc::get_mut(&mut self.state).ok_or_else(|| {
+            let text = "a guest call ended and kept its environment";
+            Error::new("E-INTERNAL", Domain::Internal, text)
+        })?;
+        state.begin();
+        let mut result = apply_all(call, answers, &config, state, &mut self.outputs, watermark);
+        if self.pending.is_some() && !matches!(result, Ok(Applied::Done { .. }) | Err(_)) {
+            let text = "a window that fires early cannot be tried again";
+            result = Err(Fault::new(FaultKind::Failure, text));
+        }
+        if let Ok(Applied::Done { .. }) = &result {
+            if let Some(spec) = &config.declaration.window {
+                let behind = call.work.plan().map_or(watermark, |plan| plan.watermark);
+                windows::close_passed(state, spec, behind);
+            }
+            state.accept();
+        } else {
+            state.rollback();
+            self.outputs.clear();
+            self.own_guest = None;
+        }
+        match result {
+            Err(fault) => Ok(Err(fault)),
+            Ok(Applied::Cut(units)) => {
+                Counters::add(&self.counters.recuts, 1);
+                self.limit_for(&call.work).shrink(units);
+                Ok(Ok(Settled::Again))
+            }
+            Ok(Applied::Retry { after_ms }) => {
+                self.attempt += 1;
+                if self.attempt >= self.config.retry.attempts_max {
+                    let text = format!("the function asked {} times to be called again", self.attempt);
+                    return Ok(Err(Fault::new(FaultKind::Failure, text)));
+                }
+                let until_ms = self.time_ms.saturating_add(after_ms.max(1));
+                Ok(Ok(Settled::Wait { until_ms }))
+            }
+            Ok(Applied::Done { rejected, fire }) => {
+                Counters::add(&self.counters.poison, rejected);
+                self.after_apply(&call.work, &fire)
+            }
+        }
+    }
+
+    /// Moves on behind the work that is applied.
+    fn after_apply(&mut self, work: &Work, fire: &[usize]) -> Result<Result<Settled, Fault>> {
+        self.advance(work);
+        if fire.is_empty() {
+            return Ok(Ok(Settled::Commit));
+        }
+        let Some(spec) = &self.config.declaration.window else { return Ok(Ok(Settled::Commit)) };
+        let panes = fire.iter().filter_map(|index| work.groups().get(*index).cloned()).collect();
+        let call = windows::fire_call(panes, &self.state, spec, self.room(), true);
+        Ok(Ok(Settled::Follow(call)))
+    }
+
+    /// Consumes the records of `work` and moves time.
+    pub(super) fn advance(&mut self, work: &Work) {
+        let Some(plan) = work.plan() else {
+            self.make_up(0);
+            return;
+        };
+        for piece in &plan.slice.pieces {
+            self.inputs[piece.input].consume(piece);
+        }
+        self.clocks.clone_from(&plan.clocks);
+        self.watermark = plan.watermark;
+        Counters::add(&self.counters.late, plan.late.len() as u64);
+        self.make_up(plan.slice.rows as u64);
+    }
+
+    /// Makes up the commit, or adds to the one that is being made up.
+    pub(super) fn make_up(&mut self, records_in: u64) {
+        let pending = self.pending.get_or_insert_with(|| Pending {
+            record: None,
+            outputs: Vec::new(),
+            records_in: 0,
+        });
+        pending.outputs.extend(self.outputs.take());
+        pending.records_in += records_in;
+    }
+
+    fn succeeded(&mut self, work: &Work) {
+        self.attempt = 0;
+        self.poison_in_a_row = 0;
+        self.limit_for(work).grow();
+    }
+
+    fn limit_for(&mut self, work: &Work) -> &mut crate::faults::UnitLimit {
+        match work {
+            Work::Fire { .. } => &mut self.groups_limit,
+            Work::Timers(..) => &mut self.timers_limit,
+            _ => &mut self.rows_limit,
+        }
+    }
+
+    /// Decides what becomes of a call that failed.
+    fn failed(&mut self, call: &Call, fault: &Fault) -> Result<Settled> {
+        let units = call.work.units();
+        Counters::add(&self.counters.faults, 1);
+        self.telemetry.fault(&self.config.id, fault, units);
+        self.outputs.clear();
+        self.own_guest = None;
+        self.attempt += 1;
+        if self.pending.is_some() {
+            return self.poison(&call.work, fault);
+        }
+        match decide(fault, units, self.attempt, &self.config.retry) {
+            Decision::Shrink(fewer) => {
+                self.attempt = 0;
+                self.limit_for(&call.work).shrink(fewer);
+                Ok(Settled::Again)
+            }
+            Decision::Retry { after_ms } => {
+                Ok(Settled::Wait { until_ms: self.time_ms.saturating_add(after_ms) })
+            }
+            Decision::Poison => self.poison(&call.work, fault),
+            Decision::Stop => Err(Error::new(
+                "E-FUNCTION-OPEN",
+                Domain::Guest,
+                format!("{} cannot be run: {fault}", self.config.id),
+            )),
+        }
+    }
+
+    /// Gives the one unit of `work` up, and moves on behind it.
+    fn poison(&mut self, work: &Work, fault: &Fault) -> Result<Settled> {
+        self.attempt = 0;
+        self.poison_in_a_row += 1;
+        let config = Arc::clone(&self.config);
+        let text = "a guest call ended and kept its environment";
+        let internal = || Error::new("E-INTERNAL", Domain::Internal, text);
+        let state = Arc::get_mut(&mut self.state).ok_or_else(internal)?;
+        state.begin();
+        let given_up = match work {
+            Work::Fire { panes, .. } => panes.iter().try_for_each(|pane| {
+                let key = pane.key.as_deref();
+                let value = state.pane(pane.window, key).map(|pane| pane.value.to_vec());
+                let unit = Unit::Group { window: pane.window, key, value: value.as_deref() };
+                give_up(&unit, fault, &config, &mut self.outputs)?;
+                state.remove_pane(pane.window, key);
+                Ok(())
+            }),
+            Work::Timers(domain, timers) => timers.iter().try_for_each(|timer| {
+                give_up(&Unit::Timer(timer), fault, &config, &mut self.outputs)?;
+                state.remove_timer(*domain, timer);
+                Ok(())
+            }),
+            Work::Records(plan) | Work::Accumulate(plan, _) | Work::Collect(plan, ..) => {
+                let rows = RowIndex::new(&plan.slice).map_err(format_error)?;
+                (0..rows.len()).filter_map(|row| rows.unit(row)).try_for_each(|unit| {
+                    give_up(&unit, fault, &config, &mut self.outputs)
+                })
+            }
+        };
+        match given_up {
+            Err(fault) => {
+                state.rollback();
+                self.outputs.clear();
+                Err(self.halted(work, &fault))
+            }
+            Ok(()) => {
+                state.accept();
+                Counters::add(&self.counters.poison, work.units() as u64);
+                self.advance(work);
+                self.breaker(fault)?;
+                Ok(Settled::Commit)
+            }
+        }
+    }
+
+    fn halted(&self, work: &Work, fault: &Fault) -> Error {
+        let place = match work.plan().and_then(|plan| plan.slice.pieces.first()) {
+            Some(piece) => {
+                let input = &self.config.inputs[piece.input].partition;
+                format!("{input} offset {}", piece.fetch.offsets.get(piece.rows.start))
+            }
+            None => "a window or timer".to_string(),
+        };
+        let Fault { message, kind, .. } = fault;
+        let text = format!(
+            "{} stopped before {place}: {message} ({}); fix the function and start it again, or \
+             set [delivery] on_poison to \"dead-letter\" or \"skip\"",
+            self.config.id,
+            kind.code()
+        );
+        Error::new("E-FUNCTION-HALTED", Domain::Guest, text)
+    }
+
+    /// After too many poisonous units in a row the function is not called for a while; a bounded
+    /// run stops.
+    fn breaker(&mut self, fault: &Fault) -> Result<()> {
+        let policy = self.config.retry;
+        if self.poison_in_a_row < policy.breaker_after {
+            return Ok(());
+        }
+        if self.config.bounded {
+            let text = format!(
+                "{} failed on {} units in a row, the last time with: {fault}; fix the function and \
+                 run it again",
+                self.config.id, self.poison_in_a_row
+            );
+            return Err(Error::new("E-FUNCTION-CRASH-LOOP", Domain::Guest, text));
+        }
+        let over = (self.poison_in_a_row - policy.breaker_after).min(16);
+        let wait = 1_000_i64.saturating_mul(1 << over).min(policy.backoff_ms_max.max(1_000));
+        self.wait_until = Some(self.time_ms.saturating_add(wait));
+        Ok(())
+    }
+}
+
+/// Applies what the host does by itself (late and unkeyed records, contents) and then each answer.
+fn apply_all(
+    call: &Call,
+    answers: &[Vec<u8>],
+    config: &crate::config::TaskConfig,
+    state: &mut pelton_state::TaskState,
+    outputs: &mut crate::outputs::Outputs,
+    watermark: i64,
+) -> Result<Applied, Fault> {
+    let broken = |error| Fault::new(FaultKind::Host, format!("an input batch: {error}"));
+    let empty = Slice::default();
+    let slice = call.work.plan().map_or(&empty, |plan| &plan.slice);
+    apply_host(call, config, state, outputs)?;
+    let mut total = (0, Vec::new());
+    for (batch, answer) in call.batches.iter().zip(answers) {
+        let contents = match &call.work {
+            Work::Fire { .. } => Some(records_of(batch).map_err(broken)?),
+            _ => None,
+        };
+        let rows = RowIndex::new(slice).map_err(broken)?;
+        let applying = Applying { config, work: &call.work, rows, contents };
+        match applying.apply(answer, state, outputs)? {
+            Applied::Done { rejected, fire } => {
+                total.0 += rejected;
+                total.1.extend(fire);
+            }
+            other => return Ok(other),
+        }
+    }
+    if let (Work::Fire { panes, early }, Some(spec)) = (&call.work, &config.declaration.window) {
+        windows::fired(panes, state, spec, watermark, *early).map_err(state_fault)?;
+    }
+    if let Work::Timers(domain, timers) = &call.work {
+        timers.iter().for_each(|timer| state.remove_timer(*domain, timer));
+    }
+    Ok(Applied::Done { rejected: total.0, fire: total.1 })
+}
+
+fn records_of(batch: &Bytes) -> Result<pelton_batch::Records<'_>, pelton_batch::FormatError> {
+    Batch::parse(batch)?.records()
+}
+
+/// Late records, records without a key, contents of windows: what needs no guest.
+fn apply_host(
+    call: &Call,
+    config: &crate::config::TaskConfig,
+    state: &mut pelton_state::TaskState,
+    outputs: &mut crate::outputs::Outputs,
+) -> Result<(), Fault> {
+    let (Some(plan), Some(spec)) = (call.work.plan(), &config.declaration.window) else {
+        return Ok(());
+    };
+    let broken = |error| Fault::new(FaultKind::Host, format!("an input batch: {error}"));
+    let rows = RowIndex::new(&plan.slice).map_err(broken)?;
+    if let Some(target) = spec.late_output {
+        for row in &plan.late {
+            if let Some((records, at)) = rows.get(*row as usize) {
+                outputs.forward(Target::Output(target), records, at)?;
+            }
+        }
+    }
+    let text = "the record has no key, but the function groups by key";
+    let unkeyed = Fault::new(FaultKind::Failure, text);
+    for unit in plan.unkeyed.iter().filter_map(|row| rows.unit(*row as usize)) {
+        give_up(&unit, &unkeyed, config, outputs)?;
+    }
+    if let Work::Collect(_, groups, contents) = &call.work {
+        for (group, bytes) in groups.iter().zip(contents) {
+            let key = group.key.as_deref();
+            state
+                .append_pane(group.window, key, bytes, group.records)
+                .map_err(state_fault)?;
+        }
+    }
+    Ok(())
+}

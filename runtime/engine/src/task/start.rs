@@ -1,0 +1,185 @@
+//! Starting: a task finds itself where its last commit left it.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pelton_core::{
+    Coded, Domain, Error, InputProgress, Layout, Position, Result, SnapshotReader, Start,
+    TaskRecord,
+};
+use pelton_state::{StateLayout, TaskState};
+
+use super::{Parts, Task};
+use crate::config::TaskConfig;
+use crate::faults::UnitLimit;
+use crate::input::Input;
+use crate::outputs::Outputs;
+use crate::progress::EventClock;
+use crate::telemetry::Counters;
+
+/// What was found of an earlier life.
+struct Found {
+    state: TaskState,
+    layout: Layout,
+    last: Option<TaskRecord>,
+    saved: Option<Vec<u8>>,
+}
+
+fn state_error(error: pelton_state::StateError) -> Error {
+    Error::new(error.code(), error.domain(), format!("restoring a task's state: {error}"))
+}
+
+pub(crate) fn layout_of(config: &TaskConfig) -> Layout {
+    let declared = &config.declaration;
+    Layout { stores: declared.stores.clone(), timers: declared.timers.clone() }
+}
+
+fn state_layout(layout: &Layout, config: &TaskConfig) -> StateLayout {
+    StateLayout {
+        stores: layout.stores.clone(),
+        timers: layout.timers.clone(),
+        limits: config.limits.clone(),
+    }
+}
+
+/// The same state under another layout: stores and timers keep their names.
+fn relaid(state: &mut TaskState, layout: StateLayout) -> Result<TaskState> {
+    let mut bytes = Vec::new();
+    let frozen = state.freeze();
+    frozen.write_to(&mut bytes).map_err(|error| {
+        Error::new("E-STATE-LAYOUT", Domain::Internal, "moving state to a new layout")
+            .caused_by(error)
+    })?;
+    TaskState::restore(layout, &mut &bytes[..]).map_err(state_error)
+}
+
+fn read_snapshot(
+    mut reader: SnapshotReader,
+    config: &TaskConfig,
+) -> Result<(TaskRecord, TaskState)> {
+    let unreadable = |error: std::io::Error| {
+        Error::new("E-SNAPSHOT-READ", Domain::External, "reading a task's snapshot")
+            .caused_by(error)
+    };
+    let mut length = [0; 4];
+    reader.read_exact(&mut length).map_err(unreadable)?;
+    let mut record = vec![0; u32::from_le_bytes(length) as usize];
+    reader.read_exact(&mut record).map_err(unreadable)?;
+    let record = TaskRecord::decode(&Bytes::from(record))?;
+    let layout = record.meta.layout.clone().unwrap_or_default();
+    let state = TaskState::restore(state_layout(&layout, config), &mut reader);
+    Ok((record, state.map_err(state_error)?))
+}
+
+fn replay(
+    snapshot: Option<SnapshotReader>,
+    tail: Vec<TaskRecord>,
+    config: &TaskConfig,
+) -> Result<Found> {
+    let mut found = Found {
+        state: TaskState::new(state_layout(&layout_of(config), config)),
+        layout: layout_of(config),
+        last: None,
+        saved: None,
+    };
+    if let Some(reader) = snapshot {
+        let (record, state) = read_snapshot(reader, config)?;
+        found.state = state;
+        found.layout = record.meta.layout.clone().unwrap_or_default();
+        found.saved.clone_from(&record.meta.saved);
+        found.last = Some(record);
+    }
+    for record in tail {
+        if let Some(layout) = record.meta.layout.clone()
+            && layout != found.layout
+        {
+            found.state = relaid(&mut found.state, state_layout(&layout, config))?;
+            found.layout = layout;
+        }
+        if !record.changes.is_empty() {
+            found.state.replay(&record.changes).map_err(state_error)?;
+        }
+        if record.meta.saved.is_some() {
+            found.saved.clone_from(&record.meta.saved);
+        }
+        found.last = Some(record);
+    }
+    if found.layout != layout_of(config) {
+        found.state = relaid(&mut found.state, state_layout(&layout_of(config), config))?;
+    }
+    Ok(found)
+}
+
+/// Position and progress of each input in a record; an input that is new has none.
+fn positions(record: Option<&TaskRecord>, config: &TaskConfig) -> Vec<Option<(u64, InputProgress)>> {
+    let known = |input: &crate::config::InputConfig| {
+        let meta = &record?.meta;
+        let same = |position: &Position| position.input == input.partition;
+        let at = meta.positions.iter().position(same)?;
+        Some((meta.positions[at].next, *meta.progress.get(at)?))
+    };
+    config.inputs.iter().map(known).collect()
+}
+
+impl Task {
+    /// Takes the task over from whoever ran it, restores its state and goes to its positions.
+    ///
+    /// # Errors
+    /// A storage error, or state that cannot be read.
+    pub async fn start(mut parts: Parts) -> Result<Self> {
+        let recovered = parts.sink.load(&parts.config.id).await?;
+        let config = parts.config;
+        let found = replay(recovered.snapshot, recovered.tail, &config)?;
+        let known = positions(found.last.as_ref(), &config);
+        let assigned: Vec<_> = config
+            .inputs
+            .iter()
+            .zip(&known)
+            .map(|(input, known)| {
+                let start = known.map_or(input.start, |(next, _)| Start::Offset(next));
+                (input.partition.clone(), start)
+            })
+            .collect();
+        parts.source.assign(&assigned)?;
+        let mut inputs = Vec::new();
+        let mut clocks = Vec::new();
+        for (index, (input, known)) in config.inputs.iter().zip(&known).enumerate() {
+            inputs.push(Input::new(input.clone(), parts.source.position(index)?));
+            let clock = EventClock::new(input.out_of_orderness_ms, config.watermark_step_ms);
+            clocks.push(known.map_or(clock, |(_, progress)| clock.resume(progress)));
+        }
+        let meta = found.last.map(|record| record.meta);
+        let limit = config.limits.batch_records.value as usize;
+        Ok(Self {
+            outputs: Outputs::new(&config),
+            source: parts.source,
+            sink: parts.sink,
+            pool: parts.pool,
+            clock: parts.clock,
+            telemetry: parts.telemetry,
+            peers: parts.peers,
+            counters: Arc::new(Counters::default()),
+            state: Arc::new(found.state),
+            inputs,
+            clocks,
+            watermark: meta.as_ref().map_or(i64::MIN, |meta| meta.watermark),
+            flushing: false,
+            time_ms: meta.map_or(i64::MIN, |meta| meta.time_ms),
+            pending: None,
+            layout_written: false,
+            own_guest: None,
+            saved: found.saved,
+            rows_limit: UnitLimit::new(limit),
+            groups_limit: UnitLimit::new(limit),
+            timers_limit: UnitLimit::new(limit),
+            attempt: 0,
+            wait_until: None,
+            poison_in_a_row: 0,
+            sequence: recovered.sequence,
+            changed_bytes: 0,
+            snapshot: None,
+            config: Arc::new(config),
+        })
+    }
+}

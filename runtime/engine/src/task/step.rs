@@ -1,0 +1,139 @@
+//! One step: decide what comes next, do it, commit it.
+
+use pelton_core::{Result, TimeDomain};
+
+use super::{Step, Task};
+use crate::call::Call;
+
+impl Task {
+    /// Does the next thing.
+    ///
+    /// # Errors
+    /// Storage errors that do not pass, and faults that halt the task by its policy. Nothing is
+    /// half done: a task that is started again goes on where its last commit is.
+    pub async fn step(&mut self) -> Result<Step> {
+        self.poll_snapshot()?;
+        self.time_ms = self.time_ms.max(self.clock.now_ms());
+        if let Some(until_ms) = self.still_waiting() {
+            return Ok(Step::Wait { until_ms });
+        }
+        if self.pending.is_some() {
+            return self.commit().await;
+        }
+        if let Some(call) = self.due_call()? {
+            return self.run(call).await;
+        }
+        if self.expire() {
+            return self.commit_decisions().await;
+        }
+        match self.next_call()? {
+            Some(call) => self.run(call).await,
+            None => self.rest().await,
+        }
+    }
+
+    /// The end of the wait that is on, if it is not over. A clock that has stepped back does not
+    /// make it longer than the longest back-off.
+    fn still_waiting(&mut self) -> Option<i64> {
+        let left = self.wait_until?.saturating_sub(self.clock.now_ms());
+        if left <= 0 || left > self.config.retry.backoff_ms_max {
+            self.wait_until = None;
+        }
+        self.wait_until
+    }
+
+    /// Expires what has outlived its time, in a commit of its own. At the end of a bounded input
+    /// nothing expires: time to live is about time that passes.
+    fn expire(&mut self) -> bool {
+        let watermark = self.watermark;
+        if self.state.next_expiry().is_none_or(|at| at > watermark) {
+            return false;
+        }
+        let Some(state) = std::sync::Arc::get_mut(&mut self.state) else { return false };
+        state.begin();
+        state.expire(watermark);
+        state.accept();
+        true
+    }
+
+    /// The lowest watermark at which something becomes due; `i64::MAX` for nothing.
+    pub(super) fn due_at(&self) -> i64 {
+        let timer = self.state.next_timer(TimeDomain::Event).map(|due| due.saturating_add(1));
+        let pane = self.state.next_pane_end();
+        let expiry = self.state.next_expiry();
+        [timer, pane, expiry].into_iter().flatten().min().unwrap_or(i64::MAX)
+    }
+
+    /// No records and nothing due: the end of a bounded input, or rest.
+    async fn rest(&mut self) -> Result<Step> {
+        let ended = self.inputs.iter().all(|input| input.ended);
+        if ended && self.flushing {
+            self.finish_snapshot().await?;
+            return Ok(Step::Finished);
+        }
+        if ended {
+            self.flushing = true;
+            return Ok(Step::Worked);
+        }
+        if self.follow_peers() {
+            return Ok(Step::Worked);
+        }
+        Ok(Step::Idle { wake_at_ms: self.wake_at() })
+    }
+
+    /// When the clock alone gives the task something to do.
+    fn wake_at(&self) -> Option<i64> {
+        let timer = self.state.next_timer(TimeDomain::Processing).map(|due| due.saturating_add(1));
+        let waiting = self.inputs.iter().zip(&self.clocks);
+        let idle = waiting
+            .filter(|(_, clock)| !clock.progress.idle)
+            .filter_map(|(input, _)| input.empty_since)
+            .map(|since| since.saturating_add(self.config.idle_timeout_ms))
+            .min();
+        [timer, idle].into_iter().flatten().min()
+    }
+
+    /// A task all of whose inputs are idle follows the lowest watermark of the function's other
+    /// tasks. Answers whether something has become due by it.
+    fn follow_peers(&mut self) -> bool {
+        let idle = self.clocks.iter().all(|clock| clock.progress.idle);
+        let Some((peers, own)) = &self.peers else { return false };
+        peers.publish(*own, (!idle).then_some(self.watermark));
+        let Some(lowest) = peers.lowest().filter(|_| idle) else { return false };
+        if lowest <= self.watermark {
+            return false;
+        }
+        self.watermark = lowest;
+        self.watermark >= self.due_at()
+    }
+
+    /// Marks inputs idle that have had nothing for long enough.
+    pub(super) fn judge_idle(&mut self) {
+        for (input, clock) in self.inputs.iter_mut().zip(&mut self.clocks) {
+            if input.queued() > 0 || input.ended {
+                input.empty_since = None;
+                continue;
+            }
+            let since = *input.empty_since.get_or_insert(self.time_ms);
+            if self.time_ms.saturating_sub(since) >= self.config.idle_timeout_ms {
+                clock.progress.idle = true;
+            }
+        }
+    }
+
+    /// Makes a call, and what follows from it within the same commit, and commits.
+    async fn run(&mut self, call: Call) -> Result<Step> {
+        let mut call = call;
+        loop {
+            match self.call(&call).await? {
+                super::settle::Settled::Commit => return self.commit().await,
+                super::settle::Settled::Follow(next) => call = next,
+                super::settle::Settled::Again => return Ok(Step::Worked),
+                super::settle::Settled::Wait { until_ms } => {
+                    self.wait_until = Some(until_ms);
+                    return Ok(Step::Wait { until_ms });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Firing: panes whose time has come, as calls.
+
+use bytes::Bytes;
+use pelton_batch::{Group, GroupsBuilder, Kind, Pane};
+use pelton_core::window::{Shape, WindowSpec};
+use pelton_state::{StateError, TaskState};
+
+use super::contents;
+use crate::call::{Call, PaneGroup, Work};
+
+/// How large a call may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) groups: usize,
+    pub(crate) records: usize,
+    pub(crate) bytes: usize,
+}
+
+/// The call that fires `panes`, or as many of the first of them as there is room for. A pane that is
+/// too large for one batch comes alone, in pieces.
+pub(crate) fn fire_call(
+    panes: Vec<PaneGroup>,
+    state: &TaskState,
+    spec: &WindowSpec,
+    room: Room,
+    early: bool,
+) -> Call {
+    match spec.shape {
+        Shape::Incremental => finish_call(panes, state, room, early),
+        Shape::Contents => contents_call(panes, state, room, early),
+    }
+}
+
+fn pane_of(fired: u32, early: bool, piece: u32) -> Pane {
+    let why = if early { Pane::EARLY } else { 0 };
+    let late = if fired > 0 && !early { Pane::LATE } else { 0 };
+    Pane::new(fired, why | late | piece)
+}
+
+fn finish_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early: bool) -> Call {
+    let mut builder = GroupsBuilder::in_order();
+    let mut bytes = 0;
+    let mut count = 0;
+    for group in panes.iter().take(room.groups) {
+        let pane = state.pane(group.window, group.key.as_deref());
+        let value = pane.as_ref().map(|pane| pane.value);
+        bytes += value.map_or(0, <[u8]>::len);
+        if count > 0 && bytes > room.bytes {
+            break;
+        }
+        let fired = pane.as_ref().map_or(0, |pane| pane.fired);
+        builder.group(&Group {
+            index: 0,
+            key: group.key.as_deref(),
+            start: group.window.start,
+            end: group.window.end,
+            pane: pane_of(fired, early, Pane::FIRST | Pane::LAST),
+            accumulator: value,
+        });
+        count += 1;
+    }
+    panes.truncate(count);
+    Call { work: Work::Fire { panes, early }, batches: vec![Bytes::from(builder.finish(Kind::Finish))] }
+}
+
+fn contents_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early: bool) -> Call {
+    let mut builder = GroupsBuilder::in_order();
+    let (mut count, mut bytes, mut records) = (0, 0, 0);
+    for group in panes.iter().take(room.groups) {
+        let Some(pane) = state.pane(group.window, group.key.as_deref()) else { continue };
+        bytes += pane.value.len();
+        records += pane.records as usize;
+        if bytes > room.bytes || records > room.records {
+            break;
+        }
+        let mut reader = contents::Reader::new(pane.value);
+        while reader.next_into(group.key.as_deref(), builder.records()).is_some() {}
+        close(&mut builder, group, pane.fired, early, Pane::FIRST | Pane::LAST);
+        count += 1;
+    }
+    if count == 0 {
+        panes.truncate(1);
+        let batches = pieces(&panes, state, room, early);
+        return Call { work: Work::Fire { panes, early }, batches };
+    }
+    panes.truncate(count);
+    Call { work: Work::Fire { panes, early }, batches: vec![Bytes::from(builder.finish(Kind::Window))] }
+}
+
+fn close(builder: &mut GroupsBuilder, group: &PaneGroup, fired: u32, early: bool, piece: u32) {
+    builder.group(&Group {
+        index: 0,
+        key: group.key.as_deref(),
+        start: group.window.start,
+        end: group.window.end,
+        pane: pane_of(fired, early, piece),
+        accumulator: None,
+    });
+}
+
+/// One large pane as several batches, the first and the last of them flagged.
+fn pieces(panes: &[PaneGroup], state: &TaskState, room: Room, early: bool) -> Vec<Bytes> {
+    let mut batches = Vec::new();
+    for group in panes {
+        let Some(pane) = state.pane(group.window, group.key.as_deref()) else { continue };
+        let mut reader = contents::Reader::new(pane.value);
+        let mut first = Pane::FIRST;
+        loop {
+            let mut builder = GroupsBuilder::in_order();
+            let rows = builder.records();
+            while rows.len() < room.records
+                && rows.bytes_len() < room.bytes
+                && reader.next_into(group.key.as_deref(), rows).is_some()
+            {}
+            let last = if reader.is_empty() { Pane::LAST } else { 0 };
+            close(&mut builder, group, pane.fired, early, first | last);
+            batches.push(Bytes::from(builder.finish(Kind::Window)));
+            first = 0;
+            if last != 0 {
+                break;
+            }
+        }
+    }
+    batches
+}
+
+/// Takes note that `panes` have fired: they are dropped where no record can come to them any more.
+///
+/// # Errors
+/// The limits of panes, which an unchanged pane cannot exceed.
+pub(crate) fn fired(
+    panes: &[PaneGroup],
+    state: &mut TaskState,
+    spec: &WindowSpec,
+    watermark: i64,
+    early: bool,
+) -> Result<(), StateError> {
+    for PaneGroup { window, key, .. } in panes {
+        let key = key.as_deref();
+        if window.end.saturating_add(spec.grace_ms) <= watermark {
+            state.remove_pane(*window, key);
+        } else {
+            state.mark_fired(*window, key);
+            if early && state.pane(*window, key).is_some() {
+                // It fires again when its time has come.
+                state.append_pane(*window, key, &[], 0)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Drops windows whose grace is over and that have nothing left to fire.
+pub(crate) fn close_passed(state: &mut TaskState, spec: &WindowSpec, watermark: i64) {
+    if state.next_pane_end().is_some_and(|end| end <= watermark) {
+        return;
+    }
+    while let Some(window) = state.first_window() {
+        if window.end.saturating_add(spec.grace_ms) > watermark {
+            return;
+        }
+        state.drop_window(window);
+    }
+}

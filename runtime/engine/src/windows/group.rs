@@ -1,0 +1,132 @@
+//! Grouping the records of a slice by window and key.
+
+use bytes::Bytes;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use pelton_batch::{FormatError, Group, GroupsBuilder, Kind, Pane};
+use pelton_core::Declaration;
+use pelton_core::window::Window;
+use pelton_state::TaskState;
+use std::hash::BuildHasher;
+
+use super::contents;
+use crate::call::{Call, PaneGroup, RowIndex, Work};
+use crate::plan::Plan;
+
+/// Groups in the order of their first record, and for each assignment of the plan its group.
+struct Grouping<'a> {
+    groups: Vec<(Window, Option<&'a [u8]>, u64)>,
+    of_assignment: Vec<u32>,
+}
+
+fn group<'a>(plan: &Plan, rows: &RowIndex<'a>) -> Grouping<'a> {
+    let hasher = FixedState::with_seed(0x7065_6c74_6f6e);
+    let mut table: HashTable<u32> = HashTable::with_capacity(plan.assigned.len());
+    let mut groups: Vec<(Window, Option<&'a [u8]>, u64)> = Vec::new();
+    let mut of_assignment = Vec::with_capacity(plan.assigned.len());
+    for (row, window) in &plan.assigned {
+        let key = rows.get(*row as usize).and_then(|(records, at)| records.key(at));
+        let hash = hasher.hash_one((window.end, key));
+        let same = |index: &u32| {
+            let group = &groups[*index as usize];
+            group.0 == *window && group.1 == key
+        };
+        let index = match table.find(hash, same) {
+            Some(index) => *index,
+            None => {
+                let index = groups.len() as u32;
+                groups.push((*window, key, 0));
+                table.insert_unique(hash, index, |index| {
+                    let group = &groups[*index as usize];
+                    hasher.hash_one((group.0.end, group.1))
+                });
+                index
+            }
+        };
+        groups[index as usize].2 += 1;
+        of_assignment.push(index);
+    }
+    Grouping { groups, of_assignment }
+}
+
+impl Grouping<'_> {
+    /// Assigned rows, group by group, each group's in order: a counting sort.
+    fn members(&self, plan: &Plan) -> Vec<u32> {
+        let mut at: Vec<u32> = Vec::with_capacity(self.groups.len());
+        let mut sum = 0;
+        for (.., records) in &self.groups {
+            at.push(sum);
+            sum += *records as u32;
+        }
+        let mut members = vec![0; plan.assigned.len()];
+        for ((row, _), group) in plan.assigned.iter().zip(&self.of_assignment) {
+            let slot = &mut at[*group as usize];
+            members[*slot as usize] = *row;
+            *slot += 1;
+        }
+        members
+    }
+
+    fn pane_groups(&self) -> Vec<PaneGroup> {
+        let copy = |key: &[u8]| Bytes::copy_from_slice(key);
+        let groups = self.groups.iter();
+        groups.map(|(window, key, records)| PaneGroup {
+            window: *window,
+            key: key.map(copy),
+            records: *records,
+        })
+        .collect()
+    }
+}
+
+/// The call that adds the records of a plan to their accumulators. A plan without any assigned
+/// record calls nobody: it has no batch.
+pub(crate) fn accumulate_call(
+    plan: Plan,
+    state: &TaskState,
+    declared: &Declaration,
+) -> Result<Call, FormatError> {
+    let rows = RowIndex::new(&plan.slice)?;
+    let grouping = group(&plan, &rows);
+    let mut builder = GroupsBuilder::by_member();
+    plan.slice.copy_into(builder.records(), declared)?;
+    let members = grouping.members(&plan);
+    let mut at = 0;
+    for (window, key, records) in &grouping.groups {
+        for row in &members[at..at + *records as usize] {
+            builder.member(*row);
+        }
+        at += *records as usize;
+        let pane = state.pane(*window, *key);
+        builder.group(&Group {
+            index: 0,
+            key: *key,
+            start: window.start,
+            end: window.end,
+            pane: Pane::new(pane.as_ref().map_or(0, |pane| pane.fired), 0),
+            accumulator: pane.map(|pane| pane.value),
+        });
+    }
+    let groups = grouping.pane_groups();
+    let batches = match groups.is_empty() {
+        true => Vec::new(),
+        false => vec![Bytes::from(builder.finish(Kind::Accumulate))],
+    };
+    drop(rows);
+    Ok(Call { work: Work::Accumulate(plan, groups), batches })
+}
+
+/// The work that keeps the records of a plan in the contents of their windows.
+pub(crate) fn collect_call(plan: Plan) -> Result<Call, FormatError> {
+    let rows = RowIndex::new(&plan.slice)?;
+    let grouping = group(&plan, &rows);
+    let mut bytes = vec![Vec::new(); grouping.groups.len()];
+    for ((row, _), group) in plan.assigned.iter().zip(&grouping.of_assignment) {
+        if let Some((records, at)) = rows.get(*row as usize) {
+            contents::encode(records, at, &mut bytes[*group as usize]);
+        }
+    }
+    let groups = grouping.pane_groups();
+    drop(rows);
+    Ok(Call { work: Work::Collect(plan, groups, bytes), batches: Vec::new() })
+}
