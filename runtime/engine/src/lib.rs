@@ -16,6 +16,7 @@ mod environment;
 mod faults;
 mod input;
 pub mod memory;
+mod opening;
 mod outputs;
 mod peers;
 mod plan;
@@ -32,6 +33,7 @@ pub use config::{
     InputConfig, NullKey, OnPoison, OutputTopic, RetryPolicy, Settings, TaskConfig,
 };
 pub use faults::{Decision, decide};
+pub use opening::OpenEnvironment;
 pub use peers::Peers;
 pub use pool::GuestPool;
 pub use progress::EventClock;

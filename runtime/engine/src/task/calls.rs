@@ -46,7 +46,6 @@ impl Task {
     pub(super) fn room(&self) -> Room {
         Room {
             groups: self.groups_limit.current(),
-            records: self.config.limits.batch_records.value as usize,
             bytes: self.config.limits.batch_bytes.value as usize,
         }
     }

@@ -17,7 +17,7 @@ const FOLD_ENTRIES: usize = 2_000;
 impl Task {
     /// Takes a snapshot where the changes since the last one are worth it.
     pub(super) fn snapshot_if_due(&mut self) {
-        let state_bytes = self.state.size().bytes;
+        let state_bytes = self.state.size().bytes();
         let due = self.config.snapshot_after_bytes.max(state_bytes);
         if self.snapshot.is_none() && self.changed_bytes >= due {
             self.begin_snapshot();

@@ -12,7 +12,6 @@ use crate::call::{Call, PaneGroup, Work};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
     pub(crate) groups: usize,
-    pub(crate) records: usize,
     pub(crate) bytes: usize,
 }
 
@@ -65,12 +64,11 @@ fn finish_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early: 
 
 fn contents_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early: bool) -> Call {
     let mut builder = GroupsBuilder::in_order();
-    let (mut count, mut bytes, mut records) = (0, 0, 0);
+    let (mut count, mut bytes) = (0, 0);
     for group in panes.iter().take(room.groups) {
         let Some(pane) = state.pane(group.window, group.key.as_deref()) else { continue };
         bytes += pane.value.len();
-        records += pane.records as usize;
-        if bytes > room.bytes || records > room.records {
+        if bytes > room.bytes {
             break;
         }
         let mut reader = contents::Reader::new(pane.value);
@@ -108,8 +106,7 @@ fn pieces(panes: &[PaneGroup], state: &TaskState, room: Room, early: bool) -> Ve
         loop {
             let mut builder = GroupsBuilder::in_order();
             let rows = builder.records();
-            while rows.len() < room.records
-                && rows.bytes_len() < room.bytes
+            while rows.bytes_len() < room.bytes
                 && reader.next_into(group.key.as_deref(), rows).is_some()
             {}
             let last = if reader.is_empty() { Pane::LAST } else { 0 };

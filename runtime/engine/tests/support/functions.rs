@@ -1,0 +1,199 @@
+//! Functions that the tests run: one for each way of working.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+
+use pelton_batch::{Batch, Kind, OpKind, Operation, OperationsBuilder, RecordsBuilder};
+use pelton_core::window::{Assigner, Shape, WindowSpec};
+use pelton_core::{Environment, Fault, TimeDomain};
+
+use super::{Native, declare, kv, native, timer};
+
+pub fn op<'a>(kind: OpKind, cause: usize) -> Operation<'a> {
+    Operation {
+        row: 0,
+        kind,
+        cause: cause as u32,
+        target: 0,
+        key: None,
+        value: None,
+        timestamp: None,
+        partition: None,
+        ttl: 0,
+        schema: 0,
+    }
+}
+
+pub fn emit(out: &mut OperationsBuilder, cause: usize, key: Option<&[u8]>, value: &str) {
+    out.push(&Operation { key, value: Some(value.as_bytes()), ..op(OpKind::Emit, cause) });
+}
+
+fn number(bytes: Option<&[u8]>) -> i64 {
+    bytes.and_then(|b| std::str::from_utf8(b).ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// Reads one key of store 0.
+pub fn read(environment: &dyn Environment, key: &[u8]) -> Option<Vec<u8>> {
+    let mut keys = RecordsBuilder::new();
+    keys.push(Some(key), None, 0);
+    let values = environment.get_many(0, &keys.finish_as(Kind::Keys)).unwrap();
+    let batch = Batch::parse(&values).unwrap();
+    batch.records().unwrap().value(0).map(<[u8]>::to_vec)
+}
+
+/// Lets records through whose value is even.
+pub fn even() -> Native {
+    native(declare(&["out"]), |batch, _, out| {
+        for record in batch.records().unwrap().iter() {
+            if number(record.value()) % 2 == 0 {
+                out.forward(record.row() as u32, 0);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The running sum of each key: reads once for each key, writes once for each record.
+pub fn sums() -> Native {
+    let mut declaration = declare(&["out"]);
+    declaration.stores = vec![kv("sums")];
+    native(declaration, |batch, environment, out| {
+        let mut sums = std::collections::BTreeMap::new();
+        for record in batch.records().unwrap().iter() {
+            let key = record.key().unwrap_or_default();
+            let sum = sums
+                .entry(key.to_vec())
+                .or_insert_with(|| number(read(environment, key).as_deref()));
+            *sum += number(record.value());
+            let text = sum.to_string();
+            let put = op(OpKind::Put, record.row());
+            out.push(&Operation { key: Some(key), value: Some(text.as_bytes()), ..put });
+            emit(out, record.row(), record.key(), &text);
+        }
+        Ok(())
+    })
+}
+
+/// Says once that a key has been silent for `gap` ms of event time, with the number of records.
+pub fn sessions(gap: i64) -> Native {
+    let mut declaration = declare(&["out"]);
+    declaration.stores = vec![kv("counts")];
+    declaration.timers = vec![timer("gap", TimeDomain::Event)];
+    native(declaration, move |batch, environment, out| {
+        if batch.kind() == Kind::Timers {
+            for timer in batch.timers().unwrap().iter() {
+                let key = timer.key.unwrap_or_default();
+                let count = number(read(environment, key).as_deref());
+                emit(out, timer.row, timer.key, &format!("{count} until {}", timer.due));
+                out.push(&Operation { key: Some(key), ..op(OpKind::Delete, timer.row) });
+            }
+            return Ok(());
+        }
+        let mut counts = std::collections::BTreeMap::new();
+        for record in batch.records().unwrap().iter() {
+            let key = record.key().unwrap_or_default();
+            let count = counts
+                .entry(key.to_vec())
+                .or_insert_with(|| number(read(environment, key).as_deref()));
+            *count += 1;
+            let text = count.to_string();
+            let put = op(OpKind::Put, record.row());
+            out.push(&Operation { key: Some(key), value: Some(text.as_bytes()), ..put });
+            let due = Some(record.timestamp() + gap);
+            let set = op(OpKind::SetTimer, record.row());
+            out.push(&Operation { key: Some(key), timestamp: due, ..set });
+        }
+        Ok(())
+    })
+}
+
+/// Lets the first record of each value through, and forgets a value after `ttl` ms.
+pub fn distinct(ttl: i64) -> Native {
+    let mut declaration = declare(&["out"]);
+    declaration.stores = vec![kv("seen")];
+    native(declaration, move |batch, environment, out| {
+        let mut seen = std::collections::BTreeSet::new();
+        for record in batch.records().unwrap().iter() {
+            let value = record.value().unwrap_or_default();
+            if seen.contains(value) || read(environment, value).is_some() {
+                continue;
+            }
+            seen.insert(value.to_vec());
+            out.forward(record.row() as u32, 0);
+            let put = op(OpKind::Put, record.row());
+            out.push(&Operation { key: Some(value), value: Some(b"1"), ttl, ..put });
+        }
+        Ok(())
+    })
+}
+
+fn window(shape: Shape, assigner: Assigner, grace_ms: i64) -> Option<WindowSpec> {
+    Some(WindowSpec { assigner, shape, grace_ms, late_output: Some(1) })
+}
+
+/// Counts and sums the records of each window and key, record by record.
+pub fn window_sums(assigner: Assigner, grace_ms: i64) -> Native {
+    let mut declaration = declare(&["out", "late"]);
+    declaration.window = window(Shape::Incremental, assigner, grace_ms);
+    native(declaration, |batch, _, out| {
+        let groups = batch.groups().unwrap();
+        let records = groups.records();
+        for group in groups.iter() {
+            let text = String::from_utf8_lossy(group.accumulator.unwrap_or(b"0 0"));
+            let (count, sum) = text.split_once(' ').unwrap();
+            let (mut count, mut sum) =
+                (count.parse::<i64>().unwrap(), sum.parse::<i64>().unwrap());
+            if batch.kind() == Kind::Finish {
+                emit(out, group.index, group.key, &format!("{}: {count} {sum}", group.start));
+                continue;
+            }
+            for row in groups.rows(group.index) {
+                count += 1;
+                sum += number(records.value(row));
+            }
+            let text = format!("{count} {sum}");
+            let set = op(OpKind::Accumulator, group.index);
+            out.push(&Operation { value: Some(text.as_bytes()), ..set });
+        }
+        Ok(())
+    })
+}
+
+/// The same from whole contents.
+pub fn window_contents(assigner: Assigner, grace_ms: i64) -> Native {
+    let mut declaration = declare(&["out", "late"]);
+    declaration.window = window(Shape::Contents, assigner, grace_ms);
+    native(declaration, |batch, _, out| {
+        let groups = batch.groups().unwrap();
+        for group in groups.iter() {
+            let rows: Vec<usize> = groups.rows(group.index).collect();
+            let sum: i64 = rows.iter().map(|row| number(groups.records().value(*row))).sum();
+            let text = format!("{}: {} {sum}", group.start, rows.len());
+            emit(out, group.index, group.key, &text);
+        }
+        Ok(())
+    })
+}
+
+/// Fails in every way that leaves nothing behind: a trap of a batch, a failure that passes.
+pub fn shaky(function: &Native, seed: u64) -> Native {
+    let body = std::sync::Arc::clone(&function.body);
+    let calls = std::sync::atomic::AtomicU64::new(0);
+    native(function.declaration.clone(), move |batch, environment, out| {
+        let call = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let dice = pelton_engine::random(seed, call, 0) % 16;
+        body(batch, environment, out)?;
+        let units = match batch.kind() {
+            Kind::Records | Kind::Accumulate | Kind::Timers => batch.rows(),
+            _ => batch.groups().unwrap().len(),
+        };
+        let kind = match dice {
+            0 if units > 1 => pelton_core::FaultKind::Trap,
+            1 if units > 1 => pelton_core::FaultKind::Deadline,
+            2 => {
+                let fault = Fault::new(pelton_core::FaultKind::Failure, "not now");
+                return Err(Fault { retryable: true, ..fault });
+            }
+            _ => return Ok(()),
+        };
+        Err(Fault::new(kind, "on purpose"))
+    })
+}

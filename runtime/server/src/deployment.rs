@@ -1,0 +1,135 @@
+//! A deployment at work: its tasks on the node's workers.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use pelton_core::{Declaration, Error, FunctionId, Result};
+use pelton_engine::Counters;
+
+use crate::drive::Stop;
+
+/// What the tasks of a deployment have done so far, added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Input records that are committed.
+    pub records_in: u64,
+    /// Output records that are committed.
+    pub records_out: u64,
+    /// Records that were too late for every window.
+    pub late: u64,
+    /// Records, groups and timers that were given up.
+    pub poison: u64,
+    /// Calls that failed.
+    pub faults: u64,
+    /// Commits.
+    pub commits: u64,
+    /// Guest calls.
+    pub calls: u64,
+}
+
+#[derive(Default)]
+struct Outcome {
+    running: usize,
+    error: Option<Error>,
+}
+
+/// What the tasks share with whoever waits for them.
+#[derive(Default)]
+pub(crate) struct Shared {
+    outcome: Mutex<Outcome>,
+    changed: Condvar,
+    counters: Mutex<Vec<Arc<Counters>>>,
+}
+
+impl Shared {
+    pub(crate) fn begin(&self, tasks: usize) {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).running = tasks;
+    }
+
+    pub(crate) fn started(&self, counters: &Arc<Counters>) {
+        let mut all = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(Arc::clone(counters));
+    }
+
+    pub(crate) fn ended(&self, result: Result<()>) {
+        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        outcome.running -= 1;
+        if let Err(error) = result {
+            outcome.error.get_or_insert(error);
+        }
+        self.changed.notify_all();
+    }
+}
+
+/// A deployment whose tasks run. Dropping it asks them to stop.
+pub struct Deployment {
+    pub(crate) function: FunctionId,
+    pub(crate) declaration: Declaration,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stops: Vec<Arc<Stop>>,
+}
+
+impl Deployment {
+    /// The function.
+    #[must_use]
+    pub fn function(&self) -> &FunctionId {
+        &self.function
+    }
+
+    /// What the function declared.
+    #[must_use]
+    pub fn declaration(&self) -> &Declaration {
+        &self.declaration
+    }
+
+    /// Waits until all tasks have ended: the inputs of a bounded deployment have, or it was
+    /// stopped, or a task failed (then the others are stopped).
+    ///
+    /// # Errors
+    /// The first error of a task.
+    pub fn wait(&self) -> Result<()> {
+        let mut outcome = self.shared.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        while outcome.running > 0 {
+            if outcome.error.is_some() {
+                self.stops.iter().for_each(|stop| stop.ask());
+            }
+            outcome = self.shared.changed.wait(outcome).unwrap_or_else(PoisonError::into_inner);
+        }
+        outcome.error.take().map_or(Ok(()), Err)
+    }
+
+    /// Whether a task is still running.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.shared.outcome.lock().unwrap_or_else(PoisonError::into_inner).running > 0
+    }
+
+    /// Asks all tasks to stop behind their next commit.
+    pub fn stop(&self) {
+        self.stops.iter().for_each(|stop| stop.ask());
+    }
+
+    /// What the tasks have done so far.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let all = self.shared.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = |field: fn(&Counters) -> &std::sync::atomic::AtomicU64| {
+            all.iter().map(|counters| field(counters).load(Ordering::Relaxed)).sum()
+        };
+        Progress {
+            records_in: sum(|c| &c.records_in),
+            records_out: sum(|c| &c.records_out),
+            late: sum(|c| &c.late),
+            poison: sum(|c| &c.poison),
+            faults: sum(|c| &c.faults),
+            commits: sum(|c| &c.commits),
+            calls: sum(|c| &c.calls),
+        }
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

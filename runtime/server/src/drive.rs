@@ -1,0 +1,105 @@
+//! Driving a task on a worker: step by step, waiting for what it asks for, starting it again where
+//! storage has failed it.
+
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use pelton_core::{Clock, Error, Result};
+use pelton_engine::{Step, Task};
+use tokio::sync::Semaphore;
+
+use crate::workers::{Timers, yield_now};
+
+/// Longest time that a task sleeps without looking around.
+const NAP_MS_MAX: i64 = 60_000;
+
+/// Tells a task to stop, from any thread.
+#[derive(Default)]
+pub struct Stop {
+    asked: AtomicBool,
+    waker: std::sync::Mutex<Option<Waker>>,
+}
+
+impl Stop {
+    /// Asks the task to stop behind its next commit.
+    pub fn ask(&self) {
+        self.asked.store(true, Ordering::Release);
+        let waker = self.waker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether it has been asked to.
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    fn register(&self, waker: &Waker) {
+        let mut slot = self.waker.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *slot = Some(waker.clone());
+    }
+}
+
+/// What a task on a worker is driven with.
+pub(crate) struct Driver {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timers: Timers,
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) stop: Arc<Stop>,
+}
+
+impl Driver {
+    /// Runs `task` until its inputs end or it is asked to stop.
+    ///
+    /// # Errors
+    /// What [`Task::step`] answers.
+    pub(crate) async fn run(&self, task: &mut Task) -> Result<()> {
+        while !self.stop.asked() {
+            let step = {
+                let permit = self.permits.acquire().await;
+                permit.map_err(|_| closed())?;
+                task.step().await?
+            };
+            match step {
+                Step::Worked => yield_now().await,
+                Step::Finished => return Ok(()),
+                Step::Wait { until_ms } => self.wait(None, Some(until_ms)).await,
+                Step::Idle { wake_at_ms } => self.wait(Some(task), wake_at_ms).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for records of `task`, for a wall time, or for being asked to stop.
+    async fn wait(&self, mut task: Option<&mut Task>, until_ms: Option<i64>) {
+        let now = self.clock.now_ms();
+        let nap = until_ms.map_or(NAP_MS_MAX, |until| until.saturating_sub(now));
+        let nap = Duration::from_millis(nap.clamp(1, NAP_MS_MAX) as u64);
+        let mut sleep = std::pin::pin!(self.timers.sleep(nap));
+        let mut armed = false;
+        poll_fn(|context| {
+            self.stop.register(context.waker());
+            if self.stop.asked() {
+                return Poll::Ready(());
+            }
+            if let Some(task) = &mut task
+                && task.source().poll_ready(context).is_ready()
+            {
+                return Poll::Ready(());
+            }
+            if !armed || sleep.is_over() {
+                armed = true;
+                return sleep.as_mut().poll(context);
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+fn closed() -> Error {
+    Error::new("E-INTERNAL", pelton_core::Domain::Internal, "the worker's permits are closed")
+}

@@ -1,0 +1,23 @@
+//! Wires the parts to a running node: journal, wasm host, engine, workers.
+//!
+//! A [`Node`] owns one data directory. Functions are loaded by [`Node::load`], deployed by
+//! [`Node::deploy`] and run on the node's workers.
+
+mod clock;
+mod deployment;
+mod drive;
+mod load;
+mod node;
+mod spec;
+mod telemetry;
+mod workers;
+
+pub use clock::SystemClock;
+pub use deployment::{Deployment, Progress};
+pub use load::LoadOptions;
+pub use node::{Node, NodeConfig};
+pub use spec::{DeploymentSpec, InputSpec, PoisonSpec};
+pub use telemetry::{LogLine, NodeTelemetry};
+pub use workers::{SUSPENDED_CALLS_MAX, Timers, Workers, yield_now};
+
+pub use pelton_journal::{SyncMode, TopicConfig};

@@ -1,0 +1,80 @@
+//! From the bytes of a module to a function that can be deployed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pelton_core::{Error, GuestFactory, Result, TaskId};
+use pelton_engine::{OpenEnvironment, Telemetry};
+use pelton_host::{
+    Cache, CompileCommand, CompileMode, Compiler, EngineConfig, FunctionSetup, Grants, HostEngine,
+    WasmFactory,
+};
+
+use crate::spec::DeploymentSpec;
+
+/// How functions are compiled.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// In a child process with limits (a command that ends in `compile_child_main`), or in this
+    /// process, which is for one's own code only.
+    pub mode: CompileMode,
+    /// The wasmtime engine.
+    pub engine: EngineConfig,
+}
+
+impl LoadOptions {
+    /// Compiles in a child process.
+    #[must_use]
+    pub fn child(command: CompileCommand) -> Self {
+        Self { mode: CompileMode::Child(command), engine: EngineConfig::default() }
+    }
+
+    /// Compiles in this process.
+    #[must_use]
+    pub fn in_process() -> Self {
+        Self { mode: CompileMode::InProcess, engine: EngineConfig::default() }
+    }
+}
+
+/// Compiles and opens functions.
+pub(crate) struct Loader {
+    engine: HostEngine,
+    compiler: Compiler,
+}
+
+impl Loader {
+    /// A loader that keeps its cache below `directory`.
+    pub(crate) fn new(directory: &Path, options: LoadOptions) -> Result<Self> {
+        let engine = HostEngine::new(&options.engine).map_err(Error::from_coded)?;
+        let cache = Cache::open(&directory.join("compiled")).map_err(Error::from_coded)?;
+        let compiler = Compiler::new(engine.clone(), options.mode, Some(cache));
+        Ok(Self { engine, compiler })
+    }
+
+    pub(crate) fn load(
+        &self,
+        wasm: &[u8],
+        spec: &DeploymentSpec,
+        telemetry: &Arc<dyn Telemetry>,
+        time_ms: i64,
+    ) -> Result<Arc<dyn GuestFactory>> {
+        let compiled = self.compiler.load(spec.function.tenant(), wasm, &spec.limits);
+        let compiled = compiled.map_err(Error::from_coded)?;
+        let setup = FunctionSetup {
+            function: spec.function.to_string(),
+            inputs: spec.inputs.iter().map(|input| input.topic.name().to_string()).collect(),
+        };
+        let environment = Arc::new(OpenEnvironment {
+            task: TaskId { function: spec.function.clone(), partition: 0 },
+            settings: spec.settings.clone(),
+            telemetry: Arc::clone(telemetry),
+            time_ms,
+        });
+        let grants = Grants::default();
+        let limits = spec.limits.clone();
+        let opening =
+            WasmFactory::new(&self.engine, &compiled, setup, &grants, limits, environment);
+        let factory = pollster::block_on(opening).map_err(Error::from_coded)?;
+        Ok(Arc::new(factory))
+    }
+}

@@ -1,0 +1,341 @@
+//! A node: one data directory, its journal, and the workers that run functions on it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use pelton_batch::{Batch, RecordsBuilder};
+use pelton_core::{Clock, Domain, Error, GuestFactory, Result, TopicName};
+use pelton_engine::{GuestPool, OutputTopic, Parts, Peers, Task, Telemetry};
+use pelton_journal::adapter::{JournalSink, JournalSource};
+use pelton_journal::{Commit, Config, Journal, SyncMode, TopicConfig, Visibility};
+
+use crate::clock::SystemClock;
+use crate::deployment::{Deployment, Shared};
+use crate::drive::{Driver, Stop};
+use crate::load::{LoadOptions, Loader};
+use crate::spec::{DeploymentSpec, PoisonSpec};
+use crate::telemetry::NodeTelemetry;
+use crate::workers::Workers;
+
+/// Wait before a task is started again whose storage failed it, ms; doubled up to 30 s.
+const RESTART_MS: u64 = 100;
+
+/// How a node is set up.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// Where everything is kept. Created where it is missing.
+    pub directory: PathBuf,
+    /// When a commit counts as durable.
+    pub sync_mode: SyncMode,
+    /// Worker threads, at least 1.
+    pub workers: usize,
+    /// How functions are compiled.
+    pub load: LoadOptions,
+}
+
+impl NodeConfig {
+    /// A node in `directory` with a worker for each core.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>, load: LoadOptions) -> Self {
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { directory: directory.into(), sync_mode: SyncMode::default(), workers, load }
+    }
+}
+
+/// A running node.
+pub struct Node {
+    journal: Arc<Journal>,
+    workers: Workers,
+    clock: Arc<dyn Clock>,
+    telemetry: Arc<NodeTelemetry>,
+    loader: Loader,
+    next_worker: AtomicUsize,
+}
+
+fn of(error: pelton_journal::Error) -> Error {
+    Error::from_coded(error)
+}
+
+impl Node {
+    /// Opens the directory and starts the workers.
+    ///
+    /// # Errors
+    /// What the journal answers (`E-JOURNAL-*`: the directory is in use, damaged or newer), or that
+    /// the machine has no threads left.
+    pub fn open(config: NodeConfig) -> Result<Self> {
+        let journal_config = Config { sync_mode: config.sync_mode, ..Config::default() };
+        let journal = Journal::open(&config.directory, journal_config).map_err(of)?;
+        let workers = Workers::start(config.workers).map_err(|error| {
+            Error::new("E-THREADS", Domain::External, "cannot start a worker").caused_by(error)
+        })?;
+        Ok(Self {
+            journal: Arc::new(journal),
+            workers,
+            clock: Arc::new(SystemClock),
+            telemetry: Arc::new(NodeTelemetry::default()),
+            loader: Loader::new(&config.directory, config.load)?,
+            next_worker: AtomicUsize::new(0),
+        })
+    }
+
+    /// The journal.
+    #[must_use]
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// Logs, metrics and faults of the functions.
+    #[must_use]
+    pub fn telemetry(&self) -> &Arc<NodeTelemetry> {
+        &self.telemetry
+    }
+
+    /// The wall clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Creates a topic, or leaves it as it is where it is there already.
+    ///
+    /// # Errors
+    /// `E-TOPIC-PARTITIONS` where it is there with another number of partitions, or what the
+    /// journal answers.
+    pub fn ensure_topic(&self, name: &TopicName, partitions: u32) -> Result<()> {
+        let text = name.to_string();
+        match self.journal.topic(&text) {
+            Ok(topic) if topic.config().partitions == partitions => Ok(()),
+            Ok(topic) => {
+                let have = topic.config().partitions;
+                let text = format!(
+                    "topic {name} has {have} partitions, not {partitions}; use another name, or \
+                     create it anew"
+                );
+                Err(Error::new("E-TOPIC-PARTITIONS", Domain::User, text))
+            }
+            Err(pelton_journal::Error::UnknownTopic { .. }) => {
+                let config = TopicConfig::new(partitions);
+                let created = self.journal.create_topic(&text, config, self.clock.now_ms());
+                created.map(drop).map_err(of)
+            }
+            Err(error) => Err(of(error)),
+        }
+    }
+
+    /// Appends records to a partition as one batch, and empties the builder. Answers the commit's
+    /// sequence; [`Journal::wait_durable`] waits until it survives a power cut.
+    ///
+    /// # Errors
+    /// What the journal answers.
+    pub fn append(
+        &self,
+        topic: &TopicName,
+        partition: u32,
+        records: &mut RecordsBuilder,
+    ) -> Result<u64> {
+        let rows = records.len() as u32;
+        if rows == 0 {
+            return Ok(self.journal.appended());
+        }
+        let batch = records.finish();
+        let parsed = Batch::parse(&batch).and_then(|batch| batch.records());
+        let newest = parsed.ok().and_then(|all| all.iter().map(|r| r.timestamp()).max());
+        let to = self.journal.topic(&topic.to_string()).map_err(of)?;
+        let to = to.partition(partition).map_err(of)?;
+        let mut commit = Commit::new(self.clock.now_ms());
+        commit.batch(to, rows, newest.unwrap_or_default(), [&batch[..]]);
+        self.journal.append(&mut commit).map_err(of)
+    }
+
+    /// The durable batches of a partition from the oldest on, each with the offset of its first
+    /// record. Stops at the first error, which it answers.
+    pub fn read(
+        &self,
+        topic: &TopicName,
+        partition: u32,
+    ) -> impl Iterator<Item = Result<(u64, Bytes)>> + use<> {
+        let opened = self.journal.topic(&topic.to_string());
+        let opened = opened.and_then(|topic| topic.partition(partition).cloned());
+        let mut state = match opened {
+            Ok(partition) => Some(Ok((partition.offsets().start, partition))),
+            Err(error) => Some(Err(of(error))),
+        };
+        std::iter::from_fn(move || {
+            let (offset, partition) = match state.take()? {
+                Ok(open) => open,
+                Err(error) => return Some(Err(error)),
+            };
+            match partition.read(offset, Visibility::Durable) {
+                Ok(Some(batch)) => {
+                    let next = batch.base_offset + u64::from(batch.rows);
+                    state = Some(Ok((next, partition)));
+                    Some(Ok((batch.base_offset, batch.bytes)))
+                }
+                Ok(None) => None,
+                Err(error) => Some(Err(of(error))),
+            }
+        })
+    }
+
+    /// Waits until everything that has been appended survives a power cut.
+    ///
+    /// # Errors
+    /// Where the disk failed.
+    pub fn sync(&self) -> Result<()> {
+        self.journal.wait_durable(self.journal.appended()).map_err(of)
+    }
+
+    /// Compiles a function, or finds it in the cache, and opens it once.
+    ///
+    /// # Errors
+    /// `E-MODULE-*` where the module is refused, `E-GUEST-*` where it does not open.
+    pub fn load(&self, wasm: &[u8], spec: &DeploymentSpec) -> Result<Arc<dyn GuestFactory>> {
+        let telemetry: Arc<dyn Telemetry> = self.telemetry.clone();
+        self.loader.load(wasm, spec, &telemetry, self.clock.now_ms())
+    }
+
+    /// Starts the tasks of a deployment, one for each partition of its inputs. Output topics that
+    /// do not exist are created with as many partitions.
+    ///
+    /// # Errors
+    /// Where a topic is missing, inputs have unequal numbers of partitions, or an output has no
+    /// topic.
+    pub fn deploy(
+        &self,
+        spec: &DeploymentSpec,
+        factory: Arc<dyn GuestFactory>,
+    ) -> Result<Deployment> {
+        let partitions = self.co_partitions(spec)?;
+        let declared = factory.declaration().clone();
+        let mut outputs = Vec::new();
+        for topic in spec.output_topics(&declared)? {
+            outputs.push(self.output(&topic, partitions)?);
+        }
+        let dead_letters = match &spec.on_poison {
+            PoisonSpec::DeadLetter(topic) => Some(self.output(topic, partitions)?),
+            PoisonSpec::Skip | PoisonSpec::Halt => None,
+        };
+        let shared = Arc::new(Shared::default());
+        shared.begin(partitions as usize);
+        let peers = Peers::new(partitions as usize);
+        let first = self.next_worker.fetch_add(partitions as usize, Ordering::Relaxed);
+        let pools: Vec<_> =
+            (0..self.workers.len()).map(|_| GuestPool::new(Arc::clone(&factory))).collect();
+        let mut stops = Vec::new();
+        for partition in 0..partitions {
+            let worker = first + partition as usize;
+            let config = spec.task(partition, &declared, &outputs, dead_letters.as_ref());
+            let stop = Arc::new(Stop::default());
+            let running = RunningTask {
+                config,
+                pool: pools[worker % pools.len()].clone(),
+                journal: Arc::clone(&self.journal),
+                telemetry: Arc::clone(&self.telemetry),
+                peers: peers.clone(),
+                shared: Arc::clone(&shared),
+                driver: Driver {
+                    clock: Arc::clone(&self.clock),
+                    timers: self.workers.timers(worker),
+                    permits: self.workers.call_permits(worker),
+                    stop: Arc::clone(&stop),
+                },
+            };
+            let tenant = spec.function.tenant().clone();
+            self.workers.spawn(worker, tenant, spec.weight, Box::pin(running.run()));
+            stops.push(stop);
+        }
+        Ok(Deployment { function: spec.function.clone(), declaration: declared, shared, stops })
+    }
+
+    fn output(&self, topic: &TopicName, partitions: u32) -> Result<OutputTopic> {
+        let partitions = match self.journal.topic(&topic.to_string()) {
+            Ok(known) => known.config().partitions,
+            Err(_) => {
+                self.ensure_topic(topic, partitions)?;
+                partitions
+            }
+        };
+        Ok(OutputTopic { topic: topic.clone(), partitions })
+    }
+
+    /// The number of partitions that all inputs have.
+    fn co_partitions(&self, spec: &DeploymentSpec) -> Result<u32> {
+        let mut found: Option<(&TopicName, u32)> = None;
+        for input in &spec.inputs {
+            let topic = self.journal.topic(&input.topic.to_string()).map_err(of)?;
+            let partitions = topic.config().partitions;
+            match found {
+                Some((first, count)) if count != partitions => {
+                    let text = format!(
+                        "{}: inputs must have equal numbers of partitions, but {first} has {count} \
+                         and {} has {partitions}",
+                        spec.function, input.topic
+                    );
+                    return Err(Error::new("E-INPUT-PARTITIONS", Domain::User, text));
+                }
+                _ => found = Some((&input.topic, partitions)),
+            }
+        }
+        found.map(|(_, partitions)| partitions).ok_or_else(|| {
+            let text = format!("{} has no input: name a topic to subscribe to", spec.function);
+            Error::new("E-INPUT-NONE", Domain::User, text)
+        })
+    }
+}
+
+/// What a task on a worker owns.
+struct RunningTask {
+    config: pelton_engine::TaskConfig,
+    pool: GuestPool,
+    journal: Arc<Journal>,
+    telemetry: Arc<NodeTelemetry>,
+    peers: Peers,
+    shared: Arc<Shared>,
+    driver: Driver,
+}
+
+impl RunningTask {
+    async fn run(self) {
+        let result = self.restart_until_done().await;
+        if let Err(error) = &result {
+            tracing::debug!(task = %self.config.id, %error, "a task has stopped");
+        }
+        self.shared.ended(result);
+    }
+
+    /// Runs the task; where storage fails it in a way that may pass, starts it again from its last
+    /// commit.
+    async fn restart_until_done(&self) -> Result<()> {
+        let mut wait = RESTART_MS;
+        loop {
+            match self.once().await {
+                Err(error) if error.retryable && !self.driver.stop.asked() => {
+                    let task = &self.config.id;
+                    tracing::warn!(%task, %error, wait_ms = wait, "a task is started again");
+                    let pause = std::time::Duration::from_millis(wait);
+                    self.driver.timers.sleep(pause).await;
+                    wait = (wait * 2).min(30_000);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn once(&self) -> Result<()> {
+        let journal = Arc::clone(&self.journal);
+        let parts = Parts {
+            source: Box::new(JournalSource::new(Arc::clone(&journal), Visibility::Appended)),
+            sink: Box::new(JournalSink::new(journal, Arc::clone(&self.driver.clock))),
+            pool: self.pool.clone(),
+            clock: Arc::clone(&self.driver.clock),
+            telemetry: self.telemetry.clone(),
+            peers: Some((self.peers.clone(), self.config.id.partition as usize)),
+            config: self.config.clone(),
+        };
+        let mut task = Task::start(parts).await?;
+        self.shared.started(task.counters());
+        self.driver.run(&mut task).await
+    }
+}

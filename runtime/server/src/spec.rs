@@ -1,0 +1,162 @@
+//! What a deployment asks for, and what its tasks are told.
+
+use std::collections::BTreeMap;
+
+use pelton_core::window::WindowSpec;
+use pelton_core::{
+    Declaration, Domain, Error, FunctionId, Limits, Result, Start, TaskId, TopicName,
+    TopicPartition,
+};
+use pelton_engine::{
+    InputConfig, NullKey, OnPoison, OutputTopic, RetryPolicy, Settings, TaskConfig,
+};
+
+/// A subscription.
+#[derive(Debug, Clone)]
+pub struct InputSpec {
+    /// The topic.
+    pub topic: TopicName,
+    /// Where to start when the function has no position of its own.
+    pub start: Start,
+    /// How far, in ms, a record may be behind the newest before it counts as late.
+    pub out_of_orderness_ms: i64,
+}
+
+impl InputSpec {
+    /// A subscription from the start of the topic, for records in order.
+    #[must_use]
+    pub fn new(topic: TopicName) -> Self {
+        Self { topic, start: Start::Earliest, out_of_orderness_ms: 0 }
+    }
+}
+
+/// What becomes of records that the function cannot get past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PoisonSpec {
+    /// They go to this topic.
+    DeadLetter(TopicName),
+    /// They are counted and left behind.
+    Skip,
+    /// The function stops before them.
+    Halt,
+}
+
+/// What a deployment asks for.
+#[derive(Debug, Clone)]
+pub struct DeploymentSpec {
+    /// The function.
+    pub function: FunctionId,
+    /// The version of its code.
+    pub deployment: u64,
+    /// Subscriptions, in the order of the input index.
+    pub inputs: Vec<InputSpec>,
+    /// Topics by the name of the declared output.
+    pub outputs: BTreeMap<String, TopicName>,
+    /// Windows in place of those that the function declared.
+    pub window: Option<WindowSpec>,
+    /// What becomes of poison.
+    pub on_poison: PoisonSpec,
+    /// What a windowed function does with records that have no key.
+    pub null_key: NullKey,
+    /// Limits.
+    pub limits: Limits,
+    /// Retries and breaker.
+    pub retry: RetryPolicy,
+    /// Configuration and secrets.
+    pub settings: Settings,
+    /// Whether it ends when its inputs end.
+    pub bounded: bool,
+    /// How long an input must have been empty to count as idle, ms.
+    pub idle_timeout_ms: i64,
+    /// Share of CPU time beside other tenants, at least 1.
+    pub weight: u32,
+}
+
+impl DeploymentSpec {
+    /// A deployment with defaults: poison halts, unbounded.
+    #[must_use]
+    pub fn new(function: FunctionId, inputs: Vec<InputSpec>) -> Self {
+        Self {
+            function,
+            deployment: 1,
+            inputs,
+            outputs: BTreeMap::new(),
+            window: None,
+            on_poison: PoisonSpec::Halt,
+            null_key: NullKey::Reject,
+            limits: Limits::default(),
+            retry: RetryPolicy::default(),
+            settings: Settings::default(),
+            bounded: false,
+            idle_timeout_ms: 10_000,
+            weight: 1,
+        }
+    }
+
+    /// The topic of each declared output, in the order of the declaration.
+    ///
+    /// # Errors
+    /// `E-OUTPUT-UNMAPPED` names an output without a topic, `E-OUTPUT-UNDECLARED` a topic for an
+    /// output that the function does not have.
+    pub fn output_topics(&self, declared: &Declaration) -> Result<Vec<TopicName>> {
+        let user = |code, text: String| Error::new(code, Domain::User, text);
+        for name in self.outputs.keys().filter(|name| !declared.outputs.contains(name)) {
+            let known = declared.outputs.join(", ");
+            let text = format!(
+                "{} has no output `{name}`; it declares: {known}; rename or remove it in [emit]",
+                self.function
+            );
+            return Err(user("E-OUTPUT-UNDECLARED", text));
+        }
+        let topic = |name: &String| {
+            self.outputs.get(name).cloned().ok_or_else(|| {
+                let text = format!(
+                    "{} writes to output `{name}`, which has no topic; add `{name} = \"TOPIC\"` to \
+                     [emit]",
+                    self.function
+                );
+                user("E-OUTPUT-UNMAPPED", text)
+            })
+        };
+        self.limits.output_topics.check(declared.outputs.len() as u64, "the declared outputs")?;
+        declared.outputs.iter().map(topic).collect()
+    }
+
+    /// The configuration of the task of partition `partition`.
+    pub(crate) fn task(
+        &self,
+        partition: u32,
+        declared: &Declaration,
+        outputs: &[OutputTopic],
+        dead_letters: Option<&OutputTopic>,
+    ) -> TaskConfig {
+        let input = |input: &InputSpec| InputConfig {
+            partition: TopicPartition::local(input.topic.clone(), partition),
+            start: input.start,
+            out_of_orderness_ms: input.out_of_orderness_ms,
+        };
+        let mut declaration = declared.clone();
+        if self.window.is_some() {
+            declaration.window.clone_from(&self.window);
+        }
+        let id = TaskId { function: self.function.clone(), partition };
+        let inputs = self.inputs.iter().map(input).collect();
+        let on_poison = match (&self.on_poison, dead_letters) {
+            (PoisonSpec::DeadLetter(_), Some(topic)) => OnPoison::DeadLetter(topic.clone()),
+            (PoisonSpec::Skip, _) => OnPoison::Skip,
+            _ => OnPoison::Halt,
+        };
+        TaskConfig {
+            deployment: self.deployment,
+            outputs: outputs.to_vec(),
+            on_poison,
+            null_key: self.null_key,
+            limits: self.limits.clone(),
+            retry: self.retry,
+            bounded: self.bounded,
+            idle_timeout_ms: self.idle_timeout_ms,
+            settings: self.settings.clone(),
+            ..TaskConfig::new(id, inputs, declaration)
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Logs, metrics and faults of functions, kept in bounds.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dashmap::DashMap;
+use pelton_core::{Fault, FunctionId, LogLevel, TaskId};
+use pelton_engine::Telemetry;
+
+/// Log lines that are kept for each function.
+pub const LINES_KEPT: usize = 1_000;
+/// Metrics of a function's own; one more is counted, not kept.
+pub const METRICS_MAX: usize = 256;
+
+/// A log line of a function.
+#[derive(Debug, Clone)]
+pub struct LogLine {
+    /// The task whose call wrote it.
+    pub task: TaskId,
+    /// How grave it is.
+    pub level: LogLevel,
+    /// The line.
+    pub message: String,
+}
+
+#[derive(Debug, Default)]
+struct Function {
+    lines: VecDeque<LogLine>,
+    lines_dropped: u64,
+    metrics: BTreeMap<String, f64>,
+    metrics_refused: u64,
+    faults: BTreeMap<&'static str, u64>,
+    last_fault: Option<Fault>,
+}
+
+type Listener = Box<dyn Fn(&LogLine) + Send + Sync>;
+
+/// What functions tell, by function.
+#[derive(Default)]
+pub struct NodeTelemetry {
+    functions: DashMap<FunctionId, Mutex<Function>>,
+    listener: Mutex<Option<Listener>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl NodeTelemetry {
+    /// Calls `listener` with each log line as it comes, on the task's thread.
+    pub fn on_log(&self, listener: impl Fn(&LogLine) + Send + Sync + 'static) {
+        *lock(&self.listener) = Some(Box::new(listener));
+    }
+
+    fn with<R>(&self, id: &FunctionId, act: impl FnOnce(&mut Function) -> R) -> R {
+        if let Some(function) = self.functions.get(id) {
+            return act(&mut lock(&function));
+        }
+        let function = self.functions.entry(id.clone()).or_default();
+        act(&mut lock(&function))
+    }
+
+    /// The newest log lines of a function, oldest first.
+    #[must_use]
+    pub fn lines(&self, id: &FunctionId) -> Vec<LogLine> {
+        self.with(id, |function| function.lines.iter().cloned().collect())
+    }
+
+    /// Number of faults of a function by code.
+    #[must_use]
+    pub fn faults(&self, id: &FunctionId) -> BTreeMap<&'static str, u64> {
+        self.with(id, |function| function.faults.clone())
+    }
+
+    /// The last fault of a function.
+    #[must_use]
+    pub fn last_fault(&self, id: &FunctionId) -> Option<Fault> {
+        self.with(id, |function| function.last_fault.clone())
+    }
+
+    /// The metrics of a function's own.
+    #[must_use]
+    pub fn metrics(&self, id: &FunctionId) -> BTreeMap<String, f64> {
+        self.with(id, |function| function.metrics.clone())
+    }
+
+    fn metric(&self, task: &TaskId, name: &str, change: impl FnOnce(&mut f64)) {
+        self.with(&task.function, |function| {
+            if let Some(value) = function.metrics.get_mut(name) {
+                change(value);
+            } else if function.metrics.len() < METRICS_MAX {
+                change(function.metrics.entry(name.to_string()).or_default());
+            } else {
+                function.metrics_refused += 1;
+            }
+        });
+    }
+}
+
+impl Telemetry for NodeTelemetry {
+    fn log(&self, task: &TaskId, level: LogLevel, message: &str) {
+        let line = LogLine { task: task.clone(), level, message: message.to_string() };
+        if let Some(listener) = &*lock(&self.listener) {
+            listener(&line);
+        }
+        self.with(&task.function, |function| {
+            if function.lines.len() == LINES_KEPT {
+                function.lines.pop_front();
+                function.lines_dropped += 1;
+            }
+            function.lines.push_back(line);
+        });
+    }
+
+    fn counter(&self, task: &TaskId, name: &str, amount: f64) {
+        self.metric(task, name, |value| *value += amount);
+    }
+
+    fn gauge(&self, task: &TaskId, name: &str, amount: f64) {
+        self.metric(task, name, |value| *value = amount);
+    }
+
+    fn fault(&self, task: &TaskId, fault: &Fault, units: usize) {
+        tracing::debug!(%task, units, code = fault.kind.code(), "guest fault: {}", fault.message);
+        self.with(&task.function, |function| {
+            *function.faults.entry(fault.kind.code()).or_default() += 1;
+            function.last_fault = Some(fault.clone());
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task() -> TaskId {
+        TaskId { function: FunctionId::parse("f").unwrap(), partition: 0 }
+    }
+
+    #[test]
+    fn lines_and_metrics_are_kept_up_to_their_limits_and_no_further() {
+        let telemetry = NodeTelemetry::default();
+        for line in 0..=LINES_KEPT {
+            telemetry.log(&task(), LogLevel::Info, &line.to_string());
+        }
+        let lines = telemetry.lines(&task().function);
+        assert_eq!((lines.len(), &*lines[0].message), (LINES_KEPT, "1"));
+        for metric in 0..=METRICS_MAX {
+            telemetry.counter(&task(), &metric.to_string(), 1.0);
+        }
+        assert_eq!(telemetry.metrics(&task().function).len(), METRICS_MAX);
+    }
+}
