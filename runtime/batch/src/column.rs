@@ -30,7 +30,10 @@ pub struct Fixed<'a, T> {
 
 impl<'a, T: Scalar + Default> Fixed<'a, T> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, element: core::marker::PhantomData }
+        Self {
+            bytes,
+            element: core::marker::PhantomData,
+        }
     }
 
     /// Number of elements.
@@ -50,13 +53,18 @@ impl<'a, T: Scalar + Default> Fixed<'a, T> {
     #[must_use]
     #[inline]
     pub fn get(&self, index: usize) -> T {
-        self.bytes.get(index.saturating_mul(T::WIDTH)..).and_then(T::read).unwrap_or_default()
+        self.bytes
+            .get(index.saturating_mul(T::WIDTH)..)
+            .and_then(T::read)
+            .unwrap_or_default()
     }
 
     /// All elements in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = T> + 'a {
-        self.bytes.chunks_exact(T::WIDTH).map(|c| T::read(c).unwrap_or_default())
+        self.bytes
+            .chunks_exact(T::WIDTH)
+            .map(|c| T::read(c).unwrap_or_default())
     }
 
     /// The bytes of the elements `range`; empty where the range is not there.
@@ -76,7 +84,9 @@ impl Bits<'_> {
     #[must_use]
     #[inline]
     pub fn get(&self, row: usize) -> bool {
-        self.0.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 1)
+        self.0
+            .get(row / 8)
+            .is_some_and(|byte| byte >> (row % 8) & 1 == 1)
     }
 }
 
@@ -105,11 +115,18 @@ impl<'a> BytesColumn<'a> {
     #[must_use]
     #[inline]
     pub fn get(&self, row: usize) -> Option<&'a [u8]> {
-        if self.valid.is_some_and(|valid| !valid.get(row)) {
+        if self.is_null(row) {
             return None;
         }
         let range = self.ends.get(row) as usize..self.ends.get(row.saturating_add(1)) as usize;
         Some(self.bytes.get(range).unwrap_or(&[]))
+    }
+
+    /// Whether the element at `row` is null.
+    #[must_use]
+    #[inline]
+    pub fn is_null(&self, row: usize) -> bool {
+        self.valid.is_some_and(|valid| !valid.get(row))
     }
 
     /// The bytes of the rows `range`, one behind the other.
@@ -166,6 +183,9 @@ impl<'a> Headers<'a> {
     #[must_use]
     pub fn entry(&self, index: usize) -> (&'a str, Option<&'a [u8]>) {
         let name = self.names.get(index).unwrap_or(&[]);
-        (core::str::from_utf8(name).unwrap_or(""), self.values.get(index))
+        (
+            core::str::from_utf8(name).unwrap_or(""),
+            self.values.get(index),
+        )
     }
 }

@@ -140,25 +140,50 @@ pub(crate) fn shape(tag: u32) -> Option<Shape> {
         tag::INPUT | tag::TARGET => Shape::PerRow(2),
         tag::OP_KIND => Shape::PerRow(1),
         tag::CAUSE | tag::PARTITION | tag::SCHEMA => Shape::PerRow(4),
-        t if [tag::HEADER_NAME, tag::HEADER_VALUE, tag::GROUP_KEY, tag::ACCUMULATOR]
-            .contains(&t) =>
+        t if [
+            tag::HEADER_NAME,
+            tag::HEADER_VALUE,
+            tag::GROUP_KEY,
+            tag::ACCUMULATOR,
+        ]
+        .contains(&t) =>
         {
             Shape::Free(4)
         }
-        t if [tag::HEADER_NAME, tag::HEADER_VALUE, tag::GROUP_KEY, tag::ACCUMULATOR]
-            .contains(&t.wrapping_sub(1)) =>
+        t if [
+            tag::HEADER_NAME,
+            tag::HEADER_VALUE,
+            tag::GROUP_KEY,
+            tag::ACCUMULATOR,
+        ]
+        .contains(&t.wrapping_sub(1)) =>
         {
             Shape::Bytes
         }
-        t if [tag::HEADER_VALUE, tag::GROUP_KEY, tag::ACCUMULATOR]
-            .contains(&t.wrapping_sub(2)) =>
-        {
+        t if [tag::HEADER_VALUE, tag::GROUP_KEY, tag::ACCUMULATOR].contains(&t.wrapping_sub(2)) => {
             Shape::Free(0)
         }
         tag::GROUP_ENDS | tag::GROUP_MEMBERS | tag::PANE => Shape::Free(4),
         tag::WINDOW_START | tag::WINDOW_END => Shape::Free(8),
         _ => return None,
     })
+}
+
+/// Whether a batch of this kind may have the column with this known tag.
+pub(crate) fn belongs(kind: Kind, tag: u32) -> bool {
+    let grouped = matches!(
+        kind,
+        Kind::Window | Kind::Accumulate | Kind::Merge | Kind::Finish
+    );
+    let operations = kind == Kind::Operations;
+    match tag {
+        tag::TIMESTAMP_VALID | tag::OP_KIND | tag::CAUSE | tag::PARTITION | tag::TTL => operations,
+        tag::OFFSET | tag::INPUT => !operations,
+        tag::GROUP_ENDS..=tag::PANE => grouped,
+        tag::TARGET => operations || matches!(kind, Kind::Timers | Kind::Migrate),
+        tag::SCHEMA => operations || matches!(kind, Kind::Migrate | Kind::Values | Kind::Entries),
+        _ => true,
+    }
 }
 
 impl Shape {
@@ -184,13 +209,40 @@ pub struct Column<'a> {
     pub bytes: &'a [u8],
 }
 
+/// Bytes of the batch that [`write()`] makes of these columns: a multiple of eight. `None` where it
+/// is more than u32 offsets can reach, so that [`write()`] would panic.
+#[must_use]
+pub fn size(columns: &[Column<'_>]) -> Option<u32> {
+    let directory = HEADER_BYTES as u64 + columns.len() as u64 * ENTRY_BYTES as u64;
+    let align = ALIGN as u64;
+    let padded = |column: &Column<'_>| (column.bytes.len() as u64).next_multiple_of(align);
+    u32::try_from(
+        columns
+            .iter()
+            .fold(directory, |sum, column| sum + padded(column)),
+    )
+    .ok()
+}
+
 /// Appends a batch of `rows` rows made of `columns` to `out`, which must be empty or end at a
-/// multiple of eight bytes. Lengths and offsets must fit u32: the caller's limits see to that.
+/// multiple of eight bytes.
+///
+/// # Panics
+/// Panics if the batch would have 4 GiB or more, or more than [`COLUMNS_MAX`] columns: a wrapped
+/// offset must not reach a reader. Batches are limited to about 1 MiB and answers to 8 MiB, long
+/// before that; a caller without such a limit asks [`size`] first.
 pub fn write(kind: Kind, rows: u32, columns: &[Column<'_>], out: &mut Vec<u8>) {
     let start = out.len();
+    assert!(
+        columns.len() <= COLUMNS_MAX as usize,
+        "a batch of {} columns",
+        columns.len()
+    );
+    let Some(total) = size(columns) else {
+        panic!("a batch of 4 GiB or more has no layout: cut it by rows and bytes before");
+    };
     let directory_end = HEADER_BYTES + columns.len() * ENTRY_BYTES;
-    let total = columns.iter().fold(directory_end, |at, c| padded(at) + c.bytes.len());
-    out.reserve(padded(total));
+    out.reserve(total as usize);
     out.extend_from_slice(&MAGIC.to_le_bytes());
     out.extend_from_slice(&VERSION.to_le_bytes());
     out.extend_from_slice(&(kind as u16).to_le_bytes());
@@ -198,7 +250,12 @@ pub fn write(kind: Kind, rows: u32, columns: &[Column<'_>], out: &mut Vec<u8>) {
     out.extend_from_slice(&(columns.len() as u32).to_le_bytes());
     let mut at = directory_end;
     for column in columns {
-        for number in [column.tag, column.width, at as u32, column.bytes.len() as u32] {
+        for number in [
+            column.tag,
+            column.width,
+            at as u32,
+            column.bytes.len() as u32,
+        ] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         at = padded(at + column.bytes.len());

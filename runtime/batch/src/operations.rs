@@ -45,8 +45,19 @@ impl OpKind {
     pub fn from_u8(number: u8) -> Option<Self> {
         use OpKind::*;
         const ALL: [OpKind; 13] = [
-            Forward, Emit, Put, Delete, DeletePrefix, Append, SetTimer, CancelTimer, Reject, Retry,
-            FireWindow, PurgeWindow, Accumulator,
+            Forward,
+            Emit,
+            Put,
+            Delete,
+            DeletePrefix,
+            Append,
+            SetTimer,
+            CancelTimer,
+            Reject,
+            Retry,
+            FireWindow,
+            PurgeWindow,
+            Accumulator,
         ];
         ALL.get((number as usize).wrapping_sub(1)).copied()
     }
@@ -70,7 +81,7 @@ pub struct Operations<'a> {
 }
 
 /// One operation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation<'a> {
     /// Its index in the list.
     pub row: usize,
@@ -86,7 +97,7 @@ pub struct Operation<'a> {
     pub value: Option<&'a [u8]>,
     /// The timestamp; `None` inherits the cause's.
     pub timestamp: Option<i64>,
-    /// The output partition; `None` is chosen by key.
+    /// The output partition, at most `i32::MAX`; `None` is chosen by key.
     pub partition: Option<u32>,
     /// Time to live or time to wait in ms; 0 is none.
     pub ttl: i64,
@@ -99,7 +110,9 @@ impl<'a> Operations<'a> {
         Ok(Self {
             batch,
             kinds: batch.fixed(tag::OP_KIND),
-            causes: batch.fixed(tag::CAUSE).ok_or(FormatError::Missing(tag::CAUSE))?,
+            causes: batch
+                .fixed(tag::CAUSE)
+                .ok_or(FormatError::Missing(tag::CAUSE))?,
             targets: batch.fixed(tag::TARGET),
             keys: batch.var(tag::KEY),
             values: batch.var(tag::VALUE),
@@ -124,10 +137,12 @@ impl<'a> Operations<'a> {
         self.len() == 0
     }
 
-    /// The causes, where every operation is a forward to output 0: what a filter answers.
+    /// The causes, where every operation is a forward to output 0 that names no partition: what a
+    /// filter answers.
     #[must_use]
     pub fn plain_forwards(&self) -> Option<Fixed<'a, u32>> {
-        (self.kinds.is_none() && self.targets.is_none()).then_some(self.causes)
+        let plain = self.kinds.is_none() && self.targets.is_none() && self.partitions.is_none();
+        plain.then_some(self.causes)
     }
 
     /// The headers of the operation at `row`.
@@ -140,8 +155,9 @@ impl<'a> Operations<'a> {
     #[must_use]
     #[inline]
     pub fn get(&self, row: usize) -> Operation<'a> {
-        let kind = self.kinds.map_or(OpKind::Forward as u8, |column| column.get(row));
-        let has_time = self.timestamps_valid.is_none_or(|valid| valid.get(row));
+        let kind = self
+            .kinds
+            .map_or(OpKind::Forward as u8, |column| column.get(row));
         Operation {
             row,
             kind: OpKind::from_u8(kind).unwrap_or(OpKind::Forward),
@@ -149,8 +165,10 @@ impl<'a> Operations<'a> {
             target: self.targets.map_or(0, |column| column.get(row)),
             key: self.keys.and_then(|column| column.get(row)),
             value: self.values.and_then(|column| column.get(row)),
-            timestamp: self.timestamps.filter(|_| has_time).map(|column| column.get(row)),
-            partition: self.partitions.and_then(|column| u32::try_from(column.get(row)).ok()),
+            timestamp: self.time(row),
+            partition: self
+                .partitions
+                .and_then(|column| u32::try_from(column.get(row)).ok()),
             ttl: self.ttls.map_or(0, |column| column.get(row)),
             schema: self.schemas.map_or(0, |column| column.get(row)),
         }
@@ -163,14 +181,70 @@ impl<'a> Operations<'a> {
     }
 
     pub(crate) fn validate(&self) -> Result<(), FormatError> {
-        let Some(kinds) = self.kinds else { return Ok(()) };
-        match kinds.iter().position(|kind| OpKind::from_u8(kind).is_none()) {
-            Some(row) => Err(FormatError::Value {
-                tag: tag::OP_KIND,
-                row: row as u32,
-                what: "unknown kind of operation: the guest is newer than this host",
-            }),
-            None => Ok(()),
+        let wrong = |tag, row: usize, what| FormatError::Value {
+            tag,
+            row: row as u32,
+            what,
+        };
+        if let Some(row) = self
+            .partitions
+            .and_then(|all| all.iter().position(|p| p < -1))
+        {
+            return Err(wrong(
+                tag::PARTITION,
+                row,
+                "a partition is -1 or not negative",
+            ));
         }
+        if let Some(row) = self.ttls.and_then(|all| all.iter().position(|ttl| ttl < 0)) {
+            return Err(wrong(
+                tag::TTL,
+                row,
+                "a time to live or to wait is not negative",
+            ));
+        }
+        let Some(kinds) = self.kinds else {
+            return Ok(());
+        };
+        for (row, number) in kinds.iter().enumerate() {
+            let Some(kind) = OpKind::from_u8(number) else {
+                let (row, versions) = (row as u32, self.batch.versions());
+                return Err(FormatError::UnknownOperation {
+                    row,
+                    number,
+                    versions,
+                });
+            };
+            if let Some((tag, what)) = self.lacks(kind, row) {
+                return Err(wrong(tag, row, what));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the operation at `row` needs for its kind and has not.
+    #[inline]
+    fn lacks(&self, kind: OpKind, row: usize) -> Option<(u32, &'static str)> {
+        use OpKind::{Append, Delete, DeletePrefix, Put, SetTimer};
+        let there = |column: Option<BytesColumn<'_>>| column.is_some_and(|c| !c.is_null(row));
+        match kind {
+            Put | Append | Delete | DeletePrefix if !there(self.keys) => {
+                Some((tag::KEY, "a state operation without a key"))
+            }
+            Put | Append if !there(self.values) => {
+                Some((tag::VALUE, "a put or append without a value"))
+            }
+            SetTimer if self.time(row).is_none() => {
+                Some((tag::TIMESTAMP, "a timer is set to no time"))
+            }
+            _ => None,
+        }
+    }
+
+    fn time(&self, row: usize) -> Option<i64> {
+        let valid = self.timestamps_valid.is_none_or(|valid| valid.get(row));
+        self.timestamps
+            .filter(|_| valid)
+            .map(|column| column.get(row))
     }
 }

@@ -13,7 +13,7 @@ pub struct Timers<'a> {
 }
 
 /// One timer that is due.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimerRow<'a> {
     /// Its index: what operations name as their cause.
     pub row: usize,
@@ -29,7 +29,10 @@ pub struct TimerRow<'a> {
 
 impl<'a> Timers<'a> {
     pub(crate) fn of(batch: Batch<'a>) -> Self {
-        Self { records: Records::of(batch), targets: batch.fixed(tag::TARGET) }
+        Self {
+            records: Records::of(batch),
+            targets: batch.fixed(tag::TARGET),
+        }
     }
 
     /// Number of timers.

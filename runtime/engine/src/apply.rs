@@ -218,10 +218,8 @@ impl Applying<'_> {
                 _ => Err(self.no_cause(cause)),
             },
             OpKind::Emit => {
-                let timestamp = match operation.timestamp {
-                    Some(timestamp) => timestamp,
-                    None => self.time_of(cause)?,
-                };
+                let inherited = self.time_of(cause)?;
+                let timestamp = operation.timestamp.unwrap_or(inherited);
                 let Operation { key, value, partition, .. } = *operation;
                 let record = Outgoing { key, value, timestamp, partition };
                 outputs.send(target, record, operations.headers(operation.row))

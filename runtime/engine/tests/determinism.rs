@@ -1,10 +1,6 @@
 //! The same input gives the same output, whatever the batches, faults and crashes.
 
-mod support {
-    pub mod functions;
-    mod world;
-    pub use world::*;
-}
+mod support;
 
 use pelton_core::window::Assigner;
 use pelton_engine::Step;

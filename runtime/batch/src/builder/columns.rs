@@ -24,6 +24,7 @@ macro_rules! fixed_builder {
             }
 
             /// Sets the element of `row`, which must not be before the last row that was set.
+            /// Setting the last row again replaces it.
             #[inline]
             pub fn set(&mut self, row: usize, element: $t) {
                 if self.bytes.is_empty() && element == self.default {
@@ -42,9 +43,11 @@ macro_rules! fixed_builder {
 
             #[inline]
             fn pad(&mut self, row: usize) {
-                while self.bytes.len() < row * <$t as Scalar>::WIDTH {
+                let end = row * <$t as Scalar>::WIDTH;
+                while self.bytes.len() < end {
                     self.bytes.extend_from_slice(&self.default.to_le_bytes());
                 }
+                self.bytes.truncate(end);
             }
 
             /// Appends elements given as little-endian bytes, as the rows from `row` on.
@@ -87,10 +90,11 @@ impl VarBuilder {
         self.bytes.len()
     }
 
-    /// Sets the element of `row`, which must not be before the last row that was set. Rows in
-    /// between become null. A null in a column without elements costs nothing.
+    /// Sets the element of `row`, which must be behind the last row that was set. Rows in between
+    /// become null. A null in a column without elements costs nothing.
     #[inline]
     pub fn set(&mut self, row: usize, element: Option<&[u8]>) {
+        debug_assert!(self.rows <= row, "row {row} is set already");
         match element {
             Some(bytes) => {
                 if self.rows < row {
@@ -109,7 +113,8 @@ impl VarBuilder {
         if self.ends.is_empty() {
             self.ends.extend_from_slice(&[0; 4]);
         }
-        self.ends.extend_from_slice(&(self.bytes.len() as u32).to_le_bytes());
+        self.ends
+            .extend_from_slice(&(self.bytes.len() as u32).to_le_bytes());
         if !valid && self.valid.is_empty() {
             self.fill_valid(self.rows);
         }
@@ -142,18 +147,17 @@ impl VarBuilder {
         }
     }
 
-    /// Appends the elements `range` of `source` as the rows from `row` on: one copy of their bytes.
+    /// Appends the elements `range` of `source`, which must have been validated, as the rows from
+    /// `row` on: one copy of their bytes where neither side has nulls.
     pub fn extend(&mut self, row: usize, source: &BytesColumn<'_>, range: Range<usize>) {
-        if self.rows < row {
-            self.pad(row);
-        }
-        if source.valid.is_some() || !self.valid.is_empty() {
-            for at in range {
-                self.set(self.rows, source.get(at));
-                if self.ends.is_empty() {
-                    self.end_row(false);
-                }
+        if source.valid.is_some() || !self.valid.is_empty() || self.rows < row {
+            for (row, at) in (row..).zip(range) {
+                self.set(row, source.get(at));
             }
+            return;
+        }
+        debug_assert!(self.rows == row, "row {row} is set already");
+        if range.is_empty() {
             return;
         }
         let moved = (self.bytes.len() as u32).wrapping_sub(source.ends.get(range.start));
@@ -177,10 +181,22 @@ impl VarBuilder {
         if used {
             self.pad(rows);
         }
-        let ends = used.then_some(Column { tag, width: 4, bytes: &self.ends });
-        let bytes = used.then_some(Column { tag: tag + 1, width: 1, bytes: &self.bytes });
+        let ends = used.then_some(Column {
+            tag,
+            width: 4,
+            bytes: &self.ends,
+        });
+        let bytes = used.then_some(Column {
+            tag: tag + 1,
+            width: 1,
+            bytes: &self.bytes,
+        });
         let nulls = used && !self.valid.is_empty();
-        let valid = nulls.then_some(Column { tag: tag + 2, width: 0, bytes: &self.valid });
+        let valid = nulls.then_some(Column {
+            tag: tag + 2,
+            width: 0,
+            bytes: &self.valid,
+        });
         [ends, bytes, valid].into_iter().flatten()
     }
 
@@ -208,7 +224,7 @@ impl HeadersBuilder {
         self.pad(row);
         self.names.set(self.count, Some(name.as_bytes()));
         if value.is_none() && self.count == 0 {
-            // A column of nulls only must still be there: give it its first element and end it.
+            // A column of nulls only must still be there, so it does not start lazily.
             self.values.end_row(false);
         } else {
             self.values.set(self.count, value);
@@ -219,7 +235,8 @@ impl HeadersBuilder {
     /// Ends of all rows before `row` that have none yet.
     fn pad(&mut self, row: usize) {
         while self.ends.len() < (row + 1) * 4 {
-            self.ends.extend_from_slice(&(self.count as u32).to_le_bytes());
+            self.ends
+                .extend_from_slice(&(self.count as u32).to_le_bytes());
         }
     }
 
@@ -236,10 +253,16 @@ impl HeadersBuilder {
             self.pad(rows);
         }
         let count = self.count;
-        let ends = Column { tag: tag::HEADER_ENDS, width: 4, bytes: &self.ends };
+        let ends = Column {
+            tag: tag::HEADER_ENDS,
+            width: 4,
+            bytes: &self.ends,
+        };
         let ends = (count > 0).then_some(ends);
         let names = self.names.columns(tag::HEADER_NAME, count);
-        ends.into_iter().chain(names).chain(self.values.columns(tag::HEADER_VALUE, count))
+        ends.into_iter()
+            .chain(names)
+            .chain(self.values.columns(tag::HEADER_VALUE, count))
     }
 
     /// Forgets all headers and keeps the memory.
@@ -248,5 +271,45 @@ impl HeadersBuilder {
         self.names.clear();
         self.values.clear();
         self.count = 0;
+    }
+}
+
+impl VarBuilder {
+    /// Takes the elements from `row` on back.
+    pub fn truncate(&mut self, row: usize) {
+        if row >= self.rows {
+            return;
+        }
+        if row == 0 {
+            return self.clear();
+        }
+        let end = self.ends.get(row * 4..).and_then(u32::read);
+        self.bytes.truncate(end.unwrap_or_default() as usize);
+        self.ends.truncate((row + 1) * 4);
+        truncate_bits(&mut self.valid, row);
+        self.rows = row;
+    }
+}
+
+impl HeadersBuilder {
+    /// Takes the headers of the rows from `row` on back.
+    pub fn truncate(&mut self, row: usize) {
+        let Some(count) = self.ends.get(row * 4..).and_then(u32::read) else {
+            return;
+        };
+        self.count = count as usize;
+        self.ends.truncate(row * 4);
+        self.names.truncate(self.count);
+        self.values.truncate(self.count);
+    }
+}
+
+/// Drops the bits from `row` on; those behind the last one stay zero.
+pub(super) fn truncate_bits(bits: &mut Vec<u8>, row: usize) {
+    bits.truncate(row.div_ceil(8));
+    if bits.len() * 8 > row
+        && let Some(last) = bits.last_mut()
+    {
+        *last &= (1 << (row % 8)) - 1;
     }
 }

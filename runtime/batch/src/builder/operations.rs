@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::columns::{FixedBuilder, HeadersBuilder, VarBuilder};
+use super::columns::{FixedBuilder, HeadersBuilder, VarBuilder, truncate_bits};
 use crate::layout::{self, Kind, tag};
 use crate::operations::{OpKind, Operation};
 use crate::records::HeaderIter;
@@ -86,7 +86,10 @@ impl OperationsBuilder {
             self.timestamps_valid.resize(row / 8 + 1, 0);
             self.timestamps_valid[row / 8] |= 1 << (row % 8);
         }
-        let partition = operation.partition.and_then(|p| i32::try_from(p).ok()).unwrap_or(-1);
+        let partition = operation
+            .partition
+            .and_then(|p| i32::try_from(p).ok())
+            .unwrap_or(-1);
         self.partitions.set(row, partition);
         self.ttls.set(row, operation.ttl);
         self.schemas.set(row, operation.schema);
@@ -94,9 +97,11 @@ impl OperationsBuilder {
         self
     }
 
-    /// Adds a header to the operation that was pushed last.
+    /// Adds a header to the operation that was pushed last; where there is none, does nothing.
     pub fn header(&mut self, name: &str, value: Option<&[u8]>) -> &mut Self {
-        self.headers.push(self.rows.saturating_sub(1), name, value);
+        if let Some(row) = self.rows.checked_sub(1) {
+            self.headers.push(row, name, value);
+        }
         self
     }
 
@@ -122,7 +127,11 @@ impl OperationsBuilder {
         let rows = self.rows;
         let mut columns = Vec::with_capacity(16);
         if rows == 0 {
-            columns.push(layout::Column { tag: tag::CAUSE, width: 4, bytes: &[] });
+            columns.push(layout::Column {
+                tag: tag::CAUSE,
+                width: 4,
+                bytes: &[],
+            });
         }
         columns.extend(self.kinds.column(tag::OP_KIND, rows));
         columns.extend(self.causes.column(tag::CAUSE, rows));
@@ -132,15 +141,35 @@ impl OperationsBuilder {
         if !self.timestamps_valid.is_empty() {
             self.timestamps_valid.resize(rows.div_ceil(8), 0);
             let bytes = &self.timestamps_valid[..];
-            columns.push(layout::Column { tag: tag::TIMESTAMP_VALID, width: 0, bytes });
+            columns.push(layout::Column {
+                tag: tag::TIMESTAMP_VALID,
+                width: 0,
+                bytes,
+            });
         }
         columns.extend(self.timestamps.column(tag::TIMESTAMP, rows));
         columns.extend(self.partitions.column(tag::PARTITION, rows));
         columns.extend(self.ttls.column(tag::TTL, rows));
         columns.extend(self.schemas.column(tag::SCHEMA, rows));
         columns.extend(self.headers.columns(rows));
-        layout::write(Kind::Operations, rows as u32, &columns, out);
+        layout::write(Kind::Operations, super::rows_u32(rows), &columns, out);
         self.clear();
+    }
+
+    /// Takes the operations from `row` on back. Fixed-size columns are cut where they are next
+    /// written or laid out.
+    pub fn truncate(&mut self, row: usize) {
+        if row == 0 {
+            return self.clear();
+        }
+        if row >= self.rows {
+            return;
+        }
+        self.rows = row;
+        self.keys.truncate(row);
+        self.values.truncate(row);
+        truncate_bits(&mut self.timestamps_valid, row);
+        self.headers.truncate(row);
     }
 
     /// Forgets all operations and keeps the memory.

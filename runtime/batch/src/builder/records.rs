@@ -78,16 +78,20 @@ impl RecordsBuilder {
         self
     }
 
-    /// Adds a header to the record that was pushed last.
+    /// Adds a header to the record that was pushed last; where there is none, does nothing.
     pub fn header(&mut self, name: &str, value: Option<&[u8]>) -> &mut Self {
-        self.headers.push(self.rows.saturating_sub(1), name, value);
+        if let Some(row) = self.rows.checked_sub(1) {
+            self.headers.push(row, name, value);
+        }
         self
     }
 
-    /// Sets offset and input of the record that was pushed last.
+    /// Sets offset and input of the record that was pushed last; where there is none, does nothing.
     pub fn meta(&mut self, offset: i64, input: u16) -> &mut Self {
-        self.offsets.push(self.rows.saturating_sub(1), offset);
-        self.inputs.set(self.rows.saturating_sub(1), input);
+        if let Some(row) = self.rows.checked_sub(1) {
+            self.offsets.push(row, offset);
+            self.inputs.set(row, input);
+        }
         self
     }
 
@@ -103,8 +107,11 @@ impl RecordsBuilder {
         self
     }
 
-    /// Adds the records `range` of `source`, column by column; meta columns are not copied.
+    /// Adds the records `range` of `source`, column by column; meta columns are not copied. What
+    /// of the range is behind the last record is left out. `source` must have been validated: the
+    /// ends of a batch that was not are copied as they are.
     pub fn extend_from(&mut self, source: &Records<'_>, range: Range<usize>) {
+        let range = range.start..range.end.min(source.len());
         if source.headers.is_some() || range.len() < 4 {
             for row in range {
                 self.push_from(source, row);
@@ -118,7 +125,8 @@ impl RecordsBuilder {
             self.values.extend(self.rows, values, range.clone());
         }
         if let Some(timestamps) = &source.timestamps {
-            self.timestamps.extend(self.rows, timestamps.bytes_of(range.clone()));
+            self.timestamps
+                .extend(self.rows, timestamps.bytes_of(range.clone()));
         }
         self.rows += range.len();
     }
@@ -160,7 +168,7 @@ impl RecordsBuilder {
         columns.extend(self.inputs.column(tag::INPUT, rows));
         columns.extend(self.headers.columns(rows));
         columns.extend_from_slice(more);
-        layout::write(kind, rows as u32, &columns, out);
+        layout::write(kind, super::rows_u32(rows), &columns, out);
         self.clear();
     }
 

@@ -1,0 +1,46 @@
+//! The journal as the engine's [`pelton_core::Source`] and [`pelton_core::Sink`].
+
+mod sink;
+mod snapshots;
+mod source;
+
+pub use sink::JournalSink;
+pub use source::JournalSource;
+
+use pelton_core::{Coded, Domain};
+
+use crate::error::Error;
+
+impl Coded for Error {
+    fn code(&self) -> &'static str {
+        Error::code(self)
+    }
+
+    fn domain(&self) -> Domain {
+        match self {
+            Error::Locked { .. }
+            | Error::NewerFormat { .. }
+            | Error::Limit { .. }
+            | Error::BadName { .. }
+            | Error::TopicExists { .. }
+            | Error::UnknownTopic { .. }
+            | Error::UnknownPartition { .. }
+            | Error::OffsetOutOfRange { .. }
+            | Error::UnknownArtefact { .. } => Domain::User,
+            Error::Malformed { .. }
+            | Error::Corrupt { .. }
+            | Error::Full { .. }
+            | Error::Poisoned { .. }
+            | Error::Io { .. } => Domain::External,
+            Error::UnknownTask { .. } | Error::Fenced { .. } => Domain::Internal,
+        }
+    }
+
+    fn retryable(&self) -> bool {
+        self.is_retryable()
+    }
+}
+
+fn of(error: Error) -> pelton_core::Error {
+    pelton_core::Error::from_coded(error)
+}

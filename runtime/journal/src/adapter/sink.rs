@@ -1,0 +1,152 @@
+//! Committing to the journal.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io::Cursor;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pelton_core::{
+    BoxFuture, Clock, Commit, Committed, Domain, Error, Recovered, Result, Sink, SnapshotWriter,
+    TaskId, TaskMeta, TaskRecord, TopicName,
+};
+
+use super::{of, snapshots};
+use crate::config::SyncMode;
+use crate::journal::Journal;
+use crate::task::{Claim, Producer, Task};
+use crate::topic::Topic;
+
+/// A journal as the place of commits. Any number of sinks may share one journal; a task belongs
+/// to the one that loaded it last.
+pub struct JournalSink {
+    journal: Arc<Journal>,
+    clock: Arc<dyn Clock>,
+    tasks: HashMap<TaskId, (Task, Claim)>,
+    topics: HashMap<TopicName, Topic>,
+}
+
+impl JournalSink {
+    /// Commits to `journal`. The clock only dates what the journal writes of its own accord.
+    #[must_use]
+    pub fn new(journal: Arc<Journal>, clock: Arc<dyn Clock>) -> JournalSink {
+        JournalSink { journal, clock, tasks: HashMap::new(), topics: HashMap::new() }
+    }
+
+    fn task(&self, task: &TaskId) -> Result<&(Task, Claim)> {
+        self.tasks.get(task).ok_or_else(|| {
+            let text = format!("task {task} commits before it was loaded");
+            Error::new("E-TASK-NOT-LOADED", Domain::Internal, text)
+        })
+    }
+
+    /// The topic, looked up again where it was deleted (and perhaps made anew).
+    fn topic(&mut self, name: &TopicName) -> Result<Topic, crate::Error> {
+        match self.topics.get(name) {
+            Some(topic) if !topic.is_deleted() => Ok(topic.clone()),
+            _ => {
+                let topic = self.journal.topic(&name.to_string())?;
+                self.topics.insert(name.clone(), topic.clone());
+                Ok(topic)
+            }
+        }
+    }
+
+    fn load_now(&mut self, id: &TaskId) -> Result<Recovered> {
+        let task = self.journal.register_task(&id.to_string(), self.clock.now_ms()).map_err(of)?;
+        let claim = self.journal.claim(&task).map_err(of)?;
+        let snapshot = self.journal.snapshot(&task).map_err(of)?;
+        let mut sequence = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+        let mut tail = Vec::with_capacity(task.commit_count());
+        for commit in task.commits() {
+            let commit = commit.map_err(of)?;
+            sequence = commit.seq;
+            tail.push(TaskRecord::decode(&commit.bytes)?);
+        }
+        if let Some(record) = tail.last() {
+            self.hold(task.key(), &record.meta)?;
+        }
+        self.tasks.insert(id.clone(), (task, claim));
+        let snapshot = snapshot.map(|snapshot| Box::new(Cursor::new(snapshot.bytes)) as _);
+        Ok(Recovered { snapshot, tail, sequence })
+    }
+
+    /// Tells internal topics how far they were consumed.
+    fn hold(&mut self, key: &str, meta: &TaskMeta) -> Result<()> {
+        for position in meta.positions.iter().filter(|at| at.input.cluster.is_empty()) {
+            let topic = match self.topic(&position.input.topic) {
+                Err(crate::Error::UnknownTopic { .. }) => continue,
+                other => other.map_err(of)?,
+            };
+            if topic.config().retention.until_consumed_by > 0 {
+                let partition = topic.partition(position.input.partition).map_err(of)?;
+                partition.hold(key, position.next);
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, commit: &Commit<'_>) -> Result<u64> {
+        let (task, claim) = self.task(commit.task)?.clone();
+        let meta = &commit.record.meta;
+        // The changes are written from where they are: only the head is encoded.
+        let head = TaskRecord { meta: meta.clone(), changes: Bytes::new() }.encode()?;
+        let mut frame = crate::Commit::new(meta.time_ms);
+        frame.task(&task, Some(claim), [&head[..], &commit.record.changes]);
+        let producer = Some(Producer { task: task.id(), watermark: meta.watermark });
+        for output in commit.outputs {
+            let topic = self.topic(&output.topic).map_err(of)?;
+            let to = topic.partition(output.partition).map_err(of)?;
+            let (rows, timestamp) = (output.rows, output.max_timestamp);
+            frame.batch_by(producer, to, rows, timestamp, [&output.batch[..]]);
+        }
+        let seq = self.journal.shared.append(&mut frame).map_err(of)?;
+        self.hold(task.key(), meta)?;
+        Ok(seq)
+    }
+}
+
+impl Sink for JournalSink {
+    fn load<'a>(&'a mut self, task: &'a TaskId) -> BoxFuture<'a, Result<Recovered>> {
+        Box::pin(async move { self.load_now(task) })
+    }
+
+    fn partitions(&mut self, topic: &TopicName) -> Result<Option<u32>> {
+        match self.topic(topic) {
+            Ok(topic) => Ok(Some(topic.config().partitions)),
+            Err(crate::Error::UnknownTopic { .. }) => Ok(None),
+            Err(error) => Err(of(error)),
+        }
+    }
+
+    fn commit<'a>(&'a mut self, commit: &'a Commit<'a>) -> BoxFuture<'a, Result<Committed>> {
+        Box::pin(async move {
+            let sequence = self.append(commit)?;
+            if self.journal.shared.config.sync_mode == SyncMode::Each {
+                self.journal.step_if_manual(sequence).map_err(of)?;
+                let journal = &self.journal;
+                let durable = poll_fn(|context| journal.poll_durable(sequence, context.waker()));
+                durable.await.map_err(of)?;
+            }
+            Ok(Committed { sequence })
+        })
+    }
+
+    fn durable(&self) -> u64 {
+        self.journal.durable()
+    }
+
+    fn snapshot(
+        &mut self,
+        task: &TaskId,
+        sequence: u64,
+        writer: SnapshotWriter,
+    ) -> BoxFuture<'static, Result<()>> {
+        let task = self.task(task).map(|(task, _)| task.clone());
+        let (journal, time_ms) = (Arc::clone(&self.journal), self.clock.now_ms());
+        Box::pin(async move {
+            let work = snapshots::Work { journal, task: task?, sequence, time_ms, writer };
+            snapshots::run(work).await
+        })
+    }
+}

@@ -1,0 +1,194 @@
+//! Reading topics of the journal.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use pelton_batch::{Batch as Layout, RecordsBuilder};
+use pelton_core::{Domain, Error, Fetch, Offsets, Producer, Result, Source, Start, TopicPartition};
+
+use super::of;
+use crate::journal::Journal;
+use crate::topic::{Batch, Partition, Visibility};
+
+/// Partitions of a journal, for one task.
+///
+/// A position that retention has passed goes on at the oldest record behind it, which is logged.
+pub struct JournalSource {
+    journal: Arc<Journal>,
+    visibility: Visibility,
+    inputs: Vec<Input>,
+    builder: RecordsBuilder,
+}
+
+struct Input {
+    partition: Partition,
+    position: u64,
+    is_paused: bool,
+}
+
+impl JournalSource {
+    /// Reads what `visibility` shows: [`Visibility::Appended`] for a task whose commits go to the
+    /// same journal, [`Visibility::Durable`] for all others.
+    #[must_use]
+    pub fn new(journal: Arc<Journal>, visibility: Visibility) -> JournalSource {
+        JournalSource { journal, visibility, inputs: Vec::new(), builder: RecordsBuilder::new() }
+    }
+
+    fn input(&mut self, input: usize) -> Result<&mut Input> {
+        let count = self.inputs.len();
+        self.inputs.get_mut(input).ok_or_else(|| {
+            let text = format!("input {input} of {count} was read before it was assigned");
+            Error::new("E-SOURCE-INPUT", Domain::Internal, text)
+        })
+    }
+}
+
+impl Source for JournalSource {
+    fn assign(&mut self, inputs: &[(TopicPartition, Start)]) -> Result<()> {
+        let resolve = |(at, start): &(TopicPartition, Start)| {
+            if !at.cluster.is_empty() {
+                let text = format!("{at} is not on this journal: give it a source of its cluster");
+                return Err(Error::new("E-SOURCE-CLUSTER", Domain::Internal, text));
+            }
+            let topic = self.journal.topic(&at.topic.to_string()).map_err(of)?;
+            let partition = topic.partition(at.partition).map_err(of)?.clone();
+            let position = first_position(&partition, *start, self.visibility)?;
+            Ok(Input { partition, position, is_paused: false })
+        };
+        self.inputs = inputs.iter().map(resolve).collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    fn fetch(&mut self, input: usize) -> Result<Option<Fetch>> {
+        self.journal.health().map_err(of)?;
+        let visibility = self.visibility;
+        let input = self.input(input)?;
+        if input.is_paused {
+            return Ok(None);
+        }
+        let partition = &input.partition;
+        if partition.is_deleted() {
+            let name = partition.topic_name().to_owned();
+            return Err(of(crate::Error::UnknownTopic { name }));
+        }
+        let start = partition.offsets().start;
+        if input.position < start {
+            let from = input.position;
+            tracing::warn!(?partition, from, to = start, "retention has passed a position");
+            input.position = start;
+        }
+        let position = input.position;
+        let Some(batch) = partition.read(position, visibility).map_err(of)? else {
+            return Ok(None);
+        };
+        let next = batch.base_offset + u64::from(batch.rows);
+        input.position = next;
+        let rows = (next - position) as usize;
+        let producer = batch
+            .producer
+            .map(|by| Producer { task: u64::from(by.task.0), watermark: by.watermark });
+        let batch = match position - batch.base_offset {
+            0 => batch.bytes,
+            skipped => rest_of(&mut self.builder, &batch, skipped as usize)?,
+        };
+        Ok(Some(Fetch { batch, rows, offsets: Offsets::From(position), next, producer }))
+    }
+
+    fn seek(&mut self, input: usize, offset: u64) -> Result<()> {
+        let input = self.input(input)?;
+        check_end(&input.partition, offset)?;
+        input.position = offset;
+        Ok(())
+    }
+
+    fn position(&mut self, input: usize) -> Result<u64> {
+        self.input(input).map(|input| input.position)
+    }
+
+    fn end(&mut self, input: usize) -> Result<u64> {
+        let visibility = self.visibility;
+        self.input(input).map(|input| input.partition.end(visibility))
+    }
+
+    fn pause(&mut self, input: usize, paused: bool) {
+        if let Some(input) = self.inputs.get_mut(input) {
+            input.is_paused = paused;
+        }
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        for input in self.inputs.iter().filter(|input| !input.is_paused) {
+            let partition = &input.partition;
+            partition.wake_on_append(context.waker());
+            let is_readable = input.position < partition.end(self.visibility);
+            if is_readable || partition.is_deleted() || self.journal.health().is_err() {
+                return Poll::Ready(());
+            }
+            // Appended but not durable: what is missing is a sync.
+            let waiting = partition.with_index(|index| index.find(input.position).map(|at| at.seq));
+            if let Some(seq) = waiting
+                && self.journal.poll_durable(seq, context.waker()).is_ready()
+            {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+}
+
+fn first_position(partition: &Partition, start: Start, visibility: Visibility) -> Result<u64> {
+    let held = partition.offsets();
+    match start {
+        Start::Earliest => Ok(held.start),
+        Start::Latest => Ok(partition.end(visibility)),
+        Start::Offset(offset) => {
+            check_end(partition, offset)?;
+            Ok(offset.max(held.start))
+        }
+        Start::Time(time) => first_at(partition, time),
+    }
+}
+
+fn check_end(partition: &Partition, offset: u64) -> Result<()> {
+    let held = partition.offsets();
+    if offset <= held.end {
+        return Ok(());
+    }
+    let topic = partition.topic_name().to_owned();
+    let (partition, start, end) = (partition.number(), held.start, held.end);
+    Err(of(crate::Error::OffsetOutOfRange { topic, partition, offset, start, end }))
+}
+
+/// The first record whose timestamp is not before `time`, or the end.
+fn first_at(partition: &Partition, time: i64) -> Result<u64> {
+    let (start, end, found) = partition.with_index(|index| {
+        let found = index.entries.iter().find(|entry| entry.timestamp_max >= time);
+        (index.start, index.end, found.map(|entry| entry.base))
+    });
+    let Some(base) = found else { return Ok(end) };
+    let offset = base.max(start);
+    let batch = partition.read(offset, Visibility::Appended).map_err(of)?;
+    let Some(batch) = batch else { return Ok(end) };
+    let records = Layout::parse(&batch.bytes).and_then(|layout| layout.records());
+    let records = records.map_err(|error| broken(partition, error))?;
+    let row = (0..records.len()).find(|row| records.timestamp(*row) >= time);
+    Ok(row.map_or(offset, |row| (batch.base_offset + row as u64).max(offset)))
+}
+
+/// The records of a batch behind the first `skipped` ones: the one case where it is copied.
+fn rest_of(builder: &mut RecordsBuilder, batch: &Batch, skipped: usize) -> Result<Bytes> {
+    let records = Layout::parse(&batch.bytes).and_then(|layout| layout.records());
+    let records = records.map_err(|error| {
+        let text = format!("the batch at offset {} of a topic", batch.base_offset);
+        Error::new("E-BATCH-STORED", Domain::Internal, text).caused_by(error)
+    })?;
+    builder.clear();
+    builder.extend_from(&records, skipped..records.len());
+    Ok(builder.finish().into())
+}
+
+fn broken(partition: &Partition, error: pelton_batch::FormatError) -> Error {
+    let text = format!("a batch that is stored in {partition:?} cannot be read");
+    Error::new("E-BATCH-STORED", Domain::Internal, text).caused_by(error)
+}

@@ -1,0 +1,212 @@
+//! Putting a commit together.
+
+use std::borrow::Cow;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+use crate::config::Limits;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::frame::{ALIGN, CARRIED, PartHead, PartKind, head_len, padded};
+use crate::task::{Claim, Producer, Task};
+use crate::topic::Partition;
+
+/// What one [`crate::Journal::append`] writes: all of it or nothing.
+///
+/// Bytes are borrowed until then and written from where they are. Their checksums are taken
+/// here, outside of any lock.
+///
+/// Afterwards [`Commit::base_offset`] tells which offsets its batches were given.
+pub struct Commit<'a> {
+    pub(crate) time_ms: i64,
+    pub(crate) parts: Vec<PartHead>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) slices: Vec<Cow<'a, [u8]>>,
+    /// Bytes of all parts with their padding.
+    pub(crate) payload: u64,
+    /// May use the reserve: it makes room.
+    pub(crate) is_urgent: bool,
+    is_sealed: bool,
+}
+
+pub(crate) enum Target {
+    Partition(Partition),
+    Task(Task, Option<Claim>),
+    Control(Control),
+}
+
+impl<'a> Commit<'a> {
+    /// An empty commit, made at `time_ms` by its writer's clock.
+    #[must_use]
+    pub fn new(time_ms: i64) -> Commit<'a> {
+        Commit {
+            time_ms,
+            parts: Vec::new(),
+            targets: Vec::new(),
+            slices: Vec::new(),
+            payload: 0,
+            is_urgent: false,
+            is_sealed: false,
+        }
+    }
+
+    /// True while nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// How many parts were added.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Appends a batch of `rows` records (at least one), whose latest timestamp is
+    /// `timestamp_max`, given as slices that follow one another. Answers the part's number.
+    pub fn batch(
+        &mut self,
+        to: &Partition,
+        rows: u32,
+        timestamp_max: i64,
+        bytes: impl IntoIterator<Item = &'a [u8]>,
+    ) -> usize {
+        self.batch_by(None, to, rows, timestamp_max, bytes)
+    }
+
+    /// As [`Commit::batch`], and says which task wrote it.
+    pub fn batch_by(
+        &mut self,
+        producer: Option<Producer>,
+        to: &Partition,
+        rows: u32,
+        timestamp_max: i64,
+        bytes: impl IntoIterator<Item = &'a [u8]>,
+    ) -> usize {
+        let (owner, partition, kind) = (to.topic().0, to.number(), PartKind::Batch);
+        let head = PartHead { owner, partition, rows, timestamp_max, producer, ..part(kind) };
+        self.add(head, Target::Partition(to.clone()), bytes.into_iter().map(Cow::Borrowed))
+    }
+
+    /// Appends a task's commit record. With a claim, the commit is refused once another one was
+    /// given for the task. Answers the part's number.
+    pub fn task(
+        &mut self,
+        task: &Task,
+        claim: Option<Claim>,
+        bytes: impl IntoIterator<Item = &'a [u8]>,
+    ) -> usize {
+        let head = PartHead { owner: task.id().0, ..part(PartKind::Task) };
+        let target = Target::Task(task.clone(), claim);
+        self.add(head, target, bytes.into_iter().map(Cow::Borrowed))
+    }
+
+    /// Sets (or with `None` removes) an entry of the journal's registry: a small map for the
+    /// control plane, whole in memory.
+    pub fn entry(&mut self, key: &str, value: Option<&[u8]>) {
+        let value = value.map(Bytes::copy_from_slice);
+        self.control(Control::Entry { key: key.to_owned(), value });
+    }
+
+    pub(crate) fn control(&mut self, control: Control) {
+        let bytes = control.encode();
+        let head = part(PartKind::Control);
+        self.add(head, Target::Control(control), std::iter::once(Cow::Owned(bytes)));
+    }
+
+    /// Writes a batch again that is about to lose its segment.
+    pub(crate) fn carried(&mut self, to: &Partition, head: PartHead, bytes: &'a Bytes) {
+        let head = PartHead { flags: CARRIED, ..head };
+        let bytes = std::iter::once(Cow::Borrowed(&bytes[..]));
+        self.add(head, Target::Partition(to.clone()), bytes);
+    }
+
+    fn add(
+        &mut self,
+        mut head: PartHead,
+        target: Target,
+        bytes: impl Iterator<Item = Cow<'a, [u8]>>,
+    ) -> usize {
+        assert!(!self.is_sealed, "an appended commit takes no more parts");
+        let (mut crc, mut len) = (crc32fast::Hasher::new(), 0usize);
+        for slice in bytes {
+            crc.update(&slice);
+            len += slice.len();
+            self.slices.push(slice);
+        }
+        // Too long for the field is too long for the limit: `check` refuses it before use.
+        head.len = u32::try_from(len).unwrap_or(u32::MAX);
+        head.offset = u32::try_from(self.payload).unwrap_or(u32::MAX);
+        head.crc = crc.finalize();
+        let padding = padded(len) - len;
+        if padding > 0 {
+            self.slices.push(Cow::Borrowed(&[0; ALIGN][..padding]));
+        }
+        self.payload += padded(len) as u64;
+        self.parts.push(head);
+        self.targets.push(target);
+        self.parts.len() - 1
+    }
+
+    /// Bytes of the frame.
+    pub(crate) fn frame_len(&self) -> u64 {
+        head_len(self.parts.len()) as u64 + self.payload
+    }
+
+    pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
+        let limit = |what, limit: u64, actual: u64| match actual > limit {
+            true => Err(Error::Limit { what, limit, actual }),
+            false => Ok(()),
+        };
+        limit("the number of parts of a commit", limits.parts_max.into(), self.len() as u64)?;
+        limit("the size of a commit in bytes", limits.frame_bytes_max, self.frame_len())?;
+        for part in &self.parts {
+            if part.kind == PartKind::Batch && part.rows == 0 {
+                let what = "the number of batches without a record in a commit";
+                return Err(Error::Limit { what, limit: 0, actual: 1 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the parts behind the head, now that its length is known.
+    pub(crate) fn seal(&mut self) {
+        if std::mem::replace(&mut self.is_sealed, true) {
+            return;
+        }
+        let head_len = head_len(self.parts.len()) as u32;
+        self.parts.iter_mut().for_each(|part| part.offset += head_len);
+    }
+
+    pub(crate) fn io_slices<'s>(&'s self, head: &'s [u8], out: &mut Vec<IoSlice<'s>>) {
+        out.push(IoSlice::new(head));
+        out.extend(self.slices.iter().map(|slice| IoSlice::new(slice)));
+    }
+
+    /// The offset of the first record of the batch with this part number, after the append.
+    ///
+    /// # Panics
+    /// Where the part is not a batch of this commit.
+    #[must_use]
+    pub fn base_offset(&self, part: usize) -> u64 {
+        assert_eq!(self.parts[part].kind, PartKind::Batch, "only batches have offsets");
+        self.parts[part].base_offset
+    }
+}
+
+fn part(kind: PartKind) -> PartHead {
+    PartHead {
+        kind,
+        flags: 0,
+        owner: 0,
+        partition: 0,
+        rows: 0,
+        base_offset: 0,
+        timestamp_max: 0,
+        offset: 0,
+        len: 0,
+        crc: 0,
+        producer: None,
+    }
+}

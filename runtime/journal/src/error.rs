@@ -1,0 +1,211 @@
+//! What can go wrong, in words that say what to do next.
+
+use std::io;
+use std::sync::Arc;
+
+/// The result of every journal call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A journal error. [`Error::code`] is stable; the text is for people.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process (or another `Journal` in this one) holds the directory.
+    #[error(
+        "data directory {path} is in use by process {holder}: stop that process, or choose \
+         another directory"
+    )]
+    Locked {
+        /// The directory.
+        path: String,
+        /// The process id written by the holder, or `unknown`.
+        holder: String,
+    },
+    /// The directory was written by a newer Pelton.
+    #[error(
+        "data directory {path} has journal format {found}, this build reads up to {supported}: \
+         run the newer pelton, or restore a backup taken before the upgrade"
+    )]
+    NewerFormat {
+        /// The directory.
+        path: String,
+        /// The format found.
+        found: u32,
+        /// The newest format that this build reads.
+        supported: u32,
+    },
+    /// The directory is not a journal, or a file outside of the segments makes no sense.
+    #[error("{path} is not usable: {problem}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// Bytes that had been durable are damaged. Nothing is skipped.
+    #[error(
+        "{path} is damaged at byte {offset} (commit {seq}): {problem}. Restore this file from a \
+         backup or a replica; nothing was changed"
+    )]
+    Corrupt {
+        /// The file.
+        path: String,
+        /// Position in the file, in bytes.
+        offset: u64,
+        /// Sequence number of the damaged commit.
+        seq: u64,
+        /// What was found.
+        problem: String,
+    },
+    /// No room for another segment or snapshot. Nothing was written; retry when there is room.
+    #[error(
+        "no room in the data directory for {what} ({source}): free disk space or shorten a \
+         topic's retention; reads go on and the append can be retried"
+    )]
+    Full {
+        /// What could not be created.
+        what: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// An earlier write or sync failed and what the disk holds is unknown: the process must exit
+    /// and open the journal again. Or the journal was shut down.
+    #[error("the journal has stopped ({reason}): restart the process")]
+    Poisoned {
+        /// The first error.
+        reason: Arc<str>,
+    },
+    /// An I/O error that did not harm the journal.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A limit of [`crate::Limits`] was passed. Nothing was written.
+    #[error("{what} is {actual}, the limit is {limit}: make it smaller or raise the limit")]
+    Limit {
+        /// Which limit.
+        what: &'static str,
+        /// Its value.
+        limit: u64,
+        /// What was asked for.
+        actual: u64,
+    },
+    /// Not a `tenant/name` of letters, digits, `.`, `_` and `-`.
+    #[error("'{name}' is not a valid name: {problem}")]
+    BadName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A topic of this name exists already.
+    #[error("topic '{name}' exists already: describe it, or choose another name")]
+    TopicExists {
+        /// The topic.
+        name: String,
+    },
+    /// No such topic, or it was deleted.
+    #[error("there is no topic '{name}': create it first")]
+    UnknownTopic {
+        /// The topic.
+        name: String,
+    },
+    /// The topic has fewer partitions.
+    #[error("topic '{topic}' has {count} partitions, there is no partition {partition}")]
+    UnknownPartition {
+        /// The topic.
+        topic: String,
+        /// The partition asked for.
+        partition: u32,
+        /// How many there are.
+        count: u32,
+    },
+    /// The offset was removed by retention or was never written.
+    #[error(
+        "offset {offset} of '{topic}' partition {partition} is out of range: it holds \
+         {start}..{end}; seek to one of these"
+    )]
+    OffsetOutOfRange {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset asked for.
+        offset: u64,
+        /// The first offset held.
+        start: u64,
+        /// One past the last offset.
+        end: u64,
+    },
+    /// The task was removed.
+    #[error("task '{key}' was removed from the journal: register it again")]
+    UnknownTask {
+        /// The task's key.
+        key: String,
+    },
+    /// Another owner has taken the task over.
+    #[error("task '{key}' has another owner now: stop this one, its commit was not taken")]
+    Fenced {
+        /// The task's key.
+        key: String,
+    },
+    /// A content-addressed file is missing.
+    #[error("there is no artefact {digest}: deploy the component again")]
+    UnknownArtefact {
+        /// The digest, in hex.
+        digest: String,
+    },
+}
+
+impl Error {
+    /// A stable code for APIs, metrics and logs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Locked { .. } => "E-JOURNAL-LOCKED",
+            Error::NewerFormat { .. } => "E-JOURNAL-NEWER",
+            Error::Malformed { .. } => "E-JOURNAL-MALFORMED",
+            Error::Corrupt { .. } => "E-JOURNAL-CORRUPT",
+            Error::Full { .. } => "E-JOURNAL-FULL",
+            Error::Poisoned { .. } => "E-JOURNAL-POISONED",
+            Error::Io { .. } => "E-JOURNAL-IO",
+            Error::Limit { .. } => "E-JOURNAL-LIMIT",
+            Error::BadName { .. } => "E-JOURNAL-NAME",
+            Error::TopicExists { .. } => "E-TOPIC-EXISTS",
+            Error::UnknownTopic { .. } => "E-TOPIC-UNKNOWN",
+            Error::UnknownPartition { .. } => "E-PARTITION-UNKNOWN",
+            Error::OffsetOutOfRange { .. } => "E-OFFSET-RANGE",
+            Error::UnknownTask { .. } => "E-TASK-UNKNOWN",
+            Error::Fenced { .. } => "E-TASK-FENCED",
+            Error::UnknownArtefact { .. } => "E-ARTEFACT-UNKNOWN",
+        }
+    }
+
+    /// True where the same call may succeed later without anything else being changed.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Error::Full { .. })
+    }
+
+    pub(crate) fn io(action: &'static str, path: impl Into<String>, source: io::Error) -> Error {
+        Error::Io { action, path: path.into(), source }
+    }
+
+    pub(crate) fn malformed(path: impl Into<String>, problem: impl Into<String>) -> Error {
+        Error::Malformed { path: path.into(), problem: problem.into() }
+    }
+}
+
+/// Whether an error of a file's creation means "later, perhaps": no space, quota or handles.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let Some(code) = error.raw_os_error() else {
+        return error.kind() == io::ErrorKind::StorageFull;
+    };
+    let code = Errno::from_raw_os_error(code);
+    matches!(code, Errno::NOSPC | Errno::DQUOT | Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+}

@@ -1,0 +1,383 @@
+//! The journal's handle: opening, topics, tasks and the registry.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+use std::task::{Poll, Waker};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+
+use crate::append::Appender;
+use crate::catalog::Catalog;
+use crate::commit::Commit;
+use crate::config::{Config, SyncDriver, SyncMode};
+use crate::control::Control;
+use crate::durability::Durability;
+use crate::error::{Error, Result};
+use crate::locks::{lock, read};
+use crate::segment::SEGMENT_HEADER_LEN;
+use crate::storage::{Disk, Storage};
+use crate::sync::SyncState;
+use crate::task::{Claim, Task};
+use crate::topic::{Retention, Topic, TopicConfig, tenant_of};
+use crate::{recovery, sync};
+
+/// An open journal: one data directory, held by this process alone.
+///
+/// All methods may be called from any thread. Dropping it stops the sync thread and leaves the
+/// rest as a crash would; [`Journal::close`] syncs first.
+pub struct Journal {
+    pub(crate) shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) salt: u32,
+    pub(crate) append: Mutex<Appender>,
+    pub(crate) catalog: RwLock<Catalog>,
+    pub(crate) durability: Arc<Durability>,
+    pub(crate) sync: Mutex<SyncState>,
+    /// Held while a control commit is decided on: lookup and append are one step.
+    control: Mutex<()>,
+    pub(crate) sleeper: sync::Sleeper,
+    _lock: Box<dyn Send + Sync>,
+}
+
+impl Journal {
+    /// Opens (and creates, where it is missing) the journal in `directory`.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], [`Error::NewerFormat`], [`Error::Malformed`], [`Error::Corrupt`]
+    /// where durable bytes are damaged, [`Error::Io`], or [`Error::Full`] for a new one.
+    pub fn open(directory: impl AsRef<Path>, config: Config) -> Result<Journal> {
+        let path = directory.as_ref();
+        let disk = Disk::new(path)
+            .map_err(|source| Error::io("create", path.display().to_string(), source))?;
+        Journal::open_on(Arc::new(disk), config)
+    }
+
+    /// As [`Journal::open`], on any storage.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_on(storage: Arc<dyn Storage>, mut config: Config) -> Result<Journal> {
+        config.segment_bytes = config.segment_bytes.clamp(4 << 10, u64::from(u32::MAX) - 7) & !7;
+        let frame_room = config.segment_bytes - SEGMENT_HEADER_LEN;
+        let frame_max = &mut config.limits.frame_bytes_max;
+        *frame_max = (*frame_max).min(frame_room);
+        config.carry_bytes_max = config.carry_bytes_max.min(config.segment_bytes / 4);
+        let lock = storage.lock().map_err(|source| lock_error(&*storage, source))?;
+        let opened = recovery::open(&storage, &config)?;
+        let shared = Arc::new(Shared {
+            salt: opened.salt,
+            append: Mutex::new(opened.appender),
+            catalog: RwLock::new(opened.catalog),
+            durability: opened.durability,
+            sync: Mutex::default(),
+            control: Mutex::default(),
+            sleeper: sync::Sleeper::default(),
+            config,
+            storage,
+            _lock: lock,
+        });
+        shared.make_reserve();
+        let thread = match shared.config.sync_driver {
+            SyncDriver::Manual => None,
+            SyncDriver::Thread => Some(sync::spawn(&shared)?),
+        };
+        let thread = Mutex::new(thread);
+        Ok(Journal { shared, thread })
+    }
+
+    /// Appends a commit and answers its sequence number: 1 for the first, gapless. In mode
+    /// `Each` it is durable on return.
+    ///
+    /// # Errors
+    /// [`Error::Full`] (retry later), [`Error::Limit`], [`Error::UnknownTopic`] or
+    /// [`Error::UnknownTask`] where a target was deleted: nothing was written.
+    /// [`Error::Poisoned`] where the disk failed, now or before.
+    pub fn append(&self, commit: &mut Commit<'_>) -> Result<u64> {
+        let seq = self.shared.append(commit)?;
+        if self.shared.config.sync_mode == SyncMode::Each {
+            self.wait_durable(seq)?;
+        }
+        Ok(seq)
+    }
+
+    /// The durable watermark: every commit up to this one survives a power cut (in mode
+    /// `None`, a killed process).
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.shared.durability.durable()
+    }
+
+    /// The last commit appended.
+    #[must_use]
+    pub fn appended(&self) -> u64 {
+        self.shared.appended()
+    }
+
+    /// Waits until `seq` is durable.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`].
+    pub fn wait_durable(&self, seq: u64) -> Result<()> {
+        self.step_if_manual(seq)?;
+        self.shared.durability.wait(seq)
+    }
+
+    /// Makes `seq` durable where nobody else would.
+    pub(crate) fn step_if_manual(&self, seq: u64) -> Result<()> {
+        if self.shared.config.sync_driver == SyncDriver::Manual && self.durable() < seq {
+            self.shared.sync_step()?;
+        }
+        Ok(())
+    }
+
+    /// Answers `Ready` where `seq` is durable or never will be; else wakes `waker` once when
+    /// that is so.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] within `Ready`.
+    pub fn poll_durable(&self, seq: u64, waker: &Waker) -> Poll<Result<()>> {
+        self.shared.durability.poll(seq, waker)
+    }
+
+    /// One round of what the sync thread does: sync, move the watermark, seal full segments,
+    /// keep a spare. Answers whether there was anything to do. For [`SyncDriver::Manual`].
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`].
+    pub fn sync_step(&self) -> Result<bool> {
+        self.shared.sync_step()
+    }
+
+    /// [`Error::Poisoned`] once the journal has stopped: the process should exit.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`].
+    pub fn health(&self) -> Result<()> {
+        self.shared.durability.check()
+    }
+
+    /// Syncs everything, notes how far that is, and takes nothing more: later calls answer
+    /// [`Error::Poisoned`]. The directory is free once the last handle is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] or [`Error::Io`].
+    pub fn shutdown(&self) -> Result<()> {
+        self.stop_thread();
+        self.shared.sync_all()?;
+        let seq = self.shared.durability.synced();
+        self.shared.durability.close();
+        assert!(seq <= self.appended(), "what is durable was appended");
+        recovery::write_mark(&*self.shared.storage, seq)
+    }
+
+    /// [`Journal::shutdown`], and gives the directory free.
+    ///
+    /// # Errors
+    /// As [`Journal::shutdown`]; the directory is free all the same.
+    pub fn close(self) -> Result<()> {
+        self.shutdown()
+    }
+
+    /// Creates a topic. Its commit is made at `time_ms`; records appended later are durable
+    /// only after it.
+    ///
+    /// # Errors
+    /// [`Error::TopicExists`], [`Error::BadName`], [`Error::Limit`] and those of
+    /// [`Journal::append`].
+    pub fn create_topic(&self, name: &str, config: TopicConfig, time_ms: i64) -> Result<Topic> {
+        let tenant = tenant_of(name)?;
+        let limits = &self.shared.config.limits;
+        let limit = |what, limit: u32, actual: u32| match actual > limit {
+            true => Err(Error::Limit { what, limit: limit.into(), actual: actual.into() }),
+            false => Ok(()),
+        };
+        if config.partitions == 0 {
+            return Err(Error::UnknownPartition { topic: name.to_owned(), partition: 0, count: 0 });
+        }
+        limit("the number of partitions", limits.partitions_max, config.partitions)?;
+        let _control = lock(&self.shared.control);
+        let mut counters = {
+            let catalog = read(&self.shared.catalog);
+            if catalog.topic(name).is_some() {
+                return Err(Error::TopicExists { name: name.to_owned() });
+            }
+            let first = format!("{tenant}/");
+            let others = catalog.topic_names.range(first.clone()..);
+            let others = others.take_while(|(other, _)| other.starts_with(&first)).count();
+            let topics_max = limits.topics_per_tenant_max;
+            limit("the number of a tenant's topics", topics_max, others as u32 + 1)?;
+            catalog.counters
+        };
+        let id = counters.next_topic;
+        counters.next_topic += 1;
+        let ranges = vec![(0, 0); config.partitions as usize];
+        let mut commit = Commit::new(time_ms);
+        commit.control(Control::Topic { id, name: name.to_owned(), config, ranges });
+        commit.control(counters.control());
+        self.append(&mut commit)?;
+        self.topic(name)
+    }
+
+    /// Changes what a topic may forget.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`] and those of [`Journal::append`].
+    pub fn set_retention(&self, name: &str, retention: Retention, time_ms: i64) -> Result<()> {
+        let _control = lock(&self.shared.control);
+        let topic = self.topic(name)?;
+        let mut commit = Commit::new(time_ms);
+        commit.control(topic.control(retention));
+        self.append(&mut commit).map(drop)
+    }
+
+    /// Deletes a topic and its records. Handles to it answer [`Error::UnknownTopic`].
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`] and those of [`Journal::append`].
+    pub fn delete_topic(&self, name: &str, time_ms: i64) -> Result<()> {
+        let _control = lock(&self.shared.control);
+        let topic = self.topic(name)?;
+        let mut commit = Commit::new(time_ms);
+        commit.is_urgent = true;
+        commit.control(Control::TopicDeleted { id: topic.id().0 });
+        self.append(&mut commit).map(drop)
+    }
+
+    /// The topic of this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`].
+    pub fn topic(&self, name: &str) -> Result<Topic> {
+        let catalog = read(&self.shared.catalog);
+        let topic = catalog.topic(name).cloned();
+        topic.ok_or_else(|| Error::UnknownTopic { name: name.to_owned() })
+    }
+
+    /// All topics, by name.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Topic> {
+        let catalog = read(&self.shared.catalog);
+        catalog.topic_names.values().filter_map(|id| catalog.topics.get(id)).cloned().collect()
+    }
+
+    /// The task of this key, registered at `time_ms` where it is not yet. Keys are free text.
+    ///
+    /// # Errors
+    /// Those of [`Journal::append`].
+    pub fn register_task(&self, key: &str, time_ms: i64) -> Result<Task> {
+        let _control = lock(&self.shared.control);
+        let mut counters = {
+            let catalog = read(&self.shared.catalog);
+            if let Some(task) = catalog.task(key) {
+                return Ok(task.clone());
+            }
+            catalog.counters
+        };
+        let id = counters.next_task;
+        counters.next_task += 1;
+        let mut commit = Commit::new(time_ms);
+        commit.control(Control::Task { id, key: key.to_owned(), snapshot: None });
+        commit.control(counters.control());
+        self.append(&mut commit)?;
+        self.task(key).ok_or_else(|| Error::UnknownTask { key: key.to_owned() })
+    }
+
+    /// Takes a task over: commits under an earlier claim are [`Error::Fenced`] from here on, and
+    /// all that were taken before are seen by [`Task::commits`].
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`].
+    pub fn claim(&self, task: &Task) -> Result<Claim> {
+        let _appender = self.shared.appender()?;
+        Ok(task.claim())
+    }
+
+    /// Forgets a task, its commit records and its snapshot.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTask`] and those of [`Journal::append`].
+    pub fn remove_task(&self, key: &str, time_ms: i64) -> Result<()> {
+        let _control = lock(&self.shared.control);
+        let task = self.task(key).ok_or_else(|| Error::UnknownTask { key: key.to_owned() })?;
+        let mut commit = Commit::new(time_ms);
+        commit.is_urgent = true;
+        commit.control(Control::TaskRemoved { id: task.id().0 });
+        let seq = self.append(&mut commit)?;
+        if let Some(snapshot) = task.snapshot_ref() {
+            self.shared.remove_later(seq, crate::snapshot::path_of(&task, snapshot.seq));
+        }
+        Ok(())
+    }
+
+    /// The task of this key, where it is registered.
+    #[must_use]
+    pub fn task(&self, key: &str) -> Option<Task> {
+        read(&self.shared.catalog).task(key).cloned()
+    }
+
+    /// All tasks, by key.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<Task> {
+        let catalog = read(&self.shared.catalog);
+        catalog.task_keys.values().filter_map(|id| catalog.tasks.get(id)).cloned().collect()
+    }
+
+    /// The registry's entry of this key (see [`Commit::entry`]).
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<Bytes> {
+        read(&self.shared.catalog).entries.get(key).map(|entry| entry.value.clone())
+    }
+
+    /// The registry's entries whose key begins with `prefix`, by key.
+    #[must_use]
+    pub fn entries(&self, prefix: &str) -> Vec<(String, Bytes)> {
+        let catalog = read(&self.shared.catalog);
+        let from = catalog.entries.range(prefix.to_owned()..);
+        let found = from.take_while(|(key, _)| key.starts_with(prefix));
+        found.map(|(key, entry)| (key.clone(), entry.value.clone())).collect()
+    }
+
+    fn stop_thread(&self) {
+        if let Some(thread) = lock(&self.thread).take() {
+            self.shared.sleeper.stop();
+            // A panic of the thread has poisoned the journal already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    /// Held from looking something up to the commit that depends on it.
+    pub(crate) fn control_lock(&self) -> std::sync::MutexGuard<'_, ()> {
+        lock(&self.control)
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.stop_thread();
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Journal({})", self.shared.storage.name())
+    }
+}
+
+fn lock_error(storage: &dyn Storage, source: std::io::Error) -> Error {
+    if source.kind() != std::io::ErrorKind::WouldBlock {
+        return Error::io("lock", storage.name(), source);
+    }
+    let holder = match source.to_string() {
+        pid if pid.is_empty() => "unknown".to_owned(),
+        pid => pid,
+    };
+    Error::Locked { path: storage.name(), holder }
+}

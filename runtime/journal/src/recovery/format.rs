@@ -1,0 +1,61 @@
+//! The files `FORMAT` and `DURABLE`.
+
+use crate::error::{Error, Result};
+use crate::storage::{Storage, read_all, replace};
+
+const FORMAT: &str = "FORMAT";
+const MARK: &str = "DURABLE";
+/// The format that this version writes, and the newest that it reads.
+const CURRENT: u32 = 1;
+/// The oldest format that this version reads (and brings up to date at open).
+const OLDEST: u32 = 1;
+
+/// The journal's salt, of a new journal where `is_new` says that there is no segment yet.
+pub(super) fn open_or_create(storage: &dyn Storage, is_new: bool) -> Result<u32> {
+    let path = format!("{}/{FORMAT}", storage.name());
+    let bytes = read_all(storage, FORMAT).map_err(|error| Error::io("read", &*path, error))?;
+    if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {
+        return parse(storage, &path, &String::from_utf8_lossy(&bytes));
+    }
+    if !is_new {
+        let problem = "segments without a FORMAT file: restore it from a backup of this directory";
+        return Err(Error::malformed(path, problem));
+    }
+    let salt = storage.salt();
+    let text = format!("pelton-journal {CURRENT}\nsalt {salt:08x}\n");
+    replace(storage, FORMAT, text.as_bytes()).map_err(|error| Error::io("write", path, error))?;
+    Ok(salt)
+}
+
+fn parse(storage: &dyn Storage, path: &str, text: &str) -> Result<u32> {
+    let bad = || Error::malformed(path, "it is not a FORMAT file: restore it from a backup");
+    let mut lines = text.lines();
+    let version = lines.next().and_then(|line| line.strip_prefix("pelton-journal "));
+    let found: u32 = version.and_then(|version| version.parse().ok()).ok_or_else(bad)?;
+    if found > CURRENT {
+        return Err(Error::NewerFormat { path: storage.name(), found, supported: CURRENT });
+    }
+    if found < OLDEST {
+        return Err(bad());
+    }
+    let salt = lines.next().and_then(|line| line.strip_prefix("salt "));
+    salt.and_then(|salt| u32::from_str_radix(salt, 16).ok()).ok_or_else(bad)
+}
+
+/// Notes that everything up to `seq` is durable. True for ever after.
+pub(crate) fn write_mark(storage: &dyn Storage, seq: u64) -> Result<()> {
+    let written = replace(storage, MARK, format!("{seq}\n").as_bytes());
+    written.map_err(|error| Error::io("write", format!("{}/{MARK}", storage.name()), error))
+}
+
+/// What the last clean close noted, or 0.
+pub(super) fn read_mark(storage: &dyn Storage) -> Result<u64> {
+    let path = format!("{}/{MARK}", storage.name());
+    let bytes = read_all(storage, MARK).map_err(|error| Error::io("read", &*path, error))?;
+    let Some(bytes) = bytes else { return Ok(0) };
+    let text = String::from_utf8_lossy(&bytes);
+    text.trim().parse().map_err(|_| {
+        let problem = "it is damaged: remove it, the journal then trusts its segments alone";
+        Error::malformed(path, problem)
+    })
+}

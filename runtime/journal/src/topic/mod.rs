@@ -1,0 +1,189 @@
+//! Topics: names, settings and their partitions.
+
+mod index;
+mod partition;
+
+pub(crate) use index::{BatchEntry, PartitionIndex};
+pub use partition::{Batch, Partition, Visibility};
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+
+use crate::control::Control;
+use crate::durability::Durability;
+use crate::error::{Error, Result};
+use crate::locks::{read, write};
+
+/// A topic's id: stable for its life, never used again after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicId(pub u32);
+
+/// Which records a topic may forget. A record is forgotten as soon as one of the rules says so,
+/// always whole batches from the front; with no rule, never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// Batches whose latest timestamp is older than this many milliseconds.
+    pub time_ms: Option<u64>,
+    /// The oldest batches of a partition, while the others hold at least this many bytes.
+    pub bytes: Option<u64>,
+    /// What all holders of the partition have passed (see [`Partition::hold`]), once this many
+    /// are known; 0 for no such rule. For internal topics.
+    pub until_consumed_by: u32,
+}
+
+/// A topic's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// Number of partitions, fixed at creation.
+    pub partitions: u32,
+    /// What it may forget.
+    pub retention: Retention,
+}
+
+impl TopicConfig {
+    /// That many partitions and no retention limit.
+    #[must_use]
+    pub fn new(partitions: u32) -> TopicConfig {
+        TopicConfig { partitions, retention: Retention::default() }
+    }
+}
+
+/// A topic. Cheap to clone; the handle outlives a deletion, appends to it then fail.
+#[derive(Clone)]
+pub struct Topic(Arc<Inner>);
+
+struct Inner {
+    id: TopicId,
+    name: Arc<str>,
+    retention: RwLock<Retention>,
+    partitions: Box<[Partition]>,
+    deleted: Arc<AtomicBool>,
+    /// The commit that wrote its last control part.
+    control_seq: AtomicU64,
+}
+
+impl Topic {
+    pub(crate) fn new(
+        id: TopicId,
+        name: &str,
+        config: TopicConfig,
+        indexes: Vec<PartitionIndex>,
+        durability: &Arc<Durability>,
+    ) -> Topic {
+        let (name, deleted): (Arc<str>, _) = (name.into(), Arc::new(AtomicBool::new(false)));
+        let partitions = indexes.into_iter().enumerate().map(|(number, index)| {
+            Partition::new(id, &name, number as u32, index, &deleted, durability)
+        });
+        Topic(Arc::new(Inner {
+            id,
+            retention: RwLock::new(config.retention),
+            partitions: partitions.collect(),
+            name,
+            deleted,
+            control_seq: AtomicU64::new(0),
+        }))
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> TopicId {
+        self.0.id
+    }
+
+    /// Its name, `tenant/topic`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> TopicConfig {
+        let retention = *read(&self.0.retention);
+        TopicConfig { partitions: self.0.partitions.len() as u32, retention }
+    }
+
+    /// Its partitions, by number.
+    #[must_use]
+    pub fn partitions(&self) -> &[Partition] {
+        &self.0.partitions
+    }
+
+    /// One partition.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPartition`].
+    pub fn partition(&self, number: u32) -> Result<&Partition> {
+        self.0.partitions.get(number as usize).ok_or_else(|| Error::UnknownPartition {
+            topic: self.name().to_owned(),
+            partition: number,
+            count: self.0.partitions.len() as u32,
+        })
+    }
+
+    /// True once it was deleted: nothing can be read from or appended to it any more.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.0.deleted.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_retention(&self, retention: Retention) {
+        *write(&self.0.retention) = retention;
+    }
+
+    pub(crate) fn mark_deleted(&self) {
+        self.0.deleted.store(true, Ordering::Release);
+        for partition in &self.0.partitions {
+            partition.clear();
+        }
+    }
+
+    pub(crate) fn control_seq(&self) -> u64 {
+        self.0.control_seq.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_control_seq(&self, seq: u64) {
+        self.0.control_seq.store(seq, Ordering::Release);
+    }
+
+    /// The control part that says all about this topic.
+    pub(crate) fn control(&self, retention: Retention) -> Control {
+        let config = TopicConfig { retention, ..self.config() };
+        let ranges = self.0.partitions.iter().map(|partition| {
+            let range = partition.offsets();
+            (range.start, range.end)
+        });
+        Control::Topic {
+            id: self.id().0,
+            name: self.name().to_owned(),
+            config,
+            ranges: ranges.collect(),
+        }
+    }
+}
+
+/// Checks a topic's or task's name and answers its tenant.
+pub(crate) fn tenant_of(name: &str) -> Result<&str> {
+    let bad = |problem| Err(Error::BadName { name: name.to_owned(), problem });
+    let Some((tenant, topic)) = name.split_once('/') else {
+        return bad("write it as tenant/topic");
+    };
+    for part in [tenant, topic] {
+        if part.is_empty() || part == "." || part == ".." {
+            return bad("both the tenant and the topic need a name of their own");
+        }
+        if part.len() > 128 {
+            return bad("the tenant and the topic have at most 128 characters each");
+        }
+        if !part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+            return bad("use letters, digits, '.', '_' and '-'");
+        }
+    }
+    Ok(tenant)
+}
+
+impl std::fmt::Debug for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

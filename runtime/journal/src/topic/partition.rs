@@ -1,0 +1,238 @@
+//! A partition's handle: reading it and hearing of new records.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::task::Waker;
+
+use bytes::Bytes;
+
+use super::{BatchEntry, PartitionIndex, TopicId};
+use crate::durability::Durability;
+use crate::error::{Error, Result};
+use crate::locks::{lock, read, write};
+use crate::segment::PartRef;
+use crate::task::Producer;
+
+/// How far a read may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// All that was appended: for tasks of this journal, which fall with it.
+    Appended,
+    /// Only what is durable: for everything that leaves the process.
+    Durable,
+}
+
+/// A batch as it was appended.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The offset of its first record.
+    pub base_offset: u64,
+    /// How many records it has.
+    pub rows: u32,
+    /// The latest timestamp in it, as its writer said.
+    pub timestamp_max: i64,
+    /// The commit that wrote it.
+    pub seq: u64,
+    /// Which task wrote it, where one did.
+    pub producer: Option<Producer>,
+    /// Its bytes, shared with the segment they are in.
+    pub bytes: Bytes,
+}
+
+/// One partition of a topic. Cheap to clone.
+#[derive(Clone)]
+pub struct Partition(Arc<Inner>);
+
+struct Inner {
+    topic: TopicId,
+    topic_name: Arc<str>,
+    number: u32,
+    deleted: Arc<AtomicBool>,
+    durability: Arc<Durability>,
+    /// The offset that the next append gets. Written under the append lock only.
+    next: AtomicU64,
+    index: RwLock<PartitionIndex>,
+    wakers: Mutex<Vec<Waker>>,
+}
+
+impl Partition {
+    pub(crate) fn new(
+        topic: TopicId,
+        topic_name: &Arc<str>,
+        number: u32,
+        index: PartitionIndex,
+        deleted: &Arc<AtomicBool>,
+        durability: &Arc<Durability>,
+    ) -> Partition {
+        Partition(Arc::new(Inner {
+            topic,
+            topic_name: Arc::clone(topic_name),
+            number,
+            deleted: Arc::clone(deleted),
+            durability: Arc::clone(durability),
+            next: AtomicU64::new(index.end),
+            index: RwLock::new(index),
+            wakers: Mutex::default(),
+        }))
+    }
+
+    /// Its topic's id.
+    #[must_use]
+    pub fn topic(&self) -> TopicId {
+        self.0.topic
+    }
+
+    /// Its topic's name, `tenant/topic`.
+    #[must_use]
+    pub fn topic_name(&self) -> &str {
+        &self.0.topic_name
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.0.number
+    }
+
+    /// The offsets that can be read, durable or not.
+    #[must_use]
+    pub fn offsets(&self) -> Range<u64> {
+        let index = read(&self.0.index);
+        index.start..index.end
+    }
+
+    /// The end of what can be read: one past the last record that `visibility` shows.
+    #[must_use]
+    pub fn end(&self, visibility: Visibility) -> u64 {
+        let index = read(&self.0.index);
+        match visibility {
+            Visibility::Appended => index.end,
+            Visibility::Durable => {
+                let durable = self.0.durability.durable();
+                let at = index.entries.partition_point(|entry| entry.seq <= durable);
+                index.entries.get(at).map_or(index.end, |entry| entry.base)
+            }
+        }
+    }
+
+    /// Bytes of all batches held.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        read(&self.0.index).bytes
+    }
+
+    /// The batch that holds `offset` (it may begin before it), or `None` at the end.
+    ///
+    /// # Errors
+    /// [`Error::OffsetOutOfRange`] for an offset that retention removed or that was never
+    /// written, [`Error::Corrupt`] where the bytes do not match their checksum.
+    pub fn read(&self, offset: u64, visibility: Visibility) -> Result<Option<Batch>> {
+        // The watermark is taken before the index: it may only be too low.
+        let durable = match visibility {
+            Visibility::Appended => u64::MAX,
+            Visibility::Durable => self.0.durability.durable(),
+        };
+        let found = {
+            let index = read(&self.0.index);
+            if offset < index.start || offset > index.end {
+                return Err(self.out_of_range(offset, index.start..index.end));
+            }
+            index.find(offset).filter(|entry| entry.seq <= durable).map(|entry| {
+                let part: PartRef = (*entry.located).clone();
+                let batch = Batch {
+                    base_offset: entry.base,
+                    rows: entry.rows,
+                    timestamp_max: entry.timestamp_max,
+                    seq: entry.seq,
+                    producer: entry.producer,
+                    bytes: Bytes::new(),
+                };
+                (batch, part)
+            })
+        };
+        let Some((batch, part)) = found else {
+            return Ok(None);
+        };
+        Ok(Some(Batch { bytes: part.read()?, ..batch }))
+    }
+
+    /// Wakes `waker` once, at the next append to this partition. Register first, then look:
+    /// what was appended before the call does not wake.
+    pub fn wake_on_append(&self, waker: &Waker) {
+        let mut wakers = lock(&self.0.wakers);
+        if !wakers.iter().any(|other| other.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+    }
+
+    /// Says that `holder` still needs the records from `offset` on: a topic with
+    /// `until_consumed_by` forgets nothing younger. Held in memory: a holder says it again after
+    /// the journal was opened, and nothing is forgotten before all have.
+    pub fn hold(&self, holder: &str, offset: u64) {
+        let mut index = write(&self.0.index);
+        match index.holders.get_mut(holder) {
+            Some(held) => *held = offset,
+            None => drop(index.holders.insert(holder.to_owned(), offset)),
+        }
+    }
+
+    /// Forgets a holder.
+    pub fn release(&self, holder: &str) {
+        write(&self.0.index).holders.remove(holder);
+    }
+
+    fn out_of_range(&self, offset: u64, held: Range<u64>) -> Error {
+        Error::OffsetOutOfRange {
+            topic: self.topic_name().to_owned(),
+            partition: self.number(),
+            offset,
+            start: held.start,
+            end: held.end,
+        }
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.0.deleted.load(Ordering::Acquire)
+    }
+
+    /// Takes the next `rows` offsets. Only under the append lock.
+    pub(crate) fn reserve(&self, rows: u32) -> u64 {
+        self.0.next.fetch_add(u64::from(rows), Ordering::AcqRel)
+    }
+
+    /// Shows a batch to readers and moves those who waited for it to `wakers`.
+    pub(crate) fn push(&self, entry: BatchEntry, wakers: &mut Vec<Waker>) {
+        write(&self.0.index).push(entry);
+        wakers.append(&mut lock(&self.0.wakers));
+    }
+
+    pub(crate) fn relocate(&self, base: u64, to: PartRef) {
+        write(&self.0.index).relocate(base, to);
+    }
+
+    pub(crate) fn trim(&self, start: u64) {
+        write(&self.0.index).trim(start);
+    }
+
+    pub(crate) fn clear(&self) {
+        let mut index = write(&self.0.index);
+        index.entries.clear();
+        (index.start, index.bytes) = (index.end, 0);
+        let wakers = std::mem::take(&mut *lock(&self.0.wakers));
+        drop(index);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Runs `look` over the index.
+    pub(crate) fn with_index<T>(&self, look: impl FnOnce(&PartitionIndex) -> T) -> T {
+        look(&read(&self.0.index))
+    }
+}
+
+impl fmt::Debug for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.topic_name(), self.number())
+    }
+}

@@ -1,0 +1,17 @@
+//! The journal's promises, each tested by the property it is named for.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod adapter;
+mod basics;
+mod concurrency;
+mod damage;
+mod durable;
+mod faults;
+mod fixture;
+mod limits;
+mod model;
+mod retention;
+mod snapshots;
+mod support;
+mod tails;
