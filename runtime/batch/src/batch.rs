@@ -28,10 +28,7 @@ impl<'a> Batch<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let have = bytes.len();
         if have < HEADER_BYTES {
-            return Err(FormatError::Truncated {
-                have,
-                need: HEADER_BYTES,
-            });
+            return Err(FormatError::Truncated { have, need: HEADER_BYTES });
         }
         if number(bytes, 0) != layout::MAGIC {
             return Err(FormatError::Magic(number(bytes, 0)));
@@ -40,23 +37,11 @@ impl<'a> Batch<'a> {
         if version == 0 {
             return Err(FormatError::Version(version));
         }
-        let versions = Versions {
-            writer: version,
-            reader: layout::VERSION,
-        };
+        let versions = Versions { writer: version, reader: layout::VERSION };
         let kind = (number(bytes, 4) >> 16) as u16;
-        let kind = Kind::from_u16(kind).ok_or(FormatError::Kind {
-            number: kind,
-            versions,
-        })?;
+        let kind = Kind::from_u16(kind).ok_or(FormatError::Kind { number: kind, versions })?;
         let (rows, columns) = (number(bytes, 8), number(bytes, 12));
-        let batch = Self {
-            bytes,
-            version,
-            kind,
-            rows,
-            columns,
-        };
+        let batch = Self { bytes, version, kind, rows, columns };
         if batch.columns > layout::COLUMNS_MAX {
             return Err(FormatError::TooManyColumns(batch.columns));
         }
@@ -80,22 +65,14 @@ impl<'a> Batch<'a> {
         let tag = number(self.bytes, at);
         let offset = number(self.bytes, at + 8) as usize;
         let length = number(self.bytes, at + 12) as usize;
-        (
-            tag & !SKIPPABLE,
-            tag & SKIPPABLE != 0,
-            number(self.bytes, at + 4),
-            offset,
-            length,
-        )
+        (tag & !SKIPPABLE, tag & SKIPPABLE != 0, number(self.bytes, at + 4), offset, length)
     }
 
     fn check_entry(&self, index: usize) -> Result<(), FormatError> {
         let (tag, skippable, width, offset, length) = self.entry(index);
         let inside = offset >= self.directory_end()
             && offset.is_multiple_of(layout::ALIGN)
-            && offset
-                .checked_add(length)
-                .is_some_and(|end| end <= self.bytes.len());
+            && offset.checked_add(length).is_some_and(|end| end <= self.bytes.len());
         if !inside {
             return Err(FormatError::Placement(tag));
         }
@@ -122,11 +99,7 @@ impl<'a> Batch<'a> {
             Shape::Free(width) => length - length % width.max(1) as usize,
         };
         if length != expected {
-            return Err(FormatError::Length {
-                tag,
-                found: length,
-                expected,
-            });
+            return Err(FormatError::Length { tag, found: length, expected });
         }
         Ok(())
     }
@@ -139,10 +112,7 @@ impl<'a> Batch<'a> {
     }
 
     pub(crate) fn versions(&self) -> Versions {
-        Versions {
-            writer: self.version,
-            reader: layout::VERSION,
-        }
+        Versions { writer: self.version, reader: layout::VERSION }
     }
 
     /// The batch's kind.
@@ -168,11 +138,7 @@ impl<'a> Batch<'a> {
     pub fn column(&self, tag: u32) -> Option<&'a [u8]> {
         (0..self.columns as usize).find_map(|index| {
             let (found, _, _, offset, length) = self.entry(index);
-            if found == tag {
-                self.bytes.get(offset..offset + length)
-            } else {
-                None
-            }
+            if found == tag { self.bytes.get(offset..offset + length) } else { None }
         })
     }
 
@@ -236,10 +202,7 @@ impl<'a> Batch<'a> {
         let mut tags = (0..self.columns as usize).map(|index| self.entry(index).0);
         let foreign = tags.find(|t| layout::shape(*t).is_some() && !layout::belongs(self.kind, *t));
         if let Some(tag) = foreign {
-            return Err(FormatError::ForeignColumn {
-                tag,
-                kind: self.kind as u16,
-            });
+            return Err(FormatError::ForeignColumn { tag, kind: self.kind as u16 });
         }
         // A list of null keys would let a guest ask for four billion answers in sixteen bytes.
         if self.kind == Kind::Keys && self.rows > 0 && self.column(tag::KEY).is_none() {
@@ -257,21 +220,13 @@ impl<'a> Batch<'a> {
             };
         };
         if column.ends.is_empty() {
-            return Err(FormatError::Length {
-                tag,
-                found: 0,
-                expected: 4,
-            });
+            return Err(FormatError::Length { tag, found: 0, expected: 4 });
         }
         let expected = column.len().div_ceil(8);
         if let Some(valid) = column.valid
             && valid.0.len() != expected
         {
-            return Err(FormatError::Length {
-                tag: tag + 2,
-                found: valid.0.len(),
-                expected,
-            });
+            return Err(FormatError::Length { tag: tag + 2, found: valid.0.len(), expected });
         }
         match column.first_bad_end() {
             Some(row) => Err(FormatError::Ends { tag, row }),
@@ -287,21 +242,13 @@ impl<'a> Batch<'a> {
                 _ => Err(FormatError::Missing(tag::HEADER_ENDS)),
             };
         };
-        let headers = self
-            .headers()
-            .ok_or(FormatError::Missing(tag::HEADER_NAME))?;
+        let headers = self.headers().ok_or(FormatError::Missing(tag::HEADER_NAME))?;
         let count = headers.names.len();
         if headers.values.len() != count {
-            return Err(FormatError::Headers {
-                names: count,
-                values: headers.values.len(),
-            });
+            return Err(FormatError::Headers { names: count, values: headers.values.len() });
         }
         if let Some(row) = first_bad_end(&ends, count) {
-            return Err(FormatError::Ends {
-                tag: tag::HEADER_ENDS,
-                row,
-            });
+            return Err(FormatError::Ends { tag: tag::HEADER_ENDS, row });
         }
         let name_is_text = |i: usize| core::str::from_utf8(headers.names.get(i).unwrap_or(&[]));
         match (0..count).find(|i| name_is_text(*i).is_err()) {
@@ -318,10 +265,7 @@ impl<'a> Batch<'a> {
         if kinds.contains(&self.kind) {
             Ok(())
         } else {
-            Err(FormatError::WrongKind {
-                found: self.kind as u16,
-                expected,
-            })
+            Err(FormatError::WrongKind { found: self.kind as u16, expected })
         }
     }
 
@@ -331,10 +275,7 @@ impl<'a> Batch<'a> {
     /// [`FormatError::WrongKind`] for operations.
     pub fn records(self) -> Result<Records<'a>, FormatError> {
         if self.kind == Kind::Operations {
-            return Err(FormatError::WrongKind {
-                found: self.kind as u16,
-                expected: "records",
-            });
+            return Err(FormatError::WrongKind { found: self.kind as u16, expected: "records" });
         }
         Ok(Records::of(self))
     }

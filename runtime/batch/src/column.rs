@@ -30,10 +30,7 @@ pub struct Fixed<'a, T> {
 
 impl<'a, T: Scalar + Default> Fixed<'a, T> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            element: core::marker::PhantomData,
-        }
+        Self { bytes, element: core::marker::PhantomData }
     }
 
     /// Number of elements.
@@ -53,18 +50,13 @@ impl<'a, T: Scalar + Default> Fixed<'a, T> {
     #[must_use]
     #[inline]
     pub fn get(&self, index: usize) -> T {
-        self.bytes
-            .get(index.saturating_mul(T::WIDTH)..)
-            .and_then(T::read)
-            .unwrap_or_default()
+        self.bytes.get(index.saturating_mul(T::WIDTH)..).and_then(T::read).unwrap_or_default()
     }
 
     /// All elements in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = T> + 'a {
-        self.bytes
-            .chunks_exact(T::WIDTH)
-            .map(|c| T::read(c).unwrap_or_default())
+        self.bytes.chunks_exact(T::WIDTH).map(|c| T::read(c).unwrap_or_default())
     }
 
     /// The bytes of the elements `range`; empty where the range is not there.
@@ -84,9 +76,7 @@ impl Bits<'_> {
     #[must_use]
     #[inline]
     pub fn get(&self, row: usize) -> bool {
-        self.0
-            .get(row / 8)
-            .is_some_and(|byte| byte >> (row % 8) & 1 == 1)
+        self.0.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 1)
     }
 }
 
@@ -183,9 +173,6 @@ impl<'a> Headers<'a> {
     #[must_use]
     pub fn entry(&self, index: usize) -> (&'a str, Option<&'a [u8]>) {
         let name = self.names.get(index).unwrap_or(&[]);
-        (
-            core::str::from_utf8(name).unwrap_or(""),
-            self.values.get(index),
-        )
+        (core::str::from_utf8(name).unwrap_or(""), self.values.get(index))
     }
 }

@@ -14,10 +14,7 @@ pub struct Versions {
 impl fmt::Display for Versions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { writer, reader } = self;
-        write!(
-            f,
-            "the batch was written in layout version {writer}, this reader is of {reader}"
-        )
+        write!(f, "the batch was written in layout version {writer}, this reader is of {reader}")
     }
 }
 
@@ -152,29 +149,16 @@ impl fmt::Display for FormatError {
                 write!(f, "{n} columns, at most {}", crate::layout::COLUMNS_MAX)
             }
             Self::UnknownColumn { tag, versions } => {
-                write!(
-                    f,
-                    "column {tag:#06x} is not known and may not be skipped: {versions}"
-                )
+                write!(f, "column {tag:#06x} is not known and may not be skipped: {versions}")
             }
-            Self::UnknownOperation {
-                row,
-                number,
-                versions,
-            } => {
-                write!(
-                    f,
-                    "operation {row} is of the unknown kind {number}: {versions}"
-                )
+            Self::UnknownOperation { row, number, versions } => {
+                write!(f, "operation {row} is of the unknown kind {number}: {versions}")
             }
             Self::ForeignColumn { tag, kind } => {
                 write!(f, "a batch of kind {kind:#06x} has no column {tag:#06x}")
             }
             Self::Groups { tag, found, groups } => {
-                write!(
-                    f,
-                    "column {tag:#06x} has {found} elements for {groups} groups"
-                )
+                write!(f, "column {tag:#06x} has {found} elements for {groups} groups")
             }
             Self::Headers { names, values } => {
                 write!(f, "{names} header names, but {values} header values")
@@ -182,23 +166,13 @@ impl fmt::Display for FormatError {
             Self::DuplicateColumn(tag) => write!(f, "column {tag:#06x} stands there twice"),
             Self::Width { tag, found } => write!(f, "column {tag:#06x} has width {found}"),
             Self::Placement(tag) => {
-                write!(
-                    f,
-                    "column {tag:#06x} lies outside the batch or is not 8-byte aligned"
-                )
+                write!(f, "column {tag:#06x} lies outside the batch or is not 8-byte aligned")
             }
-            Self::Length {
-                tag,
-                found,
-                expected,
-            } => {
+            Self::Length { tag, found, expected } => {
                 write!(f, "column {tag:#06x} has {found} bytes, needs {expected}")
             }
             Self::Ends { tag, row } => {
-                write!(
-                    f,
-                    "column {tag:#06x}: the end of row {row} is out of order or range"
-                )
+                write!(f, "column {tag:#06x}: the end of row {row} is out of order or range")
             }
             Self::Missing(tag) => write!(f, "column {tag:#06x} is missing"),
             Self::Value { tag, row, what } => write!(f, "column {tag:#06x}, row {row}: {what}"),

@@ -75,9 +75,7 @@ impl<'a> Groups<'a> {
         Ok(Self {
             batch,
             records: Records::of(batch),
-            ends: batch
-                .fixed(tag::GROUP_ENDS)
-                .ok_or(FormatError::Missing(tag::GROUP_ENDS))?,
+            ends: batch.fixed(tag::GROUP_ENDS).ok_or(FormatError::Missing(tag::GROUP_ENDS))?,
             members: batch.fixed(tag::GROUP_MEMBERS),
             keys: batch.var(tag::GROUP_KEY),
             accumulators: batch.var(tag::ACCUMULATOR),
@@ -120,8 +118,7 @@ impl<'a> Groups<'a> {
 
     /// The number of members of all groups together.
     fn members_len(&self) -> usize {
-        self.members
-            .map_or(self.batch.rows(), |members| members.len())
+        self.members.map_or(self.batch.rows(), |members| members.len())
     }
 
     /// The rows that belong to the group at `index`, in order.
@@ -140,20 +137,13 @@ impl<'a> Groups<'a> {
 
     pub(crate) fn validate(&self) -> Result<(), FormatError> {
         if self.ends.is_empty() {
-            return Err(FormatError::Length {
-                tag: tag::GROUP_ENDS,
-                found: 0,
-                expected: 4,
-            });
+            return Err(FormatError::Length { tag: tag::GROUP_ENDS, found: 0, expected: 4 });
         }
         self.batch.validate_var(tag::GROUP_KEY)?;
         self.batch.validate_var(tag::ACCUMULATOR)?;
         let per_group = [
             (tag::GROUP_KEY, self.keys.map(|column| column.len())),
-            (
-                tag::ACCUMULATOR,
-                self.accumulators.map(|column| column.len()),
-            ),
+            (tag::ACCUMULATOR, self.accumulators.map(|column| column.len())),
             (tag::WINDOW_START, self.starts.map(|column| column.len())),
             (tag::WINDOW_END, self.window_ends.map(|column| column.len())),
             (tag::PANE, self.panes.map(|column| column.len())),
@@ -162,24 +152,14 @@ impl<'a> Groups<'a> {
             if let Some(found) = found
                 && found != self.len()
             {
-                return Err(FormatError::Groups {
-                    tag,
-                    found,
-                    groups: self.len(),
-                });
+                return Err(FormatError::Groups { tag, found, groups: self.len() });
             }
         }
         if let Some(row) = first_bad_end(&self.ends, self.members_len()) {
-            return Err(FormatError::Ends {
-                tag: tag::GROUP_ENDS,
-                row,
-            });
+            return Err(FormatError::Ends { tag: tag::GROUP_ENDS, row });
         }
         let rows = self.batch.rows();
-        match self
-            .members
-            .and_then(|all| all.iter().position(|row| row as usize >= rows))
-        {
+        match self.members.and_then(|all| all.iter().position(|row| row as usize >= rows)) {
             Some(row) => Err(FormatError::Value {
                 tag: tag::GROUP_MEMBERS,
                 row: row as u32,

@@ -140,23 +140,13 @@ pub(crate) fn shape(tag: u32) -> Option<Shape> {
         tag::INPUT | tag::TARGET => Shape::PerRow(2),
         tag::OP_KIND => Shape::PerRow(1),
         tag::CAUSE | tag::PARTITION | tag::SCHEMA => Shape::PerRow(4),
-        t if [
-            tag::HEADER_NAME,
-            tag::HEADER_VALUE,
-            tag::GROUP_KEY,
-            tag::ACCUMULATOR,
-        ]
-        .contains(&t) =>
+        t if [tag::HEADER_NAME, tag::HEADER_VALUE, tag::GROUP_KEY, tag::ACCUMULATOR]
+            .contains(&t) =>
         {
             Shape::Free(4)
         }
-        t if [
-            tag::HEADER_NAME,
-            tag::HEADER_VALUE,
-            tag::GROUP_KEY,
-            tag::ACCUMULATOR,
-        ]
-        .contains(&t.wrapping_sub(1)) =>
+        t if [tag::HEADER_NAME, tag::HEADER_VALUE, tag::GROUP_KEY, tag::ACCUMULATOR]
+            .contains(&t.wrapping_sub(1)) =>
         {
             Shape::Bytes
         }
@@ -171,10 +161,7 @@ pub(crate) fn shape(tag: u32) -> Option<Shape> {
 
 /// Whether a batch of this kind may have the column with this known tag.
 pub(crate) fn belongs(kind: Kind, tag: u32) -> bool {
-    let grouped = matches!(
-        kind,
-        Kind::Window | Kind::Accumulate | Kind::Merge | Kind::Finish
-    );
+    let grouped = matches!(kind, Kind::Window | Kind::Accumulate | Kind::Merge | Kind::Finish);
     let operations = kind == Kind::Operations;
     match tag {
         tag::TIMESTAMP_VALID | tag::OP_KIND | tag::CAUSE | tag::PARTITION | tag::TTL => operations,
@@ -216,12 +203,7 @@ pub fn size(columns: &[Column<'_>]) -> Option<u32> {
     let directory = HEADER_BYTES as u64 + columns.len() as u64 * ENTRY_BYTES as u64;
     let align = ALIGN as u64;
     let padded = |column: &Column<'_>| (column.bytes.len() as u64).next_multiple_of(align);
-    u32::try_from(
-        columns
-            .iter()
-            .fold(directory, |sum, column| sum + padded(column)),
-    )
-    .ok()
+    u32::try_from(columns.iter().fold(directory, |sum, column| sum + padded(column))).ok()
 }
 
 /// Appends a batch of `rows` rows made of `columns` to `out`, which must be empty or end at a
@@ -233,11 +215,7 @@ pub fn size(columns: &[Column<'_>]) -> Option<u32> {
 /// before that; a caller without such a limit asks [`size`] first.
 pub fn write(kind: Kind, rows: u32, columns: &[Column<'_>], out: &mut Vec<u8>) {
     let start = out.len();
-    assert!(
-        columns.len() <= COLUMNS_MAX as usize,
-        "a batch of {} columns",
-        columns.len()
-    );
+    assert!(columns.len() <= COLUMNS_MAX as usize, "a batch of {} columns", columns.len());
     let Some(total) = size(columns) else {
         panic!("a batch of 4 GiB or more has no layout: cut it by rows and bytes before");
     };
@@ -250,12 +228,7 @@ pub fn write(kind: Kind, rows: u32, columns: &[Column<'_>], out: &mut Vec<u8>) {
     out.extend_from_slice(&(columns.len() as u32).to_le_bytes());
     let mut at = directory_end;
     for column in columns {
-        for number in [
-            column.tag,
-            column.width,
-            at as u32,
-            column.bytes.len() as u32,
-        ] {
+        for number in [column.tag, column.width, at as u32, column.bytes.len() as u32] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         at = padded(at + column.bytes.len());

@@ -110,9 +110,7 @@ impl<'a> Operations<'a> {
         Ok(Self {
             batch,
             kinds: batch.fixed(tag::OP_KIND),
-            causes: batch
-                .fixed(tag::CAUSE)
-                .ok_or(FormatError::Missing(tag::CAUSE))?,
+            causes: batch.fixed(tag::CAUSE).ok_or(FormatError::Missing(tag::CAUSE))?,
             targets: batch.fixed(tag::TARGET),
             keys: batch.var(tag::KEY),
             values: batch.var(tag::VALUE),
@@ -155,9 +153,7 @@ impl<'a> Operations<'a> {
     #[must_use]
     #[inline]
     pub fn get(&self, row: usize) -> Operation<'a> {
-        let kind = self
-            .kinds
-            .map_or(OpKind::Forward as u8, |column| column.get(row));
+        let kind = self.kinds.map_or(OpKind::Forward as u8, |column| column.get(row));
         Operation {
             row,
             kind: OpKind::from_u8(kind).unwrap_or(OpKind::Forward),
@@ -166,9 +162,7 @@ impl<'a> Operations<'a> {
             key: self.keys.and_then(|column| column.get(row)),
             value: self.values.and_then(|column| column.get(row)),
             timestamp: self.time(row),
-            partition: self
-                .partitions
-                .and_then(|column| u32::try_from(column.get(row)).ok()),
+            partition: self.partitions.and_then(|column| u32::try_from(column.get(row)).ok()),
             ttl: self.ttls.map_or(0, |column| column.get(row)),
             schema: self.schemas.map_or(0, |column| column.get(row)),
         }
@@ -181,27 +175,12 @@ impl<'a> Operations<'a> {
     }
 
     pub(crate) fn validate(&self) -> Result<(), FormatError> {
-        let wrong = |tag, row: usize, what| FormatError::Value {
-            tag,
-            row: row as u32,
-            what,
-        };
-        if let Some(row) = self
-            .partitions
-            .and_then(|all| all.iter().position(|p| p < -1))
-        {
-            return Err(wrong(
-                tag::PARTITION,
-                row,
-                "a partition is -1 or not negative",
-            ));
+        let wrong = |tag, row: usize, what| FormatError::Value { tag, row: row as u32, what };
+        if let Some(row) = self.partitions.and_then(|all| all.iter().position(|p| p < -1)) {
+            return Err(wrong(tag::PARTITION, row, "a partition is -1 or not negative"));
         }
         if let Some(row) = self.ttls.and_then(|all| all.iter().position(|ttl| ttl < 0)) {
-            return Err(wrong(
-                tag::TTL,
-                row,
-                "a time to live or to wait is not negative",
-            ));
+            return Err(wrong(tag::TTL, row, "a time to live or to wait is not negative"));
         }
         let Some(kinds) = self.kinds else {
             return Ok(());
@@ -209,11 +188,7 @@ impl<'a> Operations<'a> {
         for (row, number) in kinds.iter().enumerate() {
             let Some(kind) = OpKind::from_u8(number) else {
                 let (row, versions) = (row as u32, self.batch.versions());
-                return Err(FormatError::UnknownOperation {
-                    row,
-                    number,
-                    versions,
-                });
+                return Err(FormatError::UnknownOperation { row, number, versions });
             };
             if let Some((tag, what)) = self.lacks(kind, row) {
                 return Err(wrong(tag, row, what));
@@ -243,8 +218,6 @@ impl<'a> Operations<'a> {
 
     fn time(&self, row: usize) -> Option<i64> {
         let valid = self.timestamps_valid.is_none_or(|valid| valid.get(row));
-        self.timestamps
-            .filter(|_| valid)
-            .map(|column| column.get(row))
+        self.timestamps.filter(|_| valid).map(|column| column.get(row))
     }
 }

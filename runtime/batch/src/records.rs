@@ -90,10 +90,7 @@ impl<'a> Records<'a> {
     /// The record at `row`.
     #[must_use]
     pub fn get(&self, row: usize) -> Record<'a> {
-        Record {
-            records: *self,
-            row,
-        }
+        Record { records: *self, row }
     }
 
     /// All records in order.
@@ -156,9 +153,7 @@ impl<'a> Record<'a> {
     /// The value of the first header with this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        self.headers()
-            .find(|header| header.name == name)
-            .and_then(|header| header.value)
+        self.headers().find(|header| header.name == name).and_then(|header| header.value)
     }
 }
 
@@ -180,10 +175,7 @@ pub struct HeaderIter<'a> {
 
 impl<'a> HeaderIter<'a> {
     pub(crate) fn new(headers: Option<Headers<'a>>, row: usize) -> Self {
-        Self {
-            headers,
-            range: headers.map_or(0..0, |headers| headers.range(row)),
-        }
+        Self { headers, range: headers.map_or(0..0, |headers| headers.range(row)) }
     }
 }
 

@@ -29,10 +29,7 @@ pub struct TimerRow<'a> {
 
 impl<'a> Timers<'a> {
     pub(crate) fn of(batch: Batch<'a>) -> Self {
-        Self {
-            records: Records::of(batch),
-            targets: batch.fixed(tag::TARGET),
-        }
+        Self { records: Records::of(batch), targets: batch.fixed(tag::TARGET) }
     }
 
     /// Number of timers.

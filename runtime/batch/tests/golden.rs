@@ -32,16 +32,9 @@ fn builders_write_the_golden_bytes() {
         }
     }
     for (name, build) in GOLDEN {
-        assert!(
-            build() == golden(name),
-            "{name}.bin differs: see the head of this file"
-        );
+        assert!(build() == golden(name), "{name}.bin differs: see the head of this file");
     }
-    assert_eq!(
-        common::files(common::golden_dir()).len(),
-        GOLDEN.len(),
-        "files without a writer"
-    );
+    assert_eq!(common::files(common::golden_dir()).len(), GOLDEN.len(), "files without a writer");
 }
 
 #[test]
@@ -52,35 +45,14 @@ fn golden_records_read_field_by_field() {
     let keys: Vec<_> = r.iter().map(|record| record.key()).collect();
     assert_eq!(keys, [Some(&b"k1"[..]), None, Some(b""), Some(b"k4")]);
     let values: Vec<_> = r.iter().map(|record| record.value()).collect();
-    assert_eq!(
-        values,
-        [Some(&b"value one"[..]), Some(b""), None, Some(b"4")]
-    );
+    assert_eq!(values, [Some(&b"value one"[..]), Some(b""), None, Some(b"4")]);
     let times: Vec<_> = r.iter().map(|record| record.timestamp()).collect();
     assert_eq!(times, [T, -1, i64::MAX, i64::MIN]);
-    let meta: Vec<_> = r
-        .iter()
-        .map(|record| (record.offset(), record.input()))
-        .collect();
-    assert_eq!(
-        meta,
-        [
-            (Some(7), 0),
-            (Some(8), 1),
-            (Some(9), 0),
-            (Some(i64::MAX), u16::MAX)
-        ]
-    );
-    let headers = |row| {
-        r.headers(row)
-            .map(|h| (h.name, h.value))
-            .collect::<Vec<_>>()
-    };
+    let meta: Vec<_> = r.iter().map(|record| (record.offset(), record.input())).collect();
+    assert_eq!(meta, [(Some(7), 0), (Some(8), 1), (Some(9), 0), (Some(i64::MAX), u16::MAX)]);
+    let headers = |row| r.headers(row).map(|h| (h.name, h.value)).collect::<Vec<_>>();
     let ort = ("ort", Some("Köln".as_bytes()));
-    assert_eq!(
-        headers(0),
-        [("trace", Some(&b"\x01\x02"[..])), ("trace", None), ort]
-    );
+    assert_eq!(headers(0), [("trace", Some(&b"\x01\x02"[..])), ("trace", None), ort]);
     assert_eq!((headers(1).len(), headers(2).len()), (0, 0));
     assert_eq!(headers(3), [("", Some(&b""[..]))]);
 }
@@ -92,10 +64,7 @@ fn golden_operations_read_field_by_field() {
     assert_eq!(operations.len(), operation_list().len());
     for (row, expected) in operation_list().into_iter().enumerate() {
         assert_eq!(operations.get(row), Operation { row, ..expected });
-        assert_eq!(
-            operations.headers(row).count(),
-            if row == 1 { 2 } else { 0 }
-        );
+        assert_eq!(operations.headers(row).count(), if row == 1 { 2 } else { 0 });
     }
     let headers: Vec<_> = operations.headers(1).map(|h| (h.name, h.value)).collect();
     assert_eq!(headers, [("h", Some(&b"1"[..])), ("h", None)]);
@@ -109,11 +78,7 @@ fn golden_forwards_are_plain() {
     let bytes = golden("forwards");
     let operations = checked(&bytes).operations().unwrap();
     assert!(operations.plain_forwards().unwrap().iter().eq([0, 2, 3]));
-    assert!(
-        operations
-            .iter()
-            .all(|o| (o.kind, o.target) == (OpKind::Forward, 0))
-    );
+    assert!(operations.iter().all(|o| (o.kind, o.target) == (OpKind::Forward, 0)));
     let nothing = golden("nothing");
     assert!(checked(&nothing).operations().unwrap().is_empty());
 }
@@ -128,46 +93,23 @@ fn golden_windows_read_field_by_field() {
     let groups = checked(&bytes).groups().unwrap();
     let expected = [
         group(Some(b"a"), T, Pane(1 | 2)),
-        Group {
-            index: 1,
-            ..group(Some(b"b"), T + 60_000, Pane(2 << 8 | 2 | 8))
-        },
+        Group { index: 1, ..group(Some(b"b"), T + 60_000, Pane(2 << 8 | 2 | 8)) },
     ];
     assert_eq!(groups.iter().collect::<Vec<_>>(), expected);
     assert_eq!(groups.get(1).pane.number(), 2);
     assert!(groups.get(1).pane.has(Pane::LATE) && !groups.get(1).pane.has(Pane::FIRST));
-    assert_eq!(
-        (members(&groups, 0), members(&groups, 1)),
-        (vec![0, 1], vec![2])
-    );
-    let values: Vec<_> = groups
-        .records()
-        .iter()
-        .map(|r| (r.value(), r.timestamp()))
-        .collect();
-    assert_eq!(
-        values,
-        [
-            (Some(&b"1"[..]), T),
-            (Some(b"2"), T + 59_999),
-            (Some(b"3"), T + 60_000)
-        ]
-    );
+    assert_eq!((members(&groups, 0), members(&groups, 1)), (vec![0, 1], vec![2]));
+    let values: Vec<_> = groups.records().iter().map(|r| (r.value(), r.timestamp())).collect();
+    assert_eq!(values, [(Some(&b"1"[..]), T), (Some(b"2"), T + 59_999), (Some(b"3"), T + 60_000)]);
 }
 
 #[test]
 fn golden_accumulators_read_field_by_field() {
     let bytes = golden("accumulate");
     let groups = checked(&bytes).groups().unwrap();
-    assert_eq!(
-        (members(&groups, 0), members(&groups, 1)),
-        (vec![0, 2], vec![1])
-    );
+    assert_eq!((members(&groups, 0), members(&groups, 1)), (vec![0, 2], vec![1]));
     assert_eq!(groups.get(0).accumulator, Some(&b"\x05"[..]));
-    assert_eq!(
-        (groups.get(1).accumulator, groups.get(1).key),
-        (None, Some(&b"b"[..]))
-    );
+    assert_eq!((groups.get(1).accumulator, groups.get(1).key), (None, Some(&b"b"[..])));
     assert_eq!(groups.records().value(2), Some(&b"3"[..]));
 
     let bytes = golden("merge");
@@ -180,10 +122,7 @@ fn golden_accumulators_read_field_by_field() {
     let groups = checked(&bytes).groups().unwrap();
     assert_eq!((groups.len(), groups.records().len()), (2, 0));
     assert_eq!(groups.get(0).accumulator, Some(&b"\x0b"[..]));
-    assert_eq!(
-        (groups.get(0).pane, groups.get(1).pane),
-        (Pane(7), Pane(0x103))
-    );
+    assert_eq!((groups.get(0).pane, groups.get(1).pane), (Pane(7), Pane(0x103)));
     assert_eq!((groups.get(1).key, groups.get(1).accumulator), (None, None));
     assert_eq!((groups.get(1).start, groups.get(1).end), (T, T + 60_000));
 }
@@ -192,10 +131,7 @@ fn golden_accumulators_read_field_by_field() {
 fn golden_timers_and_state_read_field_by_field() {
     let bytes = golden("timers");
     let timers = checked(&bytes).timers().unwrap();
-    let read: Vec<_> = timers
-        .iter()
-        .map(|t| (t.row, t.target, t.key, t.due, t.value))
-        .collect();
+    let read: Vec<_> = timers.iter().map(|t| (t.row, t.target, t.key, t.due, t.value)).collect();
     let first = (0, 0, Some(&b"k1"[..]), T, Some(&b"v"[..]));
     assert_eq!(read, [first, (1, 1, None, T + 1, None)]);
 
@@ -203,27 +139,13 @@ fn golden_timers_and_state_read_field_by_field() {
         let bytes = golden(name);
         let all = checked(&bytes).records().unwrap();
         let owned = |b: Option<&[u8]>| b.map(|b| String::from_utf8(b.to_vec()).unwrap());
-        all.iter()
-            .map(|r| (owned(r.key()), owned(r.value())))
-            .collect::<Vec<_>>()
+        all.iter().map(|r| (owned(r.key()), owned(r.value()))).collect::<Vec<_>>()
     };
     let some = |text: &str| Some(text.to_owned());
-    assert_eq!(
-        pairs("keys"),
-        [(some("k1"), None), (some(""), None), (some("k3"), None)]
-    );
-    assert_eq!(
-        pairs("values"),
-        [(None, some("one")), (None, None), (None, some(""))]
-    );
-    assert_eq!(
-        pairs("entries"),
-        [(some("a"), some("1")), (some("b"), some(""))]
-    );
-    assert_eq!(
-        pairs("migrate"),
-        [(some("k1"), some("one")), (some("k2"), some("TWO"))]
-    );
+    assert_eq!(pairs("keys"), [(some("k1"), None), (some(""), None), (some("k3"), None)]);
+    assert_eq!(pairs("values"), [(None, some("one")), (None, None), (None, some(""))]);
+    assert_eq!(pairs("entries"), [(some("a"), some("1")), (some("b"), some(""))]);
+    assert_eq!(pairs("migrate"), [(some("k1"), some("one")), (some("k2"), some("TWO"))]);
     let bytes = golden("migrate");
     let batch = checked(&bytes);
     assert!(batch.fixed::<u16>(tag::TARGET).unwrap().iter().eq([0, 1]));
@@ -243,10 +165,7 @@ fn worked_examples_of_the_specification_are_golden_bytes() {
             let (at, rest) = line.split_once("  ").unwrap();
             assert_eq!(usize::from_str_radix(at, 16), Ok(bytes.len()), "{line}");
             let (hex, _) = rest.split_once("   ").unwrap();
-            bytes.extend(
-                hex.split(' ')
-                    .map(|byte| u8::from_str_radix(byte, 16).unwrap()),
-            );
+            bytes.extend(hex.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()));
         }
         assert_eq!(bytes, golden(name), "{name}");
     }

@@ -23,18 +23,10 @@ impl Change {
     fn apply(&self, bytes: &mut Vec<u8>) {
         let len = bytes.len().max(1);
         match self {
-            Self::Byte(at, to) => bytes
-                .iter_mut()
-                .skip(at % len)
-                .take(1)
-                .for_each(|b| *b = *to),
+            Self::Byte(at, to) => bytes.iter_mut().skip(at % len).take(1).for_each(|b| *b = *to),
             Self::Number(at, to) => {
                 let at = at % len / 4 * 4;
-                bytes
-                    .iter_mut()
-                    .skip(at)
-                    .zip(to.to_le_bytes())
-                    .for_each(|(b, to)| *b = to);
+                bytes.iter_mut().skip(at).zip(to.to_le_bytes()).for_each(|(b, to)| *b = to);
             }
             Self::Cut(at) => bytes.truncate(at % len),
             Self::Insert(at, byte) => bytes.insert((at % len).min(bytes.len()), *byte),
@@ -112,17 +104,8 @@ fn golden_files_cut_or_changed_at_any_byte_never_panic() {
             }
             read_everything(&bytes[..at]);
             let mut changed = bytes.clone();
-            for to in [
-                0,
-                1,
-                2,
-                0x10,
-                0x7f,
-                0x80,
-                0xff,
-                bytes[at] ^ 0x80,
-                bytes[at].wrapping_add(1),
-            ] {
+            for to in [0, 1, 2, 0x10, 0x7f, 0x80, 0xff, bytes[at] ^ 0x80, bytes[at].wrapping_add(1)]
+            {
                 changed[at] = to;
                 read_everything(&changed);
             }
@@ -142,12 +125,7 @@ fn fuzz_corpus_never_panics() {
 fn batch_of(kind: Kind, rows: u32, columns: &[(u32, u32, &[u8])]) -> Vec<u8> {
     let column = |&(tag, width, bytes): &(u32, u32, _)| Column { tag, width, bytes };
     let mut out = Vec::new();
-    layout::write(
-        kind,
-        rows,
-        &columns.iter().map(column).collect::<Vec<_>>(),
-        &mut out,
-    );
+    layout::write(kind, rows, &columns.iter().map(column).collect::<Vec<_>>(), &mut out);
     out
 }
 
@@ -165,10 +143,7 @@ fn newer(mut bytes: Vec<u8>) -> Vec<u8> {
 #[test]
 fn unknown_skippable_column_is_skipped() {
     let columns: [(u32, u32, &[u8]); 2] = [(0x7fff | SKIPPABLE, 3, b"abc"), (tag::OP_KIND, 1, &[])];
-    assert_eq!(
-        verdict(&newer(batch_of(Kind::Records, 5, &columns[..1]))),
-        Ok(())
-    );
+    assert_eq!(verdict(&newer(batch_of(Kind::Records, 5, &columns[..1]))), Ok(()));
     // Header names have no bitmap: a later column in its place is not taken for one.
     let names = [
         (tag::VALUE, 4, &[0, 0, 0, 0, 0, 0, 0, 0][..]),
@@ -181,10 +156,7 @@ fn unknown_skippable_column_is_skipped() {
     let bytes = batch_of(Kind::Records, 1, &names);
     assert_eq!(verdict(&bytes), Ok(()));
     let records = Batch::parse(&bytes).unwrap().records().unwrap();
-    assert_eq!(
-        records.headers(0).map(|h| h.name).collect::<Vec<_>>(),
-        ["n"]
-    );
+    assert_eq!(records.headers(0).map(|h| h.name).collect::<Vec<_>>(), ["n"]);
 }
 
 #[test]
@@ -195,17 +167,10 @@ fn what_a_newer_writer_means_and_we_do_not_know_is_an_error_with_both_versions()
     let operation = newer(batch_of(Kind::Operations, 2, &operation));
     let mut kind = newer(batch_of(Kind::Records, 0, &[]));
     kind[6..8].copy_from_slice(&0x99u16.to_le_bytes());
-    for (bytes, what) in [
-        (column, "0x7fff"),
-        (operation, "operation 1"),
-        (kind, "0x0099"),
-    ] {
+    for (bytes, what) in [(column, "0x7fff"), (operation, "operation 1"), (kind, "0x0099")] {
         let text = verdict(&bytes).unwrap_err().to_string();
         assert!(text.contains(what), "{text}");
-        assert!(
-            text.contains("version 7") && text.contains("reader is of 1"),
-            "{text}"
-        );
+        assert!(text.contains("version 7") && text.contains("reader is of 1"), "{text}");
     }
     // What a newer writer writes without new words is understood.
     assert_eq!(verdict(&newer(batch_of(Kind::Records, 0, &[]))), Ok(()));
@@ -216,64 +181,23 @@ fn structure_errors_name_the_column() {
     let records = |columns: &[(u32, u32, &[u8])]| verdict(&batch_of(Kind::Records, 1, columns));
     let ends = &[0, 0, 0, 0, 2, 0, 0, 0][..];
     let time = (tag::TIMESTAMP, 8, &[0; 8][..]);
-    assert_eq!(
-        records(&[time, time]),
-        Err(FormatError::DuplicateColumn(tag::TIMESTAMP))
-    );
-    let width = Err(FormatError::Width {
-        tag: tag::TIMESTAMP,
-        found: 4,
-    });
+    assert_eq!(records(&[time, time]), Err(FormatError::DuplicateColumn(tag::TIMESTAMP)));
+    let width = Err(FormatError::Width { tag: tag::TIMESTAMP, found: 4 });
     assert_eq!(records(&[(tag::TIMESTAMP, 4, &[0; 8])]), width);
-    let short = FormatError::Length {
-        tag: tag::TIMESTAMP,
-        found: 7,
-        expected: 8,
-    };
+    let short = FormatError::Length { tag: tag::TIMESTAMP, found: 7, expected: 8 };
     assert_eq!(records(&[(tag::TIMESTAMP, 8, &[0; 7])]), Err(short));
-    assert_eq!(
-        records(&[(tag::KEY + 1, 1, b"a")]),
-        Err(FormatError::Missing(tag::KEY))
-    );
-    let past = Err(FormatError::Ends {
-        tag: tag::KEY,
-        row: 0,
-    });
-    assert_eq!(
-        records(&[(tag::KEY, 4, ends), (tag::KEY + 1, 1, b"a")]),
-        past
-    );
-    assert_eq!(
-        records(&[(tag::KEY, 4, ends), (tag::KEY + 1, 1, b"ab")]),
-        Ok(())
-    );
+    assert_eq!(records(&[(tag::KEY + 1, 1, b"a")]), Err(FormatError::Missing(tag::KEY)));
+    let past = Err(FormatError::Ends { tag: tag::KEY, row: 0 });
+    assert_eq!(records(&[(tag::KEY, 4, ends), (tag::KEY + 1, 1, b"a")]), past);
+    assert_eq!(records(&[(tag::KEY, 4, ends), (tag::KEY + 1, 1, b"ab")]), Ok(()));
     let kind = Kind::Records as u16;
-    let foreign = Err(FormatError::ForeignColumn {
-        tag: tag::OP_KIND,
-        kind,
-    });
+    let foreign = Err(FormatError::ForeignColumn { tag: tag::OP_KIND, kind });
     assert_eq!(records(&[(tag::OP_KIND, 1, &[1])]), foreign);
     let orphan = Err(FormatError::Missing(tag::HEADER_ENDS));
-    assert_eq!(
-        records(&[
-            (tag::HEADER_NAME, 4, ends),
-            (tag::HEADER_NAME + 1, 1, b"ab")
-        ]),
-        orphan
-    );
-    assert_eq!(
-        verdict(&batch_of(Kind::Operations, 0, &[])),
-        Err(FormatError::Missing(tag::CAUSE))
-    );
+    assert_eq!(records(&[(tag::HEADER_NAME, 4, ends), (tag::HEADER_NAME + 1, 1, b"ab")]), orphan);
+    assert_eq!(verdict(&batch_of(Kind::Operations, 0, &[])), Err(FormatError::Missing(tag::CAUSE)));
     let groups = verdict(&batch_of(Kind::Window, 0, &[(tag::GROUP_ENDS, 4, &[])]));
-    assert_eq!(
-        groups,
-        Err(FormatError::Length {
-            tag: tag::GROUP_ENDS,
-            found: 0,
-            expected: 4
-        })
-    );
+    assert_eq!(groups, Err(FormatError::Length { tag: tag::GROUP_ENDS, found: 0, expected: 4 }));
 }
 
 #[test]
@@ -303,21 +227,11 @@ fn a_group_member_must_be_a_row() {
     let ends = &[0, 0, 0, 0, 1, 0, 0, 0][..];
     let groups = |member: u32| {
         let member = member.to_le_bytes();
-        let columns = [
-            (tag::GROUP_ENDS, 4, ends),
-            (tag::GROUP_MEMBERS, 4, &member[..]),
-        ];
+        let columns = [(tag::GROUP_ENDS, 4, ends), (tag::GROUP_MEMBERS, 4, &member[..])];
         verdict(&batch_of(Kind::Accumulate, 3, &columns))
     };
     assert_eq!(groups(2), Ok(()));
-    assert!(matches!(
-        groups(3),
-        Err(FormatError::Value {
-            tag: tag::GROUP_MEMBERS,
-            row: 0,
-            ..
-        })
-    ));
+    assert!(matches!(groups(3), Err(FormatError::Value { tag: tag::GROUP_MEMBERS, row: 0, .. })));
 }
 
 #[test]
@@ -332,10 +246,7 @@ fn columns_whose_first_end_is_not_zero_are_read_and_copied() {
     let bytes = batch_of(
         Kind::Records,
         5,
-        &[
-            (tag::VALUE, 4, &ends[..]),
-            (tag::VALUE + 1, 1, b"xxxabcdef"),
-        ],
+        &[(tag::VALUE, 4, &ends[..]), (tag::VALUE + 1, 1, b"xxxabcdef")],
     );
     assert_eq!(verdict(&bytes), Ok(()));
     let source = Batch::parse(&bytes).unwrap().records().unwrap();
@@ -345,10 +256,7 @@ fn columns_whose_first_end_is_not_zero_are_read_and_copied() {
     let copy = builder.finish();
     let copy = Batch::parse(&copy).unwrap().records().unwrap();
     let values: Vec<_> = copy.iter().map(|r| r.value().unwrap()).collect();
-    assert_eq!(
-        values,
-        [&b""[..], b"bc", b"d", b"ef", b"a", b"", b"bc", b"d", b"ef"]
-    );
+    assert_eq!(values, [&b""[..], b"bc", b"d", b"ef", b"a", b"", b"bc", b"d", b"ef"]);
 }
 
 #[test]
@@ -365,15 +273,8 @@ fn every_kind_has_one_number() {
 #[test]
 fn a_batch_too_large_for_its_offsets_is_refused_and_not_wrapped() {
     let bytes = vec![0u8; 1 << 26];
-    let column = Column {
-        tag: tag::VALUE + 1,
-        width: 1,
-        bytes: &bytes,
-    };
-    assert_eq!(
-        layout::size(&[column; 63]),
-        Some(63 * (1 << 26) + 16 + 63 * 16)
-    );
+    let column = Column { tag: tag::VALUE + 1, width: 1, bytes: &bytes };
+    assert_eq!(layout::size(&[column; 63]), Some(63 * (1 << 26) + 16 + 63 * 16));
     assert_eq!(layout::size(&[column; 64]), None);
     let write = || layout::write(Kind::Records, 0, &[column; 64], &mut Vec::new());
     assert!(std::panic::catch_unwind(write).is_err());
@@ -383,16 +284,9 @@ fn a_batch_too_large_for_its_offsets_is_refused_and_not_wrapped() {
 fn size_is_what_is_written() {
     for length in 0..20 {
         let bytes = vec![7; length];
-        let column = |tag| Column {
-            tag: tag | SKIPPABLE,
-            width: 1,
-            bytes: &bytes,
-        };
+        let column = |tag| Column { tag: tag | SKIPPABLE, width: 1, bytes: &bytes };
         let mut out = vec![1; 8];
         layout::write(Kind::Records, 0, &[column(0x100), column(0x101)], &mut out);
-        assert_eq!(
-            layout::size(&[column(0x100), column(0x101)]),
-            Some(out.len() as u32 - 8)
-        );
+        assert_eq!(layout::size(&[column(0x100), column(0x101)]), Some(out.len() as u32 - 8));
     }
 }

@@ -20,9 +20,7 @@ fn parsed(bytes: &[u8]) -> Batch<'_> {
 /// A batch that has offsets has one for every record: those that none was given read as 0.
 fn with_offsets(mut records: Vec<Rec>) -> Vec<Rec> {
     if records.iter().any(|record| record.meta.is_some()) {
-        records
-            .iter_mut()
-            .for_each(|record| _ = record.meta.get_or_insert((0, 0)));
+        records.iter_mut().for_each(|record| _ = record.meta.get_or_insert((0, 0)));
     }
     records
 }
@@ -130,30 +128,17 @@ fn a_filters_answer_costs_four_bytes_a_record() {
     let bytes = builder.finish();
     assert_eq!(bytes.len(), 16 + 16 + 100 * 4);
     let operations = parsed(&bytes).operations().unwrap();
-    assert!(
-        operations
-            .plain_forwards()
-            .unwrap()
-            .iter()
-            .eq((0..100).map(|row| row * 2))
-    );
+    assert!(operations.plain_forwards().unwrap().iter().eq((0..100).map(|row| row * 2)));
 }
 
 #[test]
 fn a_forward_to_a_named_partition_is_not_plain() {
     let mut builder = OperationsBuilder::new();
-    builder.push(&op(OpKind::Forward)).push(&Operation {
-        partition: Some(3),
-        ..op(OpKind::Forward)
-    });
+    builder
+        .push(&op(OpKind::Forward))
+        .push(&Operation { partition: Some(3), ..op(OpKind::Forward) });
     let bytes = builder.finish();
-    assert!(
-        parsed(&bytes)
-            .operations()
-            .unwrap()
-            .plain_forwards()
-            .is_none()
-    );
+    assert!(parsed(&bytes).operations().unwrap().plain_forwards().is_none());
 }
 
 #[test]
@@ -166,20 +151,13 @@ fn empty_batches_are_valid() {
         GroupsBuilder::in_order().finish(Kind::Window),
         GroupsBuilder::by_member().finish(Kind::Accumulate),
     ];
-    empty
-        .iter()
-        .for_each(|bytes| assert_eq!(parsed(bytes).rows(), 0));
+    empty.iter().for_each(|bytes| assert_eq!(parsed(bytes).rows(), 0));
 }
 
 #[test]
 fn headers_and_meta_without_a_record_do_nothing() {
     let mut builder = RecordsBuilder::new();
-    builder
-        .header("lost", None)
-        .meta(7, 7)
-        .push(None, Some(b"v"), 0)
-        .meta(1, 1)
-        .meta(2, 3);
+    builder.header("lost", None).meta(7, 7).push(None, Some(b"v"), 0).meta(1, 1).meta(2, 3);
     let bytes = builder.finish();
     let records = parsed(&bytes).records().unwrap();
     assert_eq!(records.headers(0).count(), 0);
@@ -222,38 +200,13 @@ fn an_operation_must_have_what_its_kind_needs() {
     for kind in [OpKind::Put, OpKind::Append] {
         assert_eq!(verdict(Operation { value, ..op(kind) }), Some(tag::KEY));
         assert_eq!(verdict(Operation { key, ..op(kind) }), Some(tag::VALUE));
-        assert_eq!(
-            verdict(Operation {
-                key,
-                value,
-                ..op(kind)
-            }),
-            None
-        );
+        assert_eq!(verdict(Operation { key, value, ..op(kind) }), None);
     }
     for kind in [OpKind::Delete, OpKind::DeletePrefix] {
         assert_eq!(verdict(op(kind)), Some(tag::KEY));
-        assert_eq!(
-            verdict(Operation {
-                key: Some(b""),
-                ..op(kind)
-            }),
-            None
-        );
+        assert_eq!(verdict(Operation { key: Some(b""), ..op(kind) }), None);
     }
     assert_eq!(verdict(op(OpKind::SetTimer)), Some(tag::TIMESTAMP));
-    assert_eq!(
-        verdict(Operation {
-            timestamp: Some(-1),
-            ..op(OpKind::SetTimer)
-        }),
-        None
-    );
-    assert_eq!(
-        verdict(Operation {
-            ttl: -1,
-            ..op(OpKind::Retry)
-        }),
-        Some(tag::TTL)
-    );
+    assert_eq!(verdict(Operation { timestamp: Some(-1), ..op(OpKind::SetTimer) }), None);
+    assert_eq!(verdict(Operation { ttl: -1, ..op(OpKind::Retry) }), Some(tag::TTL));
 }

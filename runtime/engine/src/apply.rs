@@ -212,9 +212,11 @@ impl Applying<'_> {
         match operation.kind {
             OpKind::Forward => match (&self.contents, self.rows.get(cause)) {
                 (Some(contents), _) if cause < contents.len() => {
-                    outputs.forward(target, contents, cause)
+                    outputs.forward(target, contents, cause, operation.partition)
                 }
-                (None, Some((records, row))) => outputs.forward(target, records, row),
+                (None, Some((records, row))) => {
+                    outputs.forward(target, records, row, operation.partition)
+                }
                 _ => Err(self.no_cause(cause)),
             },
             OpKind::Emit => {
@@ -256,7 +258,10 @@ impl Applying<'_> {
             return Err(Fault::new(FaultKind::UnknownTarget, text));
         }
         let group = &self.work.groups()[self.group_index(operation)?];
-        let value = operation.value.unwrap_or_default();
+        let Some(value) = operation.value else {
+            state.remove_pane(group.window, group.key.as_deref());
+            return Ok(());
+        };
         state
             .put_pane(group.window, group.key.as_deref(), value, group.records)
             .map_err(state_fault)

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use pelton_batch::{FormatError, HeaderIter, Records};
-use pelton_core::{Offsets, TimeDomain};
 use pelton_core::window::Window;
+use pelton_core::{Offsets, TimeDomain};
 use pelton_state::DueTimer;
 
 use crate::outputs::Outgoing;

@@ -75,7 +75,10 @@ pub struct Settings {
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let secrets: Vec<_> = self.secrets.keys().collect();
-        f.debug_struct("Settings").field("entries", &self.entries).field("secrets", &secrets).finish()
+        f.debug_struct("Settings")
+            .field("entries", &self.entries)
+            .field("secrets", &secrets)
+            .finish()
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use pelton_batch::Batch;
 use pelton_core::{Environment, Fault, FaultKind, LogLevel};
-use pelton_state::TaskState;
+use pelton_state::{DueTimer, TaskState};
 
+use crate::call::{PaneGroup, Work};
 use crate::config::TaskConfig;
 use crate::random::{random, seed};
 use crate::slice::Slice;
@@ -19,8 +20,39 @@ pub(crate) struct TaskEnvironment {
     pub(crate) slice: Slice,
     pub(crate) time_ms: i64,
     pub(crate) watermark: i64,
-    /// Tells calls without rows (windows, timers) apart: the first unit's time.
-    pub(crate) salt: u64,
+    /// Windows or timers, where the call is about those.
+    pub(crate) units: Units,
+}
+
+/// What the rows of a call without records stand for.
+pub(crate) enum Units {
+    None,
+    Panes(Vec<PaneGroup>),
+    Timers(Vec<DueTimer>),
+}
+
+impl Units {
+    pub(crate) fn of(work: &Work) -> Self {
+        match work {
+            Work::Fire { panes, .. } => Self::Panes(panes.clone()),
+            Work::Timers(_, timers) => Self::Timers(timers.clone()),
+            _ => Self::None,
+        }
+    }
+
+    /// Key and time of a unit.
+    fn get(&self, row: usize) -> Option<(&[u8], i64)> {
+        match self {
+            Self::None => None,
+            Self::Panes(panes) => panes.get(row).map(|pane| {
+                (pane.key.as_deref().unwrap_or_default(), pane.window.end.saturating_sub(1))
+            }),
+            Self::Timers(timers) => {
+                let timer = timers.get(row);
+                timer.map(|timer| (timer.key.as_deref().unwrap_or_default(), timer.due))
+            }
+        }
+    }
 }
 
 impl Environment for TaskEnvironment {
@@ -46,7 +78,8 @@ impl Environment for TaskEnvironment {
     }
 
     fn now(&self, row: u32) -> i64 {
-        self.slice.timestamp(row as usize).unwrap_or(self.time_ms)
+        let unit = || self.units.get(row as usize).map(|(_, time)| time);
+        self.slice.timestamp(row as usize).or_else(unit).unwrap_or(self.time_ms)
     }
 
     fn watermark(&self) -> i64 {
@@ -68,8 +101,9 @@ impl Environment for TaskEnvironment {
             }
             None => {
                 let partition = self.config.id.partition.to_le_bytes();
-                let seed = seed(&[function.as_bytes(), b"unit", &partition]);
-                random(seed ^ self.salt, u64::from(row), draw)
+                let (key, time) = self.units.get(row as usize).unwrap_or_default();
+                let seed = seed(&[function.as_bytes(), b"unit", &partition, key]);
+                random(seed, time as u64, draw)
             }
         }
     }

@@ -29,9 +29,7 @@ mod task;
 mod telemetry;
 mod windows;
 
-pub use config::{
-    InputConfig, NullKey, OnPoison, OutputTopic, RetryPolicy, Settings, TaskConfig,
-};
+pub use config::{InputConfig, NullKey, OnPoison, OutputTopic, RetryPolicy, Settings, TaskConfig};
 pub use faults::{Decision, decide};
 pub use opening::OpenEnvironment;
 pub use peers::Peers;

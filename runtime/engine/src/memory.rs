@@ -177,6 +177,11 @@ impl Source for MemorySource {
     }
 
     fn seek(&mut self, input: usize, offset: u64) -> Result<()> {
+        let end = self.end(input)?;
+        if offset > end {
+            let text = format!("offset {offset} is beyond the end, {end}");
+            return Err(Error::new("E-OFFSET-RANGE", Domain::Internal, text));
+        }
         self.inputs[input].next = offset;
         Ok(())
     }

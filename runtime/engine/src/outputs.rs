@@ -176,14 +176,15 @@ impl Outputs {
         self.own_partition % count as u32
     }
 
-    /// Adds the record at `row` unchanged.
+    /// Adds the record at `row` unchanged, to `partition` or where its key belongs.
     pub(crate) fn forward(
         &mut self,
         target: Target,
         records: &Records<'_>,
         row: usize,
+        partition: Option<u32>,
     ) -> Result<(), Fault> {
-        let building = self.building(target, records.key(row), None)?;
+        let building = self.building(target, records.key(row), partition)?;
         building.records.push_from(records, row);
         building.saw(records.timestamp(row));
         Ok(())
@@ -198,7 +199,7 @@ impl Outputs {
     ) -> Result<(), Fault> {
         let slot = self.resolve(target)?;
         if self.slots[slot].partitions.len() > 1 || rows.len() < 4 {
-            return rows.into_iter().try_for_each(|row| self.forward(target, records, row));
+            return rows.into_iter().try_for_each(|row| self.forward(target, records, row, None));
         }
         let building = &mut self.slots[slot].partitions[0];
         for row in rows.clone() {

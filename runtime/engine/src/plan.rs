@@ -53,11 +53,7 @@ pub(crate) struct Plan {
 
 /// Plans a call: judges each record against the watermark before it, and cuts the slice behind the
 /// first record that makes something due.
-pub(crate) fn plan(
-    mut slice: Slice,
-    now: Now<'_>,
-    view: View<'_>,
-) -> Result<Plan, FormatError> {
+pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Plan, FormatError> {
     let mut clocks = now.clocks.to_vec();
     let mut watermark = now.watermark;
     let mut watermarks = Vec::new();

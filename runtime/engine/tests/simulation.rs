@@ -15,9 +15,7 @@ use pelton_core::{Clock, ManualClock};
 use pelton_engine::{GuestPool, NoTelemetry, Parts, Step, Task, random};
 use pelton_journal::adapter::{JournalSink, JournalSource};
 use pelton_journal::sim::{Faults, SimDisk};
-use pelton_journal::{
-    Commit, Config, Journal, SyncDriver, TopicConfig, Visibility,
-};
+use pelton_journal::{Commit, Config, Journal, SyncDriver, TopicConfig, Visibility};
 use support::functions::*;
 use support::{Native, Row, World, row};
 
@@ -221,8 +219,7 @@ impl Simulation {
             }
         }
         process.journal.sync_step().unwrap();
-        ["default/out", "default/late", "default/dead"]
-            .map(|name| read(&process.journal, name))
+        ["default/out", "default/late", "default/dead"].map(|name| read(&process.journal, name))
     }
 }
 

@@ -41,8 +41,7 @@ fn a_late_record_within_grace_fires_its_window_again_with_everything_in_it() {
         let rows = [row("a", "1", 5), row("a", "2", 12), row("a", "8", 7)];
         world.append("in", &rows, &[3]);
         world.run(&function, &[("in", 0)]);
-        let expected =
-            [row("a", "0: 1 1", 9), row("a", "0: 2 9", 9), row("a", "10: 1 2", 19)];
+        let expected = [row("a", "0: 1 1", 9), row("a", "0: 2 9", 9), row("a", "10: 1 2", 19)];
         assert_eq!(world.rows("out"), expected);
         assert!(world.rows("late").is_empty());
     }
@@ -209,4 +208,46 @@ fn a_processing_timer_fires_when_the_clock_has_passed_it() {
     world.clock.set(due + 1);
     while pollster::block_on(task.step()).unwrap() == Step::Worked {}
     assert_eq!(world.rows("out"), [row("k", "woke", due)]);
+}
+
+#[test]
+fn random_numbers_and_times_belong_to_the_record_or_window_not_to_the_batch() {
+    let declared = window_sums(TUMBLING, 0).declaration;
+    let windowed = native(declared, |batch, environment, out| {
+        for group in batch.groups().unwrap().iter() {
+            if batch.kind() == Kind::Accumulate {
+                let set = op(OpKind::Accumulator, group.index);
+                out.push(&Operation { value: Some(b"x"), ..set });
+                continue;
+            }
+            let row = group.index as u32;
+            let text = format!("{} {}", environment.random(row, 0), environment.now(row));
+            emit(out, group.index, group.key, &text);
+        }
+        Ok(())
+    });
+    let stateless = native(declare(&["out"]), |batch, environment, out| {
+        for row in 0..batch.rows() {
+            let draws = [0, 1].map(|draw| environment.random(row as u32, draw));
+            emit(out, row, None, &format!("{draws:?} {}", environment.now(row as u32)));
+        }
+        Ok(())
+    });
+    for function in [windowed, stateless] {
+        let rows: Vec<_> = (0..60).map(|n| row(&format!("k{}", n % 7), "1", n)).collect();
+        let run = |batch: u64| {
+            let world = World::new();
+            world.append("in", &rows, &[60]);
+            let mut config = world.config(&function, &[("in", 0)]);
+            config.limits.set("batch_records", batch).unwrap();
+            let mut task = world.start(&function, config);
+            world.finish(&mut task).unwrap();
+            world.rows("out")
+        };
+        let all = run(1_000);
+        let distinct: std::collections::HashSet<_> = all.iter().map(|row| &row.1).collect();
+        assert_eq!(distinct.len(), all.len());
+        assert_eq!(run(1), all);
+        assert_eq!(run(7), all);
+    }
 }

@@ -20,4 +20,4 @@ pub use spec::{DeploymentSpec, InputSpec, PoisonSpec};
 pub use telemetry::{LogLine, NodeTelemetry};
 pub use workers::{SUSPENDED_CALLS_MAX, Timers, Workers, yield_now};
 
-pub use pelton_journal::{SyncMode, TopicConfig};
+pub use pelton_journal::{Action, Hooks, POINTS, Point, SyncMode, TopicConfig};

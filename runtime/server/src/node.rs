@@ -9,7 +9,7 @@ use pelton_batch::{Batch, RecordsBuilder};
 use pelton_core::{Clock, Domain, Error, GuestFactory, Result, TopicName};
 use pelton_engine::{GuestPool, OutputTopic, Parts, Peers, Task, Telemetry};
 use pelton_journal::adapter::{JournalSink, JournalSource};
-use pelton_journal::{Commit, Config, Journal, SyncMode, TopicConfig, Visibility};
+use pelton_journal::{Commit, Config, Hooks, Journal, SyncMode, TopicConfig, Visibility};
 
 use crate::clock::SystemClock;
 use crate::deployment::{Deployment, Shared};
@@ -33,6 +33,10 @@ pub struct NodeConfig {
     pub workers: usize,
     /// How functions are compiled.
     pub load: LoadOptions,
+    /// Size of the journal's preallocated segments.
+    pub segment_bytes: u64,
+    /// Fail points of the journal, for crash tests.
+    pub hooks: Hooks,
 }
 
 impl NodeConfig {
@@ -40,7 +44,15 @@ impl NodeConfig {
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>, load: LoadOptions) -> Self {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { directory: directory.into(), sync_mode: SyncMode::default(), workers, load }
+        let journal = Config::default();
+        Self {
+            directory: directory.into(),
+            sync_mode: journal.sync_mode,
+            workers,
+            load,
+            segment_bytes: journal.segment_bytes,
+            hooks: journal.hooks,
+        }
     }
 }
 
@@ -65,7 +77,12 @@ impl Node {
     /// What the journal answers (`E-JOURNAL-*`: the directory is in use, damaged or newer), or that
     /// the machine has no threads left.
     pub fn open(config: NodeConfig) -> Result<Self> {
-        let journal_config = Config { sync_mode: config.sync_mode, ..Config::default() };
+        let journal_config = Config {
+            sync_mode: config.sync_mode,
+            segment_bytes: config.segment_bytes,
+            hooks: config.hooks,
+            ..Config::default()
+        };
         let journal = Journal::open(&config.directory, journal_config).map_err(of)?;
         let workers = Workers::start(config.workers).map_err(|error| {
             Error::new("E-THREADS", Domain::External, "cannot start a worker").caused_by(error)
@@ -156,6 +173,25 @@ impl Node {
         topic: &TopicName,
         partition: u32,
     ) -> impl Iterator<Item = Result<(u64, Bytes)>> + use<> {
+        self.read_visible(topic, partition, Visibility::Durable)
+    }
+
+    /// As [`Node::read`], what is not durable yet included: for a producer that goes on behind
+    /// what it has appended.
+    pub fn read_appended(
+        &self,
+        topic: &TopicName,
+        partition: u32,
+    ) -> impl Iterator<Item = Result<(u64, Bytes)>> + use<> {
+        self.read_visible(topic, partition, Visibility::Appended)
+    }
+
+    fn read_visible(
+        &self,
+        topic: &TopicName,
+        partition: u32,
+        visibility: Visibility,
+    ) -> impl Iterator<Item = Result<(u64, Bytes)>> + use<> {
         let opened = self.journal.topic(&topic.to_string());
         let opened = opened.and_then(|topic| topic.partition(partition).cloned());
         let mut state = match opened {
@@ -167,7 +203,7 @@ impl Node {
                 Ok(open) => open,
                 Err(error) => return Some(Err(error)),
             };
-            match partition.read(offset, Visibility::Durable) {
+            match partition.read(offset, visibility) {
                 Ok(Some(batch)) => {
                     let next = batch.base_offset + u64::from(batch.rows);
                     state = Some(Ok((next, partition)));
@@ -282,6 +318,16 @@ impl Node {
             let text = format!("{} has no input: name a topic to subscribe to", spec.function);
             Error::new("E-INPUT-NONE", Domain::User, text)
         })
+    }
+}
+
+impl Drop for Node {
+    /// Stops the workers and closes the journal: what has been appended is durable behind it.
+    fn drop(&mut self) {
+        self.workers.stop();
+        if let Err(error) = self.journal.shutdown() {
+            tracing::error!(%error, "the journal could not be closed cleanly");
+        }
     }
 }
 

@@ -65,6 +65,11 @@ macro_rules! fixed_builder {
                 Some(Column { tag, width: <$t as Scalar>::WIDTH as u32, bytes: &self.bytes })
             }
 
+            /// Takes the elements from `row` on back.
+            pub fn truncate(&mut self, row: usize) {
+                self.bytes.truncate(row * <$t as Scalar>::WIDTH);
+            }
+
             /// Forgets all elements and keeps the memory.
             pub fn clear(&mut self) {
                 self.bytes.clear();
@@ -113,8 +118,7 @@ impl VarBuilder {
         if self.ends.is_empty() {
             self.ends.extend_from_slice(&[0; 4]);
         }
-        self.ends
-            .extend_from_slice(&(self.bytes.len() as u32).to_le_bytes());
+        self.ends.extend_from_slice(&(self.bytes.len() as u32).to_le_bytes());
         if !valid && self.valid.is_empty() {
             self.fill_valid(self.rows);
         }
@@ -181,22 +185,10 @@ impl VarBuilder {
         if used {
             self.pad(rows);
         }
-        let ends = used.then_some(Column {
-            tag,
-            width: 4,
-            bytes: &self.ends,
-        });
-        let bytes = used.then_some(Column {
-            tag: tag + 1,
-            width: 1,
-            bytes: &self.bytes,
-        });
+        let ends = used.then_some(Column { tag, width: 4, bytes: &self.ends });
+        let bytes = used.then_some(Column { tag: tag + 1, width: 1, bytes: &self.bytes });
         let nulls = used && !self.valid.is_empty();
-        let valid = nulls.then_some(Column {
-            tag: tag + 2,
-            width: 0,
-            bytes: &self.valid,
-        });
+        let valid = nulls.then_some(Column { tag: tag + 2, width: 0, bytes: &self.valid });
         [ends, bytes, valid].into_iter().flatten()
     }
 
@@ -235,8 +227,7 @@ impl HeadersBuilder {
     /// Ends of all rows before `row` that have none yet.
     fn pad(&mut self, row: usize) {
         while self.ends.len() < (row + 1) * 4 {
-            self.ends
-                .extend_from_slice(&(self.count as u32).to_le_bytes());
+            self.ends.extend_from_slice(&(self.count as u32).to_le_bytes());
         }
     }
 
@@ -253,16 +244,10 @@ impl HeadersBuilder {
             self.pad(rows);
         }
         let count = self.count;
-        let ends = Column {
-            tag: tag::HEADER_ENDS,
-            width: 4,
-            bytes: &self.ends,
-        };
+        let ends = Column { tag: tag::HEADER_ENDS, width: 4, bytes: &self.ends };
         let ends = (count > 0).then_some(ends);
         let names = self.names.columns(tag::HEADER_NAME, count);
-        ends.into_iter()
-            .chain(names)
-            .chain(self.values.columns(tag::HEADER_VALUE, count))
+        ends.into_iter().chain(names).chain(self.values.columns(tag::HEADER_VALUE, count))
     }
 
     /// Forgets all headers and keeps the memory.

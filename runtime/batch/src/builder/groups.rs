@@ -79,11 +79,7 @@ impl GroupsBuilder {
         if self.ends.is_empty() {
             self.ends.extend_from_slice(&[0; 4]);
         }
-        let end = if self.explicit {
-            self.members.len() / 4
-        } else {
-            self.records.len()
-        };
+        let end = if self.explicit { self.members.len() / 4 } else { self.records.len() };
         self.ends.extend_from_slice(&(end as u32).to_le_bytes());
         self.keys.set(self.groups, group.key);
         self.accumulators.set(self.groups, group.accumulator);
@@ -101,17 +97,9 @@ impl GroupsBuilder {
             self.ends.extend_from_slice(&[0; 4]);
         }
         let mut more = Vec::with_capacity(12);
-        more.push(Column {
-            tag: tag::GROUP_ENDS,
-            width: 4,
-            bytes: &self.ends,
-        });
+        more.push(Column { tag: tag::GROUP_ENDS, width: 4, bytes: &self.ends });
         if self.explicit {
-            more.push(Column {
-                tag: tag::GROUP_MEMBERS,
-                width: 4,
-                bytes: &self.members,
-            });
+            more.push(Column { tag: tag::GROUP_MEMBERS, width: 4, bytes: &self.members });
         }
         more.extend(self.keys.columns(tag::GROUP_KEY, groups));
         more.extend(self.accumulators.columns(tag::ACCUMULATOR, groups));

@@ -86,10 +86,7 @@ impl OperationsBuilder {
             self.timestamps_valid.resize(row / 8 + 1, 0);
             self.timestamps_valid[row / 8] |= 1 << (row % 8);
         }
-        let partition = operation
-            .partition
-            .and_then(|p| i32::try_from(p).ok())
-            .unwrap_or(-1);
+        let partition = operation.partition.and_then(|p| i32::try_from(p).ok()).unwrap_or(-1);
         self.partitions.set(row, partition);
         self.ttls.set(row, operation.ttl);
         self.schemas.set(row, operation.schema);
@@ -127,11 +124,7 @@ impl OperationsBuilder {
         let rows = self.rows;
         let mut columns = Vec::with_capacity(16);
         if rows == 0 {
-            columns.push(layout::Column {
-                tag: tag::CAUSE,
-                width: 4,
-                bytes: &[],
-            });
+            columns.push(layout::Column { tag: tag::CAUSE, width: 4, bytes: &[] });
         }
         columns.extend(self.kinds.column(tag::OP_KIND, rows));
         columns.extend(self.causes.column(tag::CAUSE, rows));
@@ -141,11 +134,7 @@ impl OperationsBuilder {
         if !self.timestamps_valid.is_empty() {
             self.timestamps_valid.resize(rows.div_ceil(8), 0);
             let bytes = &self.timestamps_valid[..];
-            columns.push(layout::Column {
-                tag: tag::TIMESTAMP_VALID,
-                width: 0,
-                bytes,
-            });
+            columns.push(layout::Column { tag: tag::TIMESTAMP_VALID, width: 0, bytes });
         }
         columns.extend(self.timestamps.column(tag::TIMESTAMP, rows));
         columns.extend(self.partitions.column(tag::PARTITION, rows));
@@ -156,8 +145,7 @@ impl OperationsBuilder {
         self.clear();
     }
 
-    /// Takes the operations from `row` on back. Fixed-size columns are cut where they are next
-    /// written or laid out.
+    /// Takes the operations from `row` on back.
     pub fn truncate(&mut self, row: usize) {
         if row == 0 {
             return self.clear();
@@ -166,9 +154,16 @@ impl OperationsBuilder {
             return;
         }
         self.rows = row;
+        self.kinds.truncate(row);
+        self.causes.truncate(row);
+        self.targets.truncate(row);
         self.keys.truncate(row);
         self.values.truncate(row);
+        self.timestamps.truncate(row);
         truncate_bits(&mut self.timestamps_valid, row);
+        self.partitions.truncate(row);
+        self.ttls.truncate(row);
+        self.schemas.truncate(row);
         self.headers.truncate(row);
     }
 

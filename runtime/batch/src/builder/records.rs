@@ -125,8 +125,7 @@ impl RecordsBuilder {
             self.values.extend(self.rows, values, range.clone());
         }
         if let Some(timestamps) = &source.timestamps {
-            self.timestamps
-                .extend(self.rows, timestamps.bytes_of(range.clone()));
+            self.timestamps.extend(self.rows, timestamps.bytes_of(range.clone()));
         }
         self.rows += range.len();
     }

@@ -23,10 +23,7 @@ impl TimersBuilder {
     /// An empty builder.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            records: RecordsBuilder::new(),
-            targets: FixedBuilder::<u16>::new(0),
-        }
+        Self { records: RecordsBuilder::new(), targets: FixedBuilder::<u16>::new(0) }
     }
 
     /// Adds a timer that was set to `due` (ms).

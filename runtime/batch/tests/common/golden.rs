@@ -37,27 +37,14 @@ fn records() -> Vec<u8> {
         .header("ort", Some("Köln".as_bytes()));
     b.push(None, Some(b""), -1).meta(8, 1);
     b.push(Some(b""), None, i64::MAX).meta(9, 0);
-    b.push(Some(b"k4"), Some(b"4"), i64::MIN)
-        .meta(i64::MAX, u16::MAX)
-        .header("", Some(b""));
+    b.push(Some(b"k4"), Some(b"4"), i64::MIN).meta(i64::MAX, u16::MAX).header("", Some(b""));
     b.finish()
 }
 
 /// An operation without any column but kind, cause and target.
 fn op(kind: OpKind, cause: u32, target: u16) -> Operation<'static> {
     let (key, value, timestamp, partition) = (None, None, None, None);
-    Operation {
-        row: 0,
-        kind,
-        cause,
-        target,
-        key,
-        value,
-        timestamp,
-        partition,
-        ttl: 0,
-        schema: 0,
-    }
+    Operation { row: 0, kind, cause, target, key, value, timestamp, partition, ttl: 0, schema: 0 }
 }
 
 /// One of each kind in the order of their numbers, and an emit that leaves everything open.
@@ -66,57 +53,18 @@ pub(crate) fn operation_list() -> Vec<Operation<'static>> {
     use OpKind::*;
     vec![
         op(Forward, 0, 0),
-        Operation {
-            key,
-            value,
-            timestamp: Some(T),
-            partition: Some(3),
-            ..op(Emit, 1, 2)
-        },
-        Operation {
-            key,
-            value,
-            ttl: 60_000,
-            schema: 2,
-            ..op(Put, 1, 1)
-        },
-        Operation {
-            key,
-            ..op(Delete, 2, 0)
-        },
-        Operation {
-            key: Some(b"pre/"),
-            ..op(DeletePrefix, 2, 0)
-        },
-        Operation {
-            key,
-            value: Some(b"+"),
-            ..op(Append, 2, 0)
-        },
-        Operation {
-            key,
-            value,
-            timestamp: Some(T + 1),
-            ..op(SetTimer, 3, 0)
-        },
-        Operation {
-            key,
-            ..op(CancelTimer, 3, 1)
-        },
-        Operation {
-            value: Some(b"no carrier"),
-            ..op(Reject, 4, 0)
-        },
-        Operation {
-            ttl: 250,
-            ..op(Retry, 5, 0)
-        },
+        Operation { key, value, timestamp: Some(T), partition: Some(3), ..op(Emit, 1, 2) },
+        Operation { key, value, ttl: 60_000, schema: 2, ..op(Put, 1, 1) },
+        Operation { key, ..op(Delete, 2, 0) },
+        Operation { key: Some(b"pre/"), ..op(DeletePrefix, 2, 0) },
+        Operation { key, value: Some(b"+"), ..op(Append, 2, 0) },
+        Operation { key, value, timestamp: Some(T + 1), ..op(SetTimer, 3, 0) },
+        Operation { key, ..op(CancelTimer, 3, 1) },
+        Operation { value: Some(b"no carrier"), ..op(Reject, 4, 0) },
+        Operation { ttl: 250, ..op(Retry, 5, 0) },
         op(FireWindow, 6, 0),
         op(PurgeWindow, 6, 0),
-        Operation {
-            value: Some(b"\x2a"),
-            ..op(Accumulator, 6, 0)
-        },
+        Operation { value: Some(b"\x2a"), ..op(Accumulator, 6, 0) },
         op(Emit, 7, 0),
     ]
 }
@@ -140,47 +88,25 @@ fn forwards() -> Vec<u8> {
 
 /// A group of a window of one minute.
 pub(crate) fn group(key: Option<&'static [u8]>, start: i64, pane: Pane) -> Group<'static> {
-    Group {
-        index: 0,
-        key,
-        start,
-        end: start + 60_000,
-        pane,
-        accumulator: None,
-    }
+    Group { index: 0, key, start, end: start + 60_000, pane, accumulator: None }
 }
 
 fn window() -> Vec<u8> {
     let mut b = GroupsBuilder::in_order();
-    b.records()
-        .push(Some(b"a"), Some(b"1"), T)
-        .push(Some(b"a"), Some(b"2"), T + 59_999);
-    b.group(&group(
-        Some(b"a"),
-        T,
-        Pane::new(0, Pane::FIRST | Pane::LAST),
-    ));
+    b.records().push(Some(b"a"), Some(b"1"), T).push(Some(b"a"), Some(b"2"), T + 59_999);
+    b.group(&group(Some(b"a"), T, Pane::new(0, Pane::FIRST | Pane::LAST)));
     b.records().push(Some(b"b"), Some(b"3"), T + 60_000);
-    b.group(&group(
-        Some(b"b"),
-        T + 60_000,
-        Pane::new(2, Pane::LAST | Pane::LATE),
-    ));
+    b.group(&group(Some(b"b"), T + 60_000, Pane::new(2, Pane::LAST | Pane::LATE)));
     b.finish(Kind::Window)
 }
 
 fn accumulate() -> Vec<u8> {
     let mut b = GroupsBuilder::by_member();
-    b.records()
-        .push(Some(b"a"), Some(b"1"), T)
-        .push(Some(b"b"), Some(b"2"), T + 1);
+    b.records().push(Some(b"a"), Some(b"1"), T).push(Some(b"b"), Some(b"2"), T + 1);
     b.records().push(Some(b"a"), Some(b"3"), T + 2);
     b.member(0);
     b.member(2);
-    b.group(&Group {
-        accumulator: Some(b"\x05"),
-        ..group(Some(b"a"), T, Pane::default())
-    });
+    b.group(&Group { accumulator: Some(b"\x05"), ..group(Some(b"a"), T, Pane::default()) });
     b.member(1);
     b.group(&group(Some(b"b"), T, Pane::default()));
     b.finish(Kind::Accumulate)
@@ -188,9 +114,7 @@ fn accumulate() -> Vec<u8> {
 
 fn merge() -> Vec<u8> {
     let mut b = GroupsBuilder::in_order();
-    b.records()
-        .push(None, Some(b"\x05"), 0)
-        .push(None, Some(b"\x06"), 0);
+    b.records().push(None, Some(b"\x05"), 0).push(None, Some(b"\x06"), 0);
     b.group(&group(Some(b"a"), T, Pane::default()));
     b.finish(Kind::Merge)
 }
@@ -199,10 +123,7 @@ fn finish() -> Vec<u8> {
     let mut b = GroupsBuilder::in_order();
     let accumulator = Some(&b"\x0b"[..]);
     let early = Pane::new(0, Pane::FIRST | Pane::LAST | Pane::EARLY);
-    b.group(&Group {
-        accumulator,
-        ..group(Some(b"a"), T, early)
-    });
+    b.group(&Group { accumulator, ..group(Some(b"a"), T, early) });
     b.group(&group(None, T, Pane::new(1, Pane::FIRST | Pane::LAST)));
     b.finish(Kind::Finish)
 }
@@ -235,23 +156,18 @@ fn migrate() -> Vec<u8> {
 
 fn keys() -> Vec<u8> {
     let mut b = RecordsBuilder::new();
-    b.push(Some(b"k1"), None, 0)
-        .push(Some(b""), None, 0)
-        .push(Some(b"k3"), None, 0);
+    b.push(Some(b"k1"), None, 0).push(Some(b""), None, 0).push(Some(b"k3"), None, 0);
     b.finish_as(Kind::Keys)
 }
 
 fn values() -> Vec<u8> {
     let mut b = RecordsBuilder::new();
-    b.push(None, Some(b"one"), 0)
-        .push(None, None, 0)
-        .push(None, Some(b""), 0);
+    b.push(None, Some(b"one"), 0).push(None, None, 0).push(None, Some(b""), 0);
     b.finish_as(Kind::Values)
 }
 
 fn entries() -> Vec<u8> {
     let mut b = RecordsBuilder::new();
-    b.push(Some(b"a"), Some(b"1"), 0)
-        .push(Some(b"b"), Some(b""), 0);
+    b.push(Some(b"a"), Some(b"1"), 0).push(Some(b"b"), Some(b""), 0);
     b.finish_as(Kind::Entries)
 }

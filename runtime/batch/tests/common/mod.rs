@@ -17,8 +17,5 @@ pub(crate) fn files(dir: PathBuf) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = std::fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("a file").path()).collect();
     paths.sort();
-    paths
-        .into_iter()
-        .map(|path| (path.clone(), std::fs::read(&path).expect("readable")))
-        .collect()
+    paths.into_iter().map(|path| (path.clone(), std::fs::read(&path).expect("readable"))).collect()
 }

@@ -59,40 +59,19 @@ pub(crate) fn time() -> impl Strategy<Value = i64> {
 
 fn headers() -> impl Strategy<Value = HeaderList> {
     // Few names, so that some stand there twice.
-    vec(
-        (prop_oneof![Just(""), Just("a"), Just("é")], of(bytes())),
-        0..3,
-    )
-    .prop_map(|all| {
-        all.into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
-    })
+    vec((prop_oneof![Just(""), Just("a"), Just("é")], of(bytes())), 0..3)
+        .prop_map(|all| all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// Records of which some batches lack whole columns.
 pub(crate) fn records(most: usize) -> impl Strategy<Value = Vec<Rec>> {
-    let rec = (
-        of(bytes()),
-        of(bytes()),
-        time(),
-        headers(),
-        of((any::<i64>(), any::<u16>())),
-    );
+    let rec = (of(bytes()), of(bytes()), time(), headers(), of((any::<i64>(), any::<u16>())));
     (vec(rec, 0..most), any::<[bool; 7]>()).prop_map(|(rows, has)| {
         type Row = (Bytes, Bytes, i64, HeaderList, Option<(i64, u16)>);
         let rec = |(key, value, timestamp, headers, meta): Row| Rec {
             // Without nulls, with nulls, or not at all.
-            key: if has[0] {
-                key
-            } else {
-                has[5].then(|| key.unwrap_or_default())
-            },
-            value: if has[1] {
-                value
-            } else {
-                has[6].then(|| value.unwrap_or_default())
-            },
+            key: if has[0] { key } else { has[5].then(|| key.unwrap_or_default()) },
+            value: if has[1] { value } else { has[6].then(|| value.unwrap_or_default()) },
             timestamp: if has[2] { timestamp } else { 0 },
             headers: if has[3] { headers } else { Vec::new() },
             meta: meta.filter(|_| has[4]),
@@ -103,36 +82,29 @@ pub(crate) fn records(most: usize) -> impl Strategy<Value = Vec<Rec>> {
 
 /// Operations of every kind with any columns; those that a kind needs are there.
 pub(crate) fn operations(most: usize) -> impl Strategy<Value = Vec<Op>> {
-    let places = (
-        1..=13u8,
-        any::<u32>(),
-        any::<u16>(),
-        of(0..=i32::MAX as u32),
-    );
+    let places = (1..=13u8, any::<u32>(), any::<u16>(), of(0..=i32::MAX as u32));
     let data = (of(bytes()), of(bytes()), of(time()), headers());
     let op = (places, data, 0..=i64::MAX, any::<u32>());
     (vec(op, 0..most), any::<[bool; 9]>()).prop_map(|(rows, has)| {
         rows.into_iter()
-            .map(
-                |((kind, cause, target, partition), (key, value, time, headers), ttl, schema)| {
-                    needed(Op {
-                        kind: if has[0] {
-                            OpKind::from_u8(kind).expect("1 to 13")
-                        } else {
-                            OpKind::Forward
-                        },
-                        cause,
-                        target: if has[1] { target } else { 0 },
-                        key: key.filter(|_| has[2]),
-                        value: value.filter(|_| has[3]),
-                        timestamp: time.filter(|_| has[4]),
-                        partition: partition.filter(|_| has[5]),
-                        ttl: if has[6] { ttl } else { 0 },
-                        schema: if has[7] { schema } else { 0 },
-                        headers: if has[8] { headers } else { Vec::new() },
-                    })
-                },
-            )
+            .map(|((kind, cause, target, partition), (key, value, time, headers), ttl, schema)| {
+                needed(Op {
+                    kind: if has[0] {
+                        OpKind::from_u8(kind).expect("1 to 13")
+                    } else {
+                        OpKind::Forward
+                    },
+                    cause,
+                    target: if has[1] { target } else { 0 },
+                    key: key.filter(|_| has[2]),
+                    value: value.filter(|_| has[3]),
+                    timestamp: time.filter(|_| has[4]),
+                    partition: partition.filter(|_| has[5]),
+                    ttl: if has[6] { ttl } else { 0 },
+                    schema: if has[7] { schema } else { 0 },
+                    headers: if has[8] { headers } else { Vec::new() },
+                })
+            })
             .collect()
     })
 }
@@ -155,14 +127,7 @@ fn needed(mut op: Op) -> Op {
 /// Groups over `rows` records: their members anywhere (several times, too), or the rows in order.
 pub(crate) fn groups(rows: usize, in_order: bool) -> impl Strategy<Value = Vec<Grp>> {
     let members = vec(0..rows.max(1), 0..4);
-    let group = (
-        of(bytes()),
-        time(),
-        time(),
-        any::<u32>(),
-        of(bytes()),
-        members,
-    );
+    let group = (of(bytes()), time(), time(), any::<u32>(), of(bytes()), members);
     vec(group, 0..6).prop_map(move |all| {
         let mut next = 0;
         let group = |(key, start, end, pane, accumulator, members): (_, _, _, _, _, Vec<usize>)| {
@@ -173,14 +138,7 @@ pub(crate) fn groups(rows: usize, in_order: bool) -> impl Strategy<Value = Vec<G
             } else {
                 members.into_iter().filter(|row| *row < rows).collect()
             };
-            Grp {
-                key,
-                start,
-                end,
-                pane,
-                accumulator,
-                rows,
-            }
+            Grp { key, start, end, pane, accumulator, rows }
         };
         all.into_iter().map(group).collect()
     })
@@ -189,11 +147,7 @@ pub(crate) fn groups(rows: usize, in_order: bool) -> impl Strategy<Value = Vec<G
 /// Pushes records one by one.
 pub(crate) fn push_all(builder: &mut RecordsBuilder, records: &[Rec]) {
     for record in records {
-        builder.push(
-            record.key.as_deref(),
-            record.value.as_deref(),
-            record.timestamp,
-        );
+        builder.push(record.key.as_deref(), record.value.as_deref(), record.timestamp);
         for (name, value) in &record.headers {
             builder.header(name, value.as_deref());
         }
@@ -247,10 +201,7 @@ pub(crate) fn push_groups(
             push_all(builder.records(), &records[pushed..end]);
             pushed = end;
         } else {
-            group
-                .rows
-                .iter()
-                .for_each(|row| builder.member(*row as u32));
+            group.rows.iter().for_each(|row| builder.member(*row as u32));
         }
         builder.group(&Group {
             index: 0,
@@ -273,10 +224,7 @@ pub(crate) fn read_records(records: &Records<'_>, meta: bool) -> Vec<Rec> {
             value: record.value().map(<[u8]>::to_vec),
             timestamp: record.timestamp(),
             headers: record.headers().map(owned).collect(),
-            meta: record
-                .offset()
-                .filter(|_| meta)
-                .map(|offset| (offset, record.input())),
+            meta: record.offset().filter(|_| meta).map(|offset| (offset, record.input())),
         })
         .collect()
 }

@@ -38,13 +38,7 @@ pub(crate) fn read_everything(bytes: &[u8]) {
 
 /// Indexes in and out of range.
 fn indexes(len: usize) -> impl Iterator<Item = usize> {
-    (0..len.min(64)).chain([
-        len.wrapping_sub(1),
-        len,
-        len + 1,
-        usize::MAX - 1,
-        usize::MAX,
-    ])
+    (0..len.min(64)).chain([len.wrapping_sub(1), len, len + 1, usize::MAX - 1, usize::MAX])
 }
 
 fn touch_columns(batch: &Batch<'_>) {
@@ -57,11 +51,7 @@ fn touch_columns(batch: &Batch<'_>) {
         }
         if let Some(column) = batch.var(tag) {
             for i in indexes(column.len()) {
-                _ = (
-                    column.get(i),
-                    column.is_null(i),
-                    column.bytes_of(i..column.len()),
-                );
+                _ = (column.get(i), column.is_null(i), column.bytes_of(i..column.len()));
             }
         }
     }
@@ -73,13 +63,7 @@ fn touch_columns(batch: &Batch<'_>) {
 fn touch_records(records: &Records<'_>) {
     for row in indexes(records.len()) {
         let record = records.get(row);
-        _ = (
-            record.key(),
-            record.value(),
-            record.timestamp(),
-            record.offset(),
-            record.input(),
-        );
+        _ = (record.key(), record.value(), record.timestamp(), record.offset(), record.input());
         _ = (record.headers().take(ROWS_MAX).count(), record.header("a"));
     }
     // What was not validated may be copied wrong, but not panic.
@@ -93,14 +77,9 @@ fn touch_records(records: &Records<'_>) {
 }
 
 fn touch_operations(operations: &Operations<'_>) {
-    _ = operations
-        .plain_forwards()
-        .map(|causes| causes.iter().count());
+    _ = operations.plain_forwards().map(|causes| causes.iter().count());
     for row in indexes(operations.len()) {
-        _ = (
-            operations.get(row),
-            operations.headers(row).take(ROWS_MAX).count(),
-        );
+        _ = (operations.get(row), operations.headers(row).take(ROWS_MAX).count());
     }
 }
 
@@ -114,12 +93,7 @@ fn touch_groups(groups: &Groups<'_>) {
 type Parts<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, i64, Vec<Header<'a>>);
 
 fn parts<'a>(record: Record<'a>) -> Parts<'a> {
-    (
-        record.key(),
-        record.value(),
-        record.timestamp(),
-        record.headers().collect(),
-    )
+    (record.key(), record.value(), record.timestamp(), record.headers().collect())
 }
 
 /// What has been validated: every accessor gives the same answers, and a copy is equal.
@@ -149,33 +123,19 @@ fn records_agree(records: &Records<'_>) {
     assert_eq!(all.len(), batch.rows());
     for (row, (key, value, timestamp, headers)) in all.iter().enumerate() {
         assert_eq!(*key, batch.var(tag::KEY).and_then(|column| column.get(row)));
-        assert_eq!(
-            *value,
-            batch.var(tag::VALUE).and_then(|column| column.get(row))
-        );
-        assert_eq!(
-            *timestamp,
-            batch.fixed::<i64>(tag::TIMESTAMP).map_or(0, |c| c.get(row))
-        );
+        assert_eq!(*value, batch.var(tag::VALUE).and_then(|column| column.get(row)));
+        assert_eq!(*timestamp, batch.fixed::<i64>(tag::TIMESTAMP).map_or(0, |c| c.get(row)));
         assert_eq!(records.get(row).row(), row);
         assert_eq!(records.headers(row).collect::<Vec<_>>(), *headers);
         for header in headers {
-            let first = headers
-                .iter()
-                .find(|h| h.name == header.name)
-                .and_then(|h| h.value);
+            let first = headers.iter().find(|h| h.name == header.name).and_then(|h| h.value);
             assert_eq!(records.get(row).header(header.name), first);
         }
     }
-    for column in [tag::KEY, tag::VALUE]
-        .iter()
-        .filter_map(|tag| batch.var(*tag))
-    {
+    for column in [tag::KEY, tag::VALUE].iter().filter_map(|tag| batch.var(*tag)) {
         // Elements lie one behind the other, and a null may have bytes.
-        let there: usize = (0..column.len())
-            .filter_map(|row| column.get(row))
-            .map(<[u8]>::len)
-            .sum();
+        let there: usize =
+            (0..column.len()).filter_map(|row| column.get(row)).map(<[u8]>::len).sum();
         assert!(there <= column.bytes_of(0..column.len()).len());
     }
     let mut builder = RecordsBuilder::new();
@@ -185,14 +145,7 @@ fn records_agree(records: &Records<'_>) {
     for copy in [extended, builder.finish()] {
         let copy = Batch::parse(&copy).expect("a copy parses");
         copy.validate().expect("a copy of what is valid is valid");
-        assert_eq!(
-            copy.records()
-                .expect("records")
-                .iter()
-                .map(parts)
-                .collect::<Vec<_>>(),
-            all
-        );
+        assert_eq!(copy.records().expect("records").iter().map(parts).collect::<Vec<_>>(), all);
     }
 }
 
@@ -204,11 +157,7 @@ fn operations_agree(operations: &Operations<'_>) {
         builder.push(operation).headers(operations.headers(row));
     }
     if let Some(causes) = operations.plain_forwards() {
-        assert!(
-            causes
-                .iter()
-                .eq(all.iter().map(|operation| operation.cause))
-        );
+        assert!(causes.iter().eq(all.iter().map(|operation| operation.cause)));
     }
     let copy = builder.finish();
     let copy = Batch::parse(&copy).expect("a copy parses");
@@ -229,13 +178,7 @@ fn groups_agree(groups: &Groups<'_>) {
         members += groups.rows(index).count();
     }
     let kind = groups.records().batch().kind();
-    assert!(matches!(
-        kind,
-        Kind::Window | Kind::Accumulate | Kind::Merge | Kind::Finish
-    ));
-    let column = groups
-        .records()
-        .batch()
-        .column(pelton_batch::layout::tag::GROUP_MEMBERS);
+    assert!(matches!(kind, Kind::Window | Kind::Accumulate | Kind::Merge | Kind::Finish));
+    let column = groups.records().batch().column(pelton_batch::layout::tag::GROUP_MEMBERS);
     assert!(members <= column.map_or(rows, |column| column.len() / 4));
 }

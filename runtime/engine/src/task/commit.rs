@@ -83,7 +83,7 @@ impl Task {
             slice: Self::empty_slice(),
             time_ms: self.time_ms,
             watermark: self.watermark(),
-            salt: 0,
+            units: crate::environment::Units::None,
         });
         let saved = guest.save(environment).await.map_err(|fault| {
             let text = format!("{} could not save: {fault}", self.config.id);

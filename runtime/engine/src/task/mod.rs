@@ -12,9 +12,7 @@ mod step;
 
 use std::sync::Arc;
 
-use pelton_core::{
-    BoxFuture, Clock, Guest, OutputBatch, Result, Sink, Source, TaskRecord,
-};
+use pelton_core::{BoxFuture, Clock, Guest, OutputBatch, Result, Sink, Source, TaskRecord};
 use pelton_state::TaskState;
 
 use crate::config::TaskConfig;

@@ -4,19 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pelton_batch::Batch;
-use pelton_core::{
-    Domain, Error, Fault, FaultKind, Guest, Result, SharedEnvironment,
-};
+use pelton_core::{Domain, Error, Fault, FaultKind, Guest, Result, SharedEnvironment};
 
 use super::calls::format_error;
 use super::{Pending, Task};
 use crate::apply::{Applied, Applying};
 use crate::call::{Call, RowIndex, Unit, Work};
 use crate::dead_letters::give_up;
-use crate::environment::{TaskEnvironment, state_fault};
+use crate::environment::{TaskEnvironment, Units, state_fault};
 use crate::faults::{Decision, decide};
 use crate::outputs::Target;
-use crate::random::seed;
 use crate::slice::Slice;
 use crate::telemetry::Counters;
 use crate::windows;
@@ -59,17 +56,6 @@ impl Task {
     }
 
     fn environment(&self, call: &Call) -> SharedEnvironment {
-        let salt = match &call.work {
-            Work::Fire { panes, .. } => panes.first().map_or(0, |group| {
-                let key = group.key.as_deref().unwrap_or_default();
-                seed(&[key, &group.window.end.to_le_bytes()])
-            }),
-            Work::Timers(_, timers) => timers.first().map_or(0, |timer| {
-                let key = timer.key.as_deref().unwrap_or_default();
-                seed(&[key, &timer.due.to_le_bytes()])
-            }),
-            _ => 0,
-        };
         let plan = call.work.plan();
         Arc::new(TaskEnvironment {
             config: Arc::clone(&self.config),
@@ -78,7 +64,7 @@ impl Task {
             slice: plan.map_or_else(Self::empty_slice, |plan| plan.slice.clone()),
             time_ms: self.time_ms,
             watermark: plan.map_or(self.watermark(), |plan| plan.before),
-            salt,
+            units: Units::of(&call.work),
         })
     }
 
@@ -161,7 +147,8 @@ impl Task {
             Ok(Applied::Retry { after_ms }) => {
                 self.attempt += 1;
                 if self.attempt >= self.config.retry.attempts_max {
-                    let text = format!("the function asked {} times to be called again", self.attempt);
+                    let text =
+                        format!("the function asked {} times to be called again", self.attempt);
                     return Ok(Err(Fault::new(FaultKind::Failure, text)));
                 }
                 let until_ms = self.time_ms.saturating_add(after_ms.max(1));
@@ -280,9 +267,9 @@ impl Task {
             }),
             Work::Records(plan) | Work::Accumulate(plan, _) | Work::Collect(plan, ..) => {
                 let rows = RowIndex::new(&plan.slice).map_err(format_error)?;
-                (0..rows.len()).filter_map(|row| rows.unit(row)).try_for_each(|unit| {
-                    give_up(&unit, fault, &config, &mut self.outputs)
-                })
+                (0..rows.len())
+                    .filter_map(|row| rows.unit(row))
+                    .try_for_each(|unit| give_up(&unit, fault, &config, &mut self.outputs))
             }
         };
         match given_up {
@@ -398,7 +385,7 @@ fn apply_host(
     if let Some(target) = spec.late_output {
         for row in &plan.late {
             if let Some((records, at)) = rows.get(*row as usize) {
-                outputs.forward(Target::Output(target), records, at)?;
+                outputs.forward(Target::Output(target), records, at, None)?;
             }
         }
     }
@@ -410,9 +397,7 @@ fn apply_host(
     if let Work::Collect(_, groups, contents) = &call.work {
         for (group, bytes) in groups.iter().zip(contents) {
             let key = group.key.as_deref();
-            state
-                .append_pane(group.window, key, bytes, group.records)
-                .map_err(state_fault)?;
+            state.append_pane(group.window, key, bytes, group.records).map_err(state_fault)?;
         }
     }
     Ok(())

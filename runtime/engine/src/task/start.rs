@@ -112,7 +112,10 @@ fn replay(
 }
 
 /// Position and progress of each input in a record; an input that is new has none.
-fn positions(record: Option<&TaskRecord>, config: &TaskConfig) -> Vec<Option<(u64, InputProgress)>> {
+fn positions(
+    record: Option<&TaskRecord>,
+    config: &TaskConfig,
+) -> Vec<Option<(u64, InputProgress)>> {
     let known = |input: &crate::config::InputConfig| {
         let meta = &record?.meta;
         let same = |position: &Position| position.input == input.partition;

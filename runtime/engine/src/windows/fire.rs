@@ -59,7 +59,10 @@ fn finish_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early: 
         count += 1;
     }
     panes.truncate(count);
-    Call { work: Work::Fire { panes, early }, batches: vec![Bytes::from(builder.finish(Kind::Finish))] }
+    Call {
+        work: Work::Fire { panes, early },
+        batches: vec![Bytes::from(builder.finish(Kind::Finish))],
+    }
 }
 
 fn contents_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early: bool) -> Call {
@@ -82,7 +85,10 @@ fn contents_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early
         return Call { work: Work::Fire { panes, early }, batches };
     }
     panes.truncate(count);
-    Call { work: Work::Fire { panes, early }, batches: vec![Bytes::from(builder.finish(Kind::Window))] }
+    Call {
+        work: Work::Fire { panes, early },
+        batches: vec![Bytes::from(builder.finish(Kind::Window))],
+    }
 }
 
 fn close(builder: &mut GroupsBuilder, group: &PaneGroup, fired: u32, early: bool, piece: u32) {

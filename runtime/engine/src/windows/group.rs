@@ -70,12 +70,13 @@ impl Grouping<'_> {
     fn pane_groups(&self) -> Vec<PaneGroup> {
         let copy = |key: &[u8]| Bytes::copy_from_slice(key);
         let groups = self.groups.iter();
-        groups.map(|(window, key, records)| PaneGroup {
-            window: *window,
-            key: key.map(copy),
-            records: *records,
-        })
-        .collect()
+        groups
+            .map(|(window, key, records)| PaneGroup {
+                window: *window,
+                key: key.map(copy),
+                records: *records,
+            })
+            .collect()
     }
 }
 

@@ -139,8 +139,7 @@ pub fn window_sums(assigner: Assigner, grace_ms: i64) -> Native {
         for group in groups.iter() {
             let text = String::from_utf8_lossy(group.accumulator.unwrap_or(b"0 0"));
             let (count, sum) = text.split_once(' ').unwrap();
-            let (mut count, mut sum) =
-                (count.parse::<i64>().unwrap(), sum.parse::<i64>().unwrap());
+            let (mut count, mut sum) = (count.parse::<i64>().unwrap(), sum.parse::<i64>().unwrap());
             if batch.kind() == Kind::Finish {
                 emit(out, group.index, group.key, &format!("{}: {count} {sum}", group.start));
                 continue;

@@ -6,17 +6,16 @@ use std::sync::Arc;
 use pelton_batch::{Batch, OperationsBuilder, RecordsBuilder};
 use pelton_core::{
     BoxFuture, Clock, Declaration, Environment, Fault, FunctionId, Guest, GuestFactory,
-    ManualClock, Result, SharedEnvironment, Start, StoreDeclaration, StoreKind, TaskId,
-    TimeDomain, TimerDeclaration, TopicName, TopicPartition,
+    ManualClock, Result, SharedEnvironment, Start, StoreDeclaration, StoreKind, TaskId, TimeDomain,
+    TimerDeclaration, TopicName, TopicPartition,
 };
 use pelton_engine::memory::MemoryLog;
 use pelton_engine::{
     GuestPool, InputConfig, NoTelemetry, OnPoison, OutputTopic, Parts, Step, Task, TaskConfig,
 };
 
-pub type Body = dyn Fn(Batch<'_>, &dyn Environment, &mut OperationsBuilder) -> Result<(), Fault>
-    + Send
-    + Sync;
+pub type Body =
+    dyn Fn(Batch<'_>, &dyn Environment, &mut OperationsBuilder) -> Result<(), Fault> + Send + Sync;
 
 /// A function in native code.
 #[derive(Clone)]
@@ -61,10 +60,7 @@ impl GuestFactory for Native {
         &self.declaration
     }
 
-    fn instantiate(
-        &self,
-        _: SharedEnvironment,
-    ) -> BoxFuture<'_, Result<Box<dyn Guest>, Fault>> {
+    fn instantiate(&self, _: SharedEnvironment) -> BoxFuture<'_, Result<Box<dyn Guest>, Fault>> {
         let guest = NativeGuest(Arc::clone(&self.body));
         Box::pin(std::future::ready(Ok(Box::new(guest) as Box<dyn Guest>)))
     }

@@ -12,8 +12,8 @@ use std::thread::JoinHandle;
 use pelton_core::{BoxFuture, TenantId};
 
 pub use timers::Timers;
-pub use worker::yield_now;
 use worker::Shared;
+pub use worker::yield_now;
 
 /// Most calls that may be suspended in the middle of guest code on one worker.
 pub const SUSPENDED_CALLS_MAX: usize = 64;
@@ -78,12 +78,19 @@ impl Workers {
     }
 }
 
-impl Drop for Workers {
-    fn drop(&mut self) {
+impl Workers {
+    /// Stops the workers once their current poll is over, and waits for them.
+    pub fn stop(&mut self) {
         self.shared.iter().for_each(|shared| shared.stop());
         for thread in self.threads.drain(..) {
             // A worker that panicked has said so on stderr; there is nobody left to tell.
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stop();
     }
 }

@@ -13,9 +13,9 @@ use pelton_engine::scheduler::FairQueue;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::Semaphore;
 
+use super::SUSPENDED_CALLS_MAX;
 use super::timers::Timers;
 use super::waker::TaskWaker;
-use super::SUSPENDED_CALLS_MAX;
 
 struct Spawned {
     tenant: TenantId,
@@ -183,10 +183,15 @@ mod tests {
         let timers = workers.timers(0);
         let tenant = TenantId::default();
         workers.spawn(0, tenant.clone(), 1, Box::pin(async { panic!("on purpose") }));
-        workers.spawn(0, tenant, 1, Box::pin(async move {
-            timers.sleep(Duration::from_millis(5)).await;
-            sender.send("slept").unwrap();
-        }));
+        workers.spawn(
+            0,
+            tenant,
+            1,
+            Box::pin(async move {
+                timers.sleep(Duration::from_millis(5)).await;
+                sender.send("slept").unwrap();
+            }),
+        );
         assert_eq!(receiver.recv().unwrap(), "slept");
     }
 
@@ -205,14 +210,24 @@ mod tests {
             workers.spawn(0, TenantId::new("hog").unwrap(), 1, Box::pin(spin(200)));
         }
         let (good, done) = (TenantId::new("good").unwrap(), sender.clone());
-        workers.spawn(0, good, 1, Box::pin(async move {
-            spin(200).await;
-            done.send("good").unwrap();
-        }));
-        workers.spawn(0, TenantId::new("hog").unwrap(), 1, Box::pin(async move {
-            spin(200).await;
-            sender.send("hog").unwrap();
-        }));
+        workers.spawn(
+            0,
+            good,
+            1,
+            Box::pin(async move {
+                spin(200).await;
+                done.send("good").unwrap();
+            }),
+        );
+        workers.spawn(
+            0,
+            TenantId::new("hog").unwrap(),
+            1,
+            Box::pin(async move {
+                spin(200).await;
+                sender.send("hog").unwrap();
+            }),
+        );
         assert_eq!(receiver.recv().unwrap(), "good");
     }
 }

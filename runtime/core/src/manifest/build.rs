@@ -1,0 +1,271 @@
+//! From the tables of a file to a [`Manifest`].
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{ManifestError, Problems};
+use super::section::{Section, Value, integer};
+use super::units::{parse_bytes, parse_duration_ms};
+use super::{Build, Delivery, Input, Manifest, OnPoison, Output, WindowSettings};
+use crate::ids::{FunctionId, NAME_BYTES_MAX, TopicName};
+use crate::limits::{Limit, Limits};
+use crate::source::Start;
+use crate::window::Shape;
+
+/// Tables and arrays of tables at the top.
+const TOP: [&str; 9] =
+    ["function", "build", "input", "output", "window", "config", "secrets", "limits", "delivery"];
+/// Entries of `[config]`, and the length of one.
+const CONFIG_ENTRIES_MAX: usize = 64;
+const CONFIG_BYTES_MAX: usize = 4 * 1024;
+const PARTITIONS_MAX: u32 = 256;
+const RETRIES_MAX: u32 = 1_000_000;
+
+pub(super) fn manifest(text: &str, file: &str) -> Result<Manifest, ManifestError> {
+    let mut problems = Problems::new(text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let at = error.span().map_or(0, |span| span.start);
+        problems.add(at, "", format!("not TOML: {}", error.message().trim()));
+    }
+    // What could be read of a file that is not TOML would only be reported as missing.
+    let manifest =
+        if errors.is_empty() { top(table.get_ref(), 0..text.len(), &mut problems) } else { None };
+    match (manifest, problems.into_error(file)) {
+        (Some(manifest), None) => Ok(manifest),
+        (_, Some(error)) => Err(error),
+        (None, None) => unreachable!("what cannot be read has been reported"),
+    }
+}
+
+fn top(table: &DeTable<'_>, span: Range<usize>, problems: &mut Problems<'_>) -> Option<Manifest> {
+    let top = Section::new("", table, span, &TOP, problems);
+    let function = function(&top, problems);
+    let build = build(&top, problems);
+    let inputs = inputs(&top, problems);
+    let outputs = outputs(&top, problems);
+    let window = window(&top, problems);
+    let config = config(&top, problems);
+    let secrets = secrets(&top, problems);
+    let limits = limits(&top, problems);
+    let delivery = delivery(&top, problems);
+    let function = function?;
+    Some(Manifest { function, build, inputs, outputs, window, config, secrets, limits, delivery })
+}
+
+fn function(top: &Section<'_>, problems: &mut Problems<'_>) -> Option<FunctionId> {
+    let Some(section) = top.table("function", &["name"], problems) else {
+        if top.get("function").is_none() {
+            problems.add(0, "function", "is missing: write [function] and name = \"...\"");
+        }
+        return None;
+    };
+    section.required("name", problems)?;
+    // Room for the suffix of its own topics, such as the dead letters.
+    let longest = NAME_BYTES_MAX - 20;
+    let read = |text: &str| match FunctionId::parse(text) {
+        Ok(id) if id.name().len() > longest => Err(format!("is longer than {longest} characters")),
+        Ok(id) => Ok(id),
+        Err(error) => Err(error.to_string()),
+    };
+    section.parsed("name", read, problems)
+}
+
+fn build(top: &Section<'_>, problems: &mut Problems<'_>) -> Build {
+    let Some(section) = top.table("build", &["command", "file"], problems) else {
+        return Build::default();
+    };
+    let command = section.text("command", problems).map(str::to_owned);
+    let file = section.text("file", problems).map(str::to_owned);
+    if command.is_some() && section.get("file").is_none() {
+        section.wrong("command", "needs `file` beside it: the .wasm that it makes", problems);
+    }
+    Build { command, file }
+}
+
+fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
+    const KEYS: [&str; 6] =
+        ["topic", "name", "out_of_orderness", "idle_timeout", "start", "partitions"];
+    let mut names = HashSet::new();
+    let mut inputs = Vec::new();
+    for section in top.tables("input", &KEYS, problems) {
+        let topic = topic(&section, problems);
+        let name = section.text("name", problems);
+        let orderness = section.duration("out_of_orderness", problems);
+        let idle_timeout_ms = section.duration("idle_timeout", problems);
+        let words = [("earliest", Start::Earliest), ("latest", Start::Latest)];
+        let start = section.choice("start", &words, problems);
+        let partitions = section.number("partitions", 1..=PARTITIONS_MAX, problems);
+        let Some(topic) = topic else { continue };
+        let mut input = Input::new(topic);
+        input.name = name.map_or(input.name, str::to_owned);
+        input.out_of_orderness_ms = orderness.unwrap_or(input.out_of_orderness_ms);
+        input.idle_timeout_ms = idle_timeout_ms;
+        input.start = start.unwrap_or(input.start);
+        input.partitions = partitions.unwrap_or(input.partitions);
+        if !names.insert(input.name.clone()) {
+            let key = if name.is_some() { "name" } else { "topic" };
+            let text = format!("another input is called {:?} already: set `name`", input.name);
+            section.wrong(key, text, problems);
+        }
+        inputs.push(input);
+    }
+    inputs
+}
+
+fn outputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Output> {
+    let mut names = HashSet::new();
+    let mut outputs = Vec::new();
+    for section in top.tables("output", &["name", "topic", "partitions"], problems) {
+        let topic = topic(&section, problems);
+        let name = section.required("name", problems);
+        let partitions = section.number("partitions", 1..=PARTITIONS_MAX, problems);
+        let (Some(topic), Some(name)) = (topic, name) else {
+            continue;
+        };
+        if !names.insert(name) {
+            section.wrong("name", format!("output {name:?} stands here twice"), problems);
+        }
+        outputs.push(Output { name: name.to_owned(), topic, partitions });
+    }
+    outputs
+}
+
+fn topic(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<TopicName> {
+    section.required("topic", problems)?;
+    section.parsed("topic", TopicName::parse, problems)
+}
+
+fn window(top: &Section<'_>, problems: &mut Problems<'_>) -> WindowSettings {
+    let keys = ["size", "advance", "grace", "shape", "late_output"];
+    let Some(section) = top.table("window", &keys, problems) else {
+        return WindowSettings::default();
+    };
+    let words = [("contents", Shape::Contents), ("incremental", Shape::Incremental)];
+    let settings = WindowSettings {
+        size_ms: section.duration("size", problems),
+        advance_ms: section.duration("advance", problems),
+        grace_ms: section.duration("grace", problems),
+        shape: section.choice("shape", &words, problems),
+        late_output: section.text("late_output", problems).map(str::to_owned),
+    };
+    for (key, value) in [("size", settings.size_ms), ("advance", settings.advance_ms)] {
+        if value == Some(0) {
+            section.wrong(key, "must be at least 1ms", problems);
+        }
+    }
+    if let (Some(size), Some(advance)) = (settings.size_ms, settings.advance_ms)
+        && advance > size
+    {
+        section.wrong("advance", "must not be longer than `size`", problems);
+    }
+    settings
+}
+
+fn config(
+    top: &Section<'_>,
+    problems: &mut Problems<'_>,
+) -> std::collections::BTreeMap<String, String> {
+    let mut config = std::collections::BTreeMap::new();
+    let Some(value) = top.get("config") else {
+        return config;
+    };
+    let Some(table) = value.get_ref().as_table() else {
+        top.wrong("config", "must be a table: write [config]", problems);
+        return config;
+    };
+    let names: Vec<&str> = table.keys().map(|key| key.get_ref().as_ref()).collect();
+    let section = Section::new("config", table, value.span(), &names, problems);
+    if names.len() > CONFIG_ENTRIES_MAX {
+        let text = format!("has {} entries; at most {CONFIG_ENTRIES_MAX}", names.len());
+        top.wrong("config", text, problems);
+    }
+    for (name, value) in section.entries() {
+        let Some(text) = plain_text(value.get_ref()) else {
+            section.wrong(name, "must be a text, a number, true or false", problems);
+            continue;
+        };
+        if name.len() + text.len() > CONFIG_BYTES_MAX {
+            let text = format!("is longer than {CONFIG_BYTES_MAX} bytes");
+            section.wrong(name, text, problems);
+        }
+        config.insert(name.to_owned(), text);
+    }
+    config
+}
+
+fn plain_text(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(_) => integer(value).map(|number| number.to_string()),
+        DeValue::Float(number) => Some(number.as_str().replace('_', "")),
+        DeValue::Boolean(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn secrets(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<String> {
+    let Some(section) = top.table("secrets", &["names"], problems) else {
+        return Vec::new();
+    };
+    let Some(value) = section.get("names") else {
+        return Vec::new();
+    };
+    let names: Option<Vec<String>> = value.get_ref().as_array().and_then(|array| {
+        array.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
+    });
+    if names.is_none() {
+        section.wrong("names", "must be a list of names: names = [\"api-key\"]", problems);
+    }
+    names.unwrap_or_default()
+}
+
+fn limits(top: &Section<'_>, problems: &mut Problems<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let known: Vec<Limit> = limits.all().copied().collect();
+    let names: Vec<&str> = known.iter().map(|limit| limit.name).collect();
+    let Some(section) = top.table("limits", &names, problems) else {
+        return limits;
+    };
+    for limit in known {
+        let Some(value) = section.get(limit.name) else {
+            continue;
+        };
+        let set = amount(value, limit.unit)
+            .and_then(|amount| limits.set(limit.name, amount).map_err(|error| error.to_string()));
+        if let Err(text) = set {
+            section.wrong(limit.name, text, problems);
+        }
+    }
+    limits
+}
+
+/// A whole number, or a text with a unit where the limit has one.
+fn amount(value: &Value<'_>, unit: &str) -> Result<u64, String> {
+    if let Some(number) = integer(value.get_ref()) {
+        return u64::try_from(number).map_err(|_| format!("{number} is below 1"));
+    }
+    match (value.get_ref().as_str(), unit) {
+        (Some(text), "ms") => parse_duration_ms(text).map(i64::unsigned_abs),
+        (Some(text), "bytes") => parse_bytes(text),
+        _ => Err(format!("must be a whole number of {unit}")),
+    }
+}
+
+fn delivery(top: &Section<'_>, problems: &mut Problems<'_>) -> Delivery {
+    let keys = ["retries", "on_poison", "dead_letter"];
+    let Some(section) = top.table("delivery", &keys, problems) else {
+        return Delivery::default();
+    };
+    let words =
+        [("dead-letter", OnPoison::DeadLetter), ("halt", OnPoison::Halt), ("skip", OnPoison::Skip)];
+    let on_poison = section.choice("on_poison", &words, problems).unwrap_or_default();
+    let dead_letter = section.parsed("dead_letter", TopicName::parse, problems);
+    if dead_letter.is_some() && on_poison != OnPoison::DeadLetter {
+        section.wrong("dead_letter", "has no use unless on_poison = \"dead-letter\"", problems);
+    }
+    let retries = section.number("retries", 0..=RETRIES_MAX, problems);
+    Delivery { retries, on_poison, dead_letter }
+}

@@ -1,0 +1,239 @@
+//! The manifest, `pelton.toml`: what belongs to a deployment beside its code.
+//!
+//! An unknown key is an error. All problems of a file are reported at once, each with file, line
+//! and what is allowed there.
+
+mod build;
+mod problem;
+mod section;
+mod units;
+
+use std::collections::BTreeMap;
+
+use crate::error::{Domain, Error, Result};
+use crate::ids::{FunctionId, TopicName};
+use crate::limits::Limits;
+use crate::source::Start;
+use crate::window::{Assigner, Shape, WindowSpec};
+
+pub use problem::{ManifestError, Problem};
+pub use units::{parse_bytes, parse_duration_ms};
+
+/// The name of the file.
+pub const FILE_NAME: &str = "pelton.toml";
+
+/// A manifest that has been read and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The function that this is a deployment of.
+    pub function: FunctionId,
+    /// How the code is built.
+    pub build: Build,
+    /// What the function reads, in the order of the input index.
+    pub inputs: Vec<Input>,
+    /// Where the function's outputs go.
+    pub outputs: Vec<Output>,
+    /// What replaces parts of the window that the function declares.
+    pub window: WindowSettings,
+    /// Configuration entries.
+    pub config: BTreeMap<String, String>,
+    /// Names of the secrets that the function may read; their values are never in the manifest.
+    pub secrets: Vec<String>,
+    /// Limits, set where the manifest names them.
+    pub limits: Limits,
+    /// What happens to records that the function cannot do.
+    pub delivery: Delivery,
+}
+
+/// `[build]`: how the code is built.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Build {
+    /// A shell command, run in the folder of the manifest; absent: Cargo.
+    pub command: Option<String>,
+    /// The `.wasm` that the command makes, relative to the manifest.
+    pub file: Option<String>,
+}
+
+/// `[[input]]`: a topic that the function reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The topic.
+    pub topic: TopicName,
+    /// What the function calls it; the topic's name where the manifest gives none.
+    pub name: String,
+    /// How far behind the highest timestamp a record may come and still be on time, ms.
+    pub out_of_orderness_ms: i64,
+    /// After how long without a record the input is no longer waited for, ms; absent: never.
+    pub idle_timeout_ms: Option<i64>,
+    /// Where to start where the function has never read it.
+    pub start: Start,
+    /// Number of partitions, where the topic has to be created.
+    pub partitions: u32,
+}
+
+impl Input {
+    /// An input with the manifest's defaults: in order, never idle, from the oldest record, one
+    /// partition.
+    #[must_use]
+    pub fn new(topic: TopicName) -> Self {
+        let name = topic.name().to_owned();
+        Self {
+            topic,
+            name,
+            out_of_orderness_ms: 0,
+            idle_timeout_ms: None,
+            start: Start::Earliest,
+            partitions: 1,
+        }
+    }
+}
+
+/// `[[output]]`: where a declared output goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The name that the function declares.
+    pub name: String,
+    /// The topic.
+    pub topic: TopicName,
+    /// Number of partitions, where the topic has to be created; absent: as many as the first
+    /// input has.
+    pub partitions: Option<u32>,
+}
+
+/// `[window]`: what replaces parts of the window that the function declares.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WindowSettings {
+    /// Length of a window, ms.
+    pub size_ms: Option<i64>,
+    /// Distance of window starts, ms; absent: the declared one, or the size.
+    pub advance_ms: Option<i64>,
+    /// How long after its end a window takes late records, ms.
+    pub grace_ms: Option<i64>,
+    /// What the function is called with.
+    pub shape: Option<Shape>,
+    /// The declared output that gets the records that are later than that.
+    pub late_output: Option<String>,
+}
+
+impl WindowSettings {
+    /// Whether nothing is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The window in force: `declared` by the function, replaced where there is a setting.
+    /// `outputs` are the names of the declared outputs.
+    ///
+    /// # Errors
+    /// `E-MANIFEST-WINDOW` where no size is known, the settings make no sense, or the late output
+    /// is not declared.
+    pub fn apply(
+        &self,
+        declared: Option<&WindowSpec>,
+        outputs: &[String],
+    ) -> Result<Option<WindowSpec>> {
+        if self.is_empty() {
+            return Ok(declared.cloned());
+        }
+        let wrong = |text: String| Error::new("E-MANIFEST-WINDOW", Domain::User, text);
+        let (size, advance) = match declared.map(|spec| spec.assigner) {
+            Some(Assigner::Tumbling { size_ms }) => (Some(size_ms), None),
+            Some(Assigner::Hopping { size_ms, advance_ms }) => (Some(size_ms), Some(advance_ms)),
+            None => (None, None),
+        };
+        let size_ms = self.size_ms.or(size).ok_or_else(|| {
+            wrong("the window has no size: set `size` in [window], or `--window 1h`".into())
+        })?;
+        // A new size alone makes declared tumbling windows; declared hops keep their advance.
+        let assigner = match self.advance_ms.or(advance) {
+            Some(advance_ms) if advance_ms != size_ms => Assigner::Hopping { size_ms, advance_ms },
+            _ => Assigner::Tumbling { size_ms },
+        };
+        assigner.check().map_err(wrong)?;
+        let late_output = match &self.late_output {
+            None => declared.and_then(|spec| spec.late_output),
+            Some(name) => Some(index_of(outputs, name).ok_or_else(|| {
+                wrong(format!(
+                    "late_output `{name}`: the function declares no such output; it declares: {}",
+                    outputs.join(", ")
+                ))
+            })?),
+        };
+        Ok(Some(WindowSpec {
+            assigner,
+            shape: self.shape.or(declared.map(|spec| spec.shape)).unwrap_or(Shape::Contents),
+            grace_ms: self.grace_ms.or(declared.map(|spec| spec.grace_ms)).unwrap_or(0),
+            late_output,
+        }))
+    }
+}
+
+fn index_of(names: &[String], name: &str) -> Option<u16> {
+    let index = names.iter().position(|known| known == name)?;
+    u16::try_from(index).ok()
+}
+
+/// What happens to a record that the function cannot do, once it stands alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnPoison {
+    /// It goes to the dead letters, and the function goes on.
+    #[default]
+    DeadLetter,
+    /// The function stops before it.
+    Halt,
+    /// It is counted and left out.
+    Skip,
+}
+
+/// `[delivery]`: what happens to records that the function cannot do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Delivery {
+    /// How often a retryable failure is tried again before it counts as poison; absent: for ever.
+    pub retries: Option<u32>,
+    /// What happens to poison.
+    pub on_poison: OnPoison,
+    /// Where dead letters go; absent: see [`Manifest::dead_letter_topic`].
+    pub dead_letter: Option<TopicName>,
+}
+
+impl Manifest {
+    /// A manifest with nothing but the function's identity.
+    #[must_use]
+    pub fn new(function: FunctionId) -> Self {
+        Self {
+            function,
+            build: Build::default(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            window: WindowSettings::default(),
+            config: BTreeMap::new(),
+            secrets: Vec::new(),
+            limits: Limits::default(),
+            delivery: Delivery::default(),
+        }
+    }
+
+    /// Reads the manifest in `text`; `file` names it in errors.
+    ///
+    /// # Errors
+    /// [`ManifestError`] with every problem that was found.
+    pub fn parse(text: &str, file: &str) -> std::result::Result<Self, ManifestError> {
+        build::manifest(text, file)
+    }
+
+    /// Where dead letters go: the topic that the manifest names, else `<function>.dead`.
+    #[must_use]
+    pub fn dead_letter_topic(&self) -> TopicName {
+        let named = self.delivery.dead_letter.clone();
+        named.unwrap_or_else(|| {
+            let name = format!("{}.dead", self.function.name());
+            let tenant = self.function.tenant().clone();
+            // A function's name is so short that five more characters are allowed (see `build`).
+            TopicName::new(tenant, &name).expect("the name of a function is a topic's name too")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+use super::*;
+
+const FULL: &str = r#"
+[function]
+name = "flights/hourly"
+
+[build]
+command = "make"
+file = "out/hourly.wasm"
+
+[[input]]
+topic = "flights/departures"
+name = "departures"
+out_of_orderness = "22h"
+idle_timeout = "5s"
+start = "latest"
+partitions = 3
+
+[[output]]
+name = "counts"
+topic = "flights/hourly-counts"
+partitions = 2
+
+[window]
+size = "1h"
+advance = "15m"
+grace = "500ms"
+shape = "incremental"
+late_output = "late"
+
+[config]
+airport = "JFK"
+top = 1_000
+share = 0.5
+on = true
+
+[secrets]
+names = ["api-key"]
+
+[limits]
+call_cpu_ms = "2s"
+memory_bytes = "128MiB"
+batch_records = 0x10
+
+[delivery]
+retries = 3
+dead_letter = "flights/broken"
+"#;
+
+fn problems(text: &str) -> Vec<Problem> {
+    Manifest::parse(text, "pelton.toml").unwrap_err().problems
+}
+
+/// The only problem of a manifest that is right apart from `more`.
+fn only_problem(more: &str) -> Problem {
+    let mut found = problems(&format!("[function]\nname = \"f\"\n{more}"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+#[test]
+fn a_manifest_with_every_key_is_read() {
+    let manifest = Manifest::parse(FULL, "pelton.toml").unwrap();
+    assert_eq!(manifest.function.to_string(), "flights/hourly");
+    assert_eq!(manifest.build.command.as_deref(), Some("make"));
+    let input = &manifest.inputs[0];
+    assert_eq!(input.topic.to_string(), "flights/departures");
+    assert_eq!((input.name.as_str(), input.partitions), ("departures", 3));
+    assert_eq!((input.out_of_orderness_ms, input.idle_timeout_ms), (79_200_000, Some(5_000)));
+    assert_eq!(input.start, Start::Latest);
+    assert_eq!(manifest.outputs[0].partitions, Some(2));
+    assert_eq!(manifest.window.advance_ms, Some(900_000));
+    assert_eq!(manifest.window.shape, Some(Shape::Incremental));
+    let config: Vec<_> = manifest.config.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(config, [("airport", "JFK"), ("on", "true"), ("share", "0.5"), ("top", "1000")]);
+    assert_eq!(manifest.secrets, ["api-key"]);
+    assert_eq!(manifest.limits.call_cpu_ms.value, 2_000);
+    assert_eq!(manifest.limits.memory_bytes.value, 128 << 20);
+    assert_eq!(manifest.limits.batch_records.value, 16);
+    assert_eq!(manifest.delivery.retries, Some(3));
+    assert_eq!(manifest.dead_letter_topic().to_string(), "flights/broken");
+}
+
+#[test]
+fn what_is_left_out_has_a_default() {
+    let manifest = Manifest::parse("[function]\nname = \"f\"", "pelton.toml").unwrap();
+    assert_eq!(manifest, Manifest::new(FunctionId::parse("f").unwrap()));
+    assert_eq!(manifest.dead_letter_topic().to_string(), "default/f.dead");
+    assert_eq!(manifest.delivery.on_poison, OnPoison::DeadLetter);
+}
+
+#[test]
+fn an_unknown_key_names_file_line_key_and_what_is_allowed() {
+    let text = "[function]\nname = \"f\"\n\n[window]\nsize = \"1h\"\n  szie = \"2h\"\n";
+    let error = Manifest::parse(text, "here/pelton.toml").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "here/pelton.toml:6:3: `window.szie`: unknown key (did you mean `size`?); allowed here: \
+         size, advance, grace, shape, late_output"
+    );
+}
+
+#[test]
+fn all_problems_are_reported_at_once_in_the_order_of_the_file() {
+    let text = "\
+[function]
+nme = 'f'
+[[input]]
+out_of_orderness = 5
+[[input]]
+topic = '../x'
+partitions = 1000
+[window]
+size = '1 hour'
+[limits]
+memory_bytes = '5GiB'
+batch_record = 5
+[delivery]
+on_poison = 'drop'
+[extra]
+";
+    let found = problems(text);
+    let at: Vec<_> = found.iter().map(|p| (p.line, p.key.as_str())).collect();
+    let expected = [
+        (1, "function.name"),
+        (2, "function.nme"),
+        (3, "input[0].topic"),
+        (4, "input[0].out_of_orderness"),
+        (6, "input[1].topic"),
+        (7, "input[1].partitions"),
+        (9, "window.size"),
+        (11, "limits.memory_bytes"),
+        (12, "limits.batch_record"),
+        (14, "delivery.on_poison"),
+        (15, "extra"),
+    ];
+    assert_eq!(at, expected, "{found:#?}");
+}
+
+#[test]
+fn text_that_is_not_toml_is_reported_with_its_line() {
+    let found = problems("[function]\nname = \"f\nnext = 1\n");
+    assert_eq!(found[0].line, 2, "{found:?}");
+    assert!(found[0].text.starts_with("not TOML"), "{found:?}");
+}
+
+#[test]
+fn an_empty_manifest_says_that_the_function_is_missing() {
+    let found = problems("");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].key, "function");
+}
+
+#[test]
+fn tables_and_values_of_the_wrong_kind_are_refused() {
+    let cases = [
+        ("[input]\ntopic = 'a'", "[[input]]"),
+        ("[[input]]\ntopic = 5", "a text in quotes; found: integer"),
+        ("[[input]]\ntopic = 'a'\npartitions = 0", "0 is not a whole number from 1 to 256"),
+        ("[config]\na = [1]", "must be a text, a number, true or false"),
+        ("[secrets]\nnames = [1]", "names = [\"api-key\"]"),
+        ("[limits]\nbatch_records = '1MiB'", "must be a whole number of records"),
+        ("[limits]\nbatch_records = -1", "below 1"),
+        ("[build]\ncommand = 'make'", "needs `file`"),
+        ("[window]\nsize = '1m'\nadvance = '2m'", "must not be longer than `size`"),
+        ("[delivery]\non_poison = 'halt'\ndead_letter = 'd'", "has no use"),
+    ];
+    for (more, expected) in cases {
+        let problem = only_problem(more);
+        assert!(problem.text.contains(expected), "{more}: {problem:?}");
+    }
+}
+
+#[test]
+fn two_inputs_or_outputs_of_one_name_are_refused() {
+    let twice = "[[input]]\ntopic = 'a'\n[[input]]\ntopic = 'a'\n";
+    assert!(only_problem(twice).text.contains("set `name`"));
+    let twice = "[[output]]\nname = 'o'\ntopic = 'a'\n[[output]]\nname = 'o'\ntopic = 'b'\n";
+    assert!(only_problem(twice).text.contains("twice"));
+}
+
+fn declared(assigner: Assigner) -> WindowSpec {
+    WindowSpec { assigner, shape: Shape::Incremental, grace_ms: 7, late_output: Some(1) }
+}
+
+#[test]
+fn window_settings_replace_only_what_they_name() {
+    let outputs = ["out".to_owned(), "late".to_owned()];
+    let hopping = declared(Assigner::Hopping { size_ms: 60, advance_ms: 20 });
+    let none = WindowSettings::default();
+    assert_eq!(none.apply(Some(&hopping), &outputs).unwrap(), Some(hopping.clone()));
+    assert_eq!(none.apply(None, &outputs).unwrap(), None);
+
+    let size = WindowSettings { size_ms: Some(40), ..none.clone() };
+    let spec = size.apply(Some(&hopping), &outputs).unwrap().unwrap();
+    assert_eq!(spec.assigner, Assigner::Hopping { size_ms: 40, advance_ms: 20 });
+    assert_eq!((spec.grace_ms, spec.late_output), (7, Some(1)));
+
+    let late = WindowSettings { late_output: Some("out".into()), ..none };
+    let spec = late.apply(Some(&hopping), &outputs).unwrap().unwrap();
+    assert_eq!(spec.late_output, Some(0));
+}
+
+#[test]
+fn window_settings_that_make_no_sense_are_refused() {
+    let none = WindowSettings::default();
+    let cases = [
+        (WindowSettings { grace_ms: Some(1), ..none.clone() }, None, "no size"),
+        (
+            WindowSettings { size_ms: Some(10), ..none.clone() },
+            Some(declared(Assigner::Hopping { size_ms: 60, advance_ms: 20 })),
+            "advance",
+        ),
+        (
+            WindowSettings { late_output: Some("nope".into()), ..none },
+            Some(declared(Assigner::Tumbling { size_ms: 60 })),
+            "it declares: out",
+        ),
+    ];
+    for (settings, spec, expected) in cases {
+        let error = settings.apply(spec.as_ref(), &["out".into()]).unwrap_err();
+        assert_eq!(error.code, "E-MANIFEST-WINDOW");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn no_prefix_of_a_manifest_makes_the_parser_panic() {
+    for end in (0..FULL.len()).filter(|end| FULL.is_char_boundary(*end)) {
+        let _ = Manifest::parse(&FULL[..end], "pelton.toml");
+    }
+}

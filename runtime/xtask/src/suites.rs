@@ -1,0 +1,120 @@
+//! The test suites: what each runs, and what it needs.
+//!
+//! Suites select their tests out of the whole workspace (`--workspace --test NAME`) and not by
+//! package: with another set of packages, cargo would unify features anew and build wasmtime again.
+
+use anyhow::{Result, bail};
+
+use crate::report::{Outcome, Report};
+use crate::workspace::{cargo, cargo_in, run};
+use crate::{guests, kafka};
+
+/// What is done where a suite's tools are missing.
+#[derive(Clone, Copy)]
+pub(crate) enum Missing {
+    Fails,
+    LeavesOut,
+}
+
+/// What keeps a suite from running.
+pub(crate) enum Lack {
+    /// A program that can be installed.
+    Tool(String),
+    /// Something that this machine cannot allow: never a failure, always reported.
+    Machine(String),
+}
+
+pub(crate) struct Suite {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    lacks: fn() -> Option<Lack>,
+    body: fn() -> Result<()>,
+}
+
+pub(crate) const ALL: &[Suite] = &[
+    Suite {
+        name: "guests",
+        about: "the guest examples build for wasm; the checked-in ones equal a fresh build",
+        lacks: || None,
+        body: guests::build_and_check,
+    },
+    Suite {
+        name: "guest-examples",
+        about: "the guest examples' own tests, native",
+        lacks: || None,
+        body: || run(&mut cargo_in("guest-examples", ["test", "--workspace"])),
+    },
+    Suite {
+        name: "workspace",
+        about: "every test of the workspace that needs nothing but cargo",
+        lacks: || None,
+        body: || {
+            let targets = ["--lib", "--bins", "--tests", "--examples"];
+            run(cargo(["test", "--release", "--workspace"]).args(targets))
+        },
+    },
+    Suite {
+        name: "doctests",
+        about: "the examples in the documentation",
+        lacks: || None,
+        body: || run(&mut cargo(["test", "--release", "--workspace", "--doc"])),
+    },
+    Suite {
+        name: "kafka",
+        about: "source and sink against a real Apache Kafka (Java 17 or later, Maven)",
+        lacks: || kafka::lacks().map(Lack::Tool),
+        body: kafka_tests,
+    },
+    Suite {
+        name: "power-cut",
+        about: "the journal on a file system whose power is cut (root, loop devices)",
+        lacks: || power_cut_lacks().map(Lack::Machine),
+        body: || {
+            let tests = ["--test", "power_cut", "--", "--nocapture", "--test-threads=1"];
+            let mut command = cargo(["test", "--release", "--workspace"]);
+            run(command.args(tests).env("PELTON_TEST_POWER_CUT", "1"))
+        },
+    },
+];
+
+impl Suite {
+    /// Runs the suite as a step of the report.
+    pub(crate) fn run(&self, report: &mut Report, missing: Missing) -> Result<()> {
+        report.step(&format!("test {}", self.name), || match ((self.lacks)(), missing) {
+            (Some(Lack::Tool(what)), Missing::Fails) => {
+                bail!("the suite `{}` is required, but {what}", self.name)
+            }
+            (Some(Lack::Tool(what) | Lack::Machine(what)), _) => Ok(Outcome::LeftOut(what)),
+            (None, _) => (self.body)().map(|()| Outcome::Passed),
+        })
+    }
+}
+
+/// Tests that run against a broker only where the environment names one; the rest of their files
+/// has run with the workspace.
+fn kafka_tests() -> Result<()> {
+    let broker = kafka::Broker::start()?;
+    let tests = ["--test", "broker", "--test", "conformance", "--", "--test-threads=2"];
+    let mut command = cargo(["test", "--release", "--workspace"]);
+    run(command.args(tests).env("PELTON_TEST_KAFKA", broker.address()))
+}
+
+/// Why no file system can be mounted from a file here, if so.
+fn power_cut_lacks() -> Option<String> {
+    let script = r#"
+        [ "$(uname -s)" = Linux ] || { echo "it needs Linux"; exit; }
+        [ "$(id -u)" = 0 ] || { echo "it needs root for loop mounts"; exit; }
+        for tool in losetup mkfs.ext4 mount umount; do
+            command -v $tool >/dev/null || { echo "$tool is not installed"; exit; }
+        done
+        dir=$(mktemp -d)
+        truncate -s 8M "$dir/image" && mkfs.ext4 -q "$dir/image" && mkdir "$dir/mount" &&
+            mount -o loop "$dir/image" "$dir/mount" 2>/dev/null && umount "$dir/mount" ||
+            echo "this machine allows no loop mounts"
+        rm -rf "$dir"
+    "#;
+    let mut command = std::process::Command::new("sh");
+    let said = crate::workspace::output(command.args(["-c", script]));
+    let said = said.unwrap_or_else(|error| format!("cannot tell whether it could run: {error:#}"));
+    Some(said.trim().to_owned()).filter(|said| !said.is_empty())
+}

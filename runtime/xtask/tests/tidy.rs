@@ -1,0 +1,173 @@
+//! The repository held to its own rules.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each crate may depend on, of Pelton's own crates. The binary may use any.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("pelton-batch", &[]),
+    ("pelton-core", &["pelton-batch"]),
+    ("pelton-sdk", &["pelton-batch", "pelton-core", "pelton-sdk-macros"]),
+    ("pelton-journal", &["pelton-core", "pelton-batch"]),
+    ("pelton-state", &["pelton-core", "pelton-batch"]),
+    ("pelton-kafka", &["pelton-core", "pelton-batch"]),
+    ("pelton-host", &["pelton-core", "pelton-batch"]),
+    ("pelton-engine", &["pelton-state", "pelton-core", "pelton-batch"]),
+    (
+        "pelton-server",
+        &[
+            "pelton-engine",
+            "pelton-host",
+            "pelton-journal",
+            "pelton-kafka",
+            "pelton-state",
+            "pelton-core",
+            "pelton-batch",
+        ],
+    ),
+];
+/// Crates that only one crate of the runtime may name.
+const SOLE_USER: &[(&str, &str)] = &[("wasmtime", "pelton-host"), ("rdkafka", "pelton-kafka")];
+const LINES_MAX: usize = 600;
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap().to_path_buf()
+}
+
+/// Every file of the repository with one of these extensions, build results left out.
+fn files(extensions: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut directories = vec![root()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !["target", ".git", ".kafka", "node_modules", "corpus"].contains(&&*name) {
+                    directories.push(path);
+                }
+            } else if extensions.iter().any(|extension| name.ends_with(extension)) {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found.sort();
+    found
+}
+
+/// Names under `[dependencies]` (and target and build dependencies, not those of tests), by crate.
+fn dependencies() -> BTreeMap<String, Vec<String>> {
+    let mut crates = BTreeMap::new();
+    for manifest in files(&["Cargo.toml"]) {
+        let text = fs::read_to_string(&manifest).unwrap();
+        let (mut name, mut found, mut section) = (None, Vec::new(), "");
+        for line in text.lines() {
+            if let Some(header) = line.strip_prefix('[') {
+                section = header.trim_end_matches(']');
+            } else if section == "package" && line.starts_with("name") {
+                name = line.split('"').nth(1).map(str::to_owned);
+            } else if section.ends_with("dependencies")
+                && !section.contains("dev-")
+                && section != "workspace.dependencies"
+                && let Some(word) = line.split(['.', ' ', '=']).next()
+                && !word.is_empty()
+                && !word.starts_with('#')
+            {
+                found.push(word.to_owned());
+            }
+        }
+        if let Some(name) = name {
+            crates.insert(name, found);
+        }
+    }
+    crates
+}
+
+#[test]
+fn crates_depend_only_downwards() {
+    let crates = dependencies();
+    for (name, allowed) in MAY_USE {
+        let Some(used) = crates.get(*name) else {
+            continue;
+        };
+        for other in used.iter().filter(|other| other.starts_with("pelton")) {
+            assert!(allowed.contains(&other.as_str()), "{name} may not depend on {other}");
+        }
+    }
+}
+
+#[test]
+fn only_host_names_wasmtime_and_only_kafka_names_rdkafka() {
+    for (name, used) in dependencies() {
+        for (crate_name, owner) in SOLE_USER {
+            let names = used.iter().any(|used| used.starts_with(crate_name));
+            let bench = name == "pelton-benches";
+            assert!(
+                !names || bench || name == *owner,
+                "{name} names {crate_name}; only {owner} may"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_crate_takes_the_workspace_lints() {
+    for manifest in files(&["Cargo.toml"]) {
+        let text = fs::read_to_string(&manifest).unwrap();
+        let own_workspace = text.contains("[workspace]") || !text.contains("workspace = true");
+        let takes = text.contains("[lints]\nworkspace = true");
+        assert!(own_workspace || takes, "{}: no `[lints] workspace = true`", manifest.display());
+    }
+}
+
+#[test]
+fn files_are_short_and_finished() {
+    // Spelt in two so that this file passes its own test.
+    let banned = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+        concat!("#[", "ignore"),
+    ];
+    let mut complaints = Vec::new();
+    for file in files(&[".rs"]) {
+        let text = fs::read_to_string(&file).unwrap();
+        let lines = text.lines().count();
+        if lines > LINES_MAX {
+            complaints.push(format!("{}: {lines} lines, at most {LINES_MAX}", file.display()));
+        }
+        for (number, line) in text.lines().enumerate() {
+            let place = format!("{}:{}", file.display(), number + 1);
+            for word in banned.iter().filter(|word| line.contains(**word)) {
+                complaints.push(format!("{place}: {word}"));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn no_file_names_a_place_outside_the_repository() {
+    let banned = [
+        concat!("/wo", "rk/"),
+        concat!("/tmp/", "target"),
+        concat!("..", "/shared/"),
+        concat!("/ro", "ot/"),
+        concat!("/ho", "me/"),
+    ];
+    let mut complaints = Vec::new();
+    for file in files(&[".rs", ".toml", ".md", ".sh", ".wit", ".json", ".ci/run"]) {
+        let text = fs::read_to_string(&file).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            for word in banned.iter().filter(|word| line.contains(**word)) {
+                complaints.push(format!("{}:{}: {word}", file.display(), number + 1));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}

@@ -1,0 +1,13 @@
+//! Entry points: what an author writes, turned into a [`Function`](crate::Function).
+
+mod aggregate;
+mod filter;
+mod map;
+mod process;
+mod window;
+
+pub use aggregate::{Aggregate, aggregate, aggregate_with};
+pub use filter::{Keep, filter};
+pub use map::{Mapped, map};
+pub use process::{Process, process, process_with};
+pub use window::{Contents, Window, window, window_with};

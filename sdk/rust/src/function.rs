@@ -1,0 +1,103 @@
+//! The seam between entry points and hosts: what every function is underneath.
+
+use pelton_batch::{Batch, Kind};
+
+use crate::context::Runtime;
+use crate::declaration::Declaration;
+use crate::error::{Error, Outcome, Result};
+use crate::setup::{Setup, SetupInfo};
+
+/// A function as the host calls it, a batch at a time. [`filter`](crate::filter()),
+/// [`map`](crate::map()), [`process`](crate::process()), [`aggregate`](crate::aggregate()) and
+/// [`window`](crate::window()) make one; implement it yourself only to work on raw batches.
+pub trait Function: Send + 'static {
+    /// Declares what the function uses.
+    ///
+    /// # Errors
+    /// Where the function cannot work as it is configured.
+    fn open(&mut self, setup: &mut Setup<'_>) -> Result<()>;
+
+    /// Answers a batch by a batch of operations.
+    ///
+    /// # Errors
+    /// Where the whole call fails: nothing that it did stays.
+    fn call(&mut self, batch: Batch<'_>, runtime: &mut Runtime) -> Result<Vec<u8>>;
+}
+
+impl<F: Function + ?Sized> Function for Box<F> {
+    fn open(&mut self, setup: &mut Setup<'_>) -> Result<()> {
+        (**self).open(setup)
+    }
+
+    fn call(&mut self, batch: Batch<'_>, runtime: &mut Runtime) -> Result<Vec<u8>> {
+        (**self).call(batch, runtime)
+    }
+}
+
+/// What a failed call tells the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// A stable code.
+    pub code: &'static str,
+    /// What went wrong.
+    pub message: String,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (code, retryable) = match error.outcome() {
+            Outcome::Reject => ("rejected", false),
+            Outcome::Retry(_) => ("retry", true),
+            Outcome::Fail => ("failed", false),
+        };
+        Self { code, message: error.message().to_owned(), retryable }
+    }
+}
+
+/// An open function: one to an instance.
+pub struct Instance {
+    function: Box<dyn Function>,
+    runtime: Runtime,
+}
+
+impl Instance {
+    /// Opens a function.
+    ///
+    /// # Errors
+    /// Where the function refuses, or speaks another version of the contract than the host.
+    pub fn open(
+        mut function: Box<dyn Function>,
+        info: &SetupInfo,
+    ) -> Result<(Self, Declaration), Failure> {
+        let mut runtime = Runtime::default();
+        let mut setup = Setup::new(info, &mut runtime)?;
+        function.open(&mut setup)?;
+        let declaration = setup.finish();
+        Ok((Self { function, runtime }, declaration))
+    }
+
+    /// Calls it with a batch.
+    ///
+    /// # Errors
+    /// Where the whole call fails.
+    #[inline]
+    pub fn call(&mut self, batch: &[u8]) -> Result<Vec<u8>, Failure> {
+        let Ok(batch) = Batch::parse(batch) else {
+            return Err(Error::fail("the host's batch is not one that this SDK reads").into());
+        };
+        Ok(self.function.call(batch, &mut self.runtime)?)
+    }
+}
+
+/// The error of a function that is called with a batch that it has no use for.
+#[cold]
+pub(crate) fn unexpected(kind: Kind) -> Error {
+    Error::fail(match kind {
+        Kind::Records => "called with records, but this is a windowed function",
+        Kind::Timers => "called with timers, but this function has none",
+        Kind::Migrate => "called with state of an older schema, but this function migrates none",
+        _ => "called with a kind of batch that this function does not take",
+    })
+}

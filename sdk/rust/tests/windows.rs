@@ -1,0 +1,114 @@
+//! Windowed functions: accumulators, contents, late records, rejects.
+
+use std::time::Duration;
+
+use pelton_sdk::prelude::*;
+use pelton_sdk::testing::Harness;
+
+mod sums {
+    use super::*;
+
+    struct Sums {
+        out: Output,
+    }
+
+    impl Aggregate for Sums {
+        type Accumulator = (u64, i64);
+
+        fn open(setup: &mut Setup<'_>) -> Result<Self> {
+            let out = setup.output("out");
+            let size = setup.config_ms_or("size-ms", Duration::from_secs(10))?;
+            let advance = setup.config_ms_or("advance-ms", size)?;
+            let windows = Windows::hopping(size, advance).grace(Duration::from_secs(5));
+            setup.windows(windows.late_to("late"));
+            Ok(Self { out })
+        }
+
+        fn add(&self, sum: &mut (u64, i64), record: &Record<'_>) -> Result<()> {
+            // Changes first and refuses then: what is refused must leave nothing behind.
+            sum.0 += 1;
+            let number: i64 = record.text()?.parse()?;
+            sum.1 += number;
+            Ok(())
+        }
+
+        fn finish(&mut self, w: &Fired<'_>, sum: (u64, i64), ctx: &mut Context<'_>) -> Result<()> {
+            let text = format!("{}..{} {} of {}", w.start(), w.end(), sum.1, sum.0);
+            self.out.emit(ctx, w.key(), text)
+        }
+    }
+
+    pelton_sdk::aggregate!(Sums);
+}
+
+fn every_way(run: impl Fn(Harness)) {
+    run(Harness::new(sums::function));
+    run(Harness::new(sums::function).batch(1));
+    run(Harness::new(sums::function).batch(2).fresh_instances());
+}
+
+#[test]
+fn a_window_fires_once_its_time_has_passed() {
+    every_way(|mut test| {
+        for (value, time) in [("1", 0), ("2", 9_999), ("4", 10_000), ("8", 5_000)] {
+            test.push("k", value, time);
+        }
+        assert_eq!(test.texts("out"), ["0..10000 3 of 2", "0..10000 11 of 3"]);
+        test.push("k", "16", 15_000);
+        test.push("k", "too late", 1);
+        assert_eq!(test.texts("late"), ["too late"]);
+        test.finish();
+        assert_eq!(test.texts("out").last().unwrap(), "10000..20000 20 of 2");
+    });
+}
+
+#[test]
+fn a_record_that_is_refused_goes_into_no_window() {
+    let run = |mut test: Harness| {
+        for (value, time) in [("1", 0), ("x", 1), ("2", 2), ("y", 7_000), ("4", 8_000)] {
+            test.push("k", value, time);
+        }
+        test.finish();
+        let rejected: Vec<_> = test.rejected().iter().map(|r| r.record.text()).collect();
+        assert_eq!(rejected, ["x", "y"]);
+        test.texts("out")
+    };
+    let hopping = |test: Harness| test.config("advance-ms", "5000");
+    let all = run(hopping(Harness::new(sums::function)));
+    assert_eq!(all, ["-5000..5000 3 of 2", "0..10000 7 of 3", "5000..15000 4 of 1"]);
+    assert_eq!(run(hopping(Harness::new(sums::function).batch(1))), all);
+}
+
+mod contents {
+    use super::*;
+
+    pelton_sdk::window!(Windows::tumbling(Duration::from_secs(10)), |window, records, ctx| {
+        let all: Vec<_> = records.iter().map(|r| r.text().unwrap_or("?")).collect();
+        let text = format!("{} {}: {}", window.key_text()?, records.len(), all.join(","));
+        OUT.emit(ctx, window.key(), text)
+    },);
+}
+
+#[test]
+fn a_window_comes_with_its_records_in_order() {
+    for mut test in [Harness::new(contents::function), Harness::new(contents::function).batch(1)] {
+        for (key, value, time) in [("a", "1", 5), ("b", "2", 6), ("a", "3", 4), ("a", "4", 10_000)]
+        {
+            test.push(key, value, time);
+        }
+        test.finish();
+        let mut out = test.texts("out");
+        out.sort();
+        assert_eq!(out, ["a 1: 4", "a 2: 1,3", "b 1: 2"]);
+    }
+}
+
+#[test]
+fn contents_too_large_for_one_batch_come_whole() {
+    let mut test = Harness::new(contents::function).batch(3);
+    for at in 0..10 {
+        test.push("a", at.to_string(), at);
+    }
+    test.finish();
+    assert_eq!(test.texts("out"), ["a 10: 0,1,2,3,4,5,6,7,8,9"]);
+}

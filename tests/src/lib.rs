@@ -1,0 +1,4 @@
+//! pelton-tests
+
+pub mod conformance;
+pub mod generator;

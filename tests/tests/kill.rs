@@ -1,0 +1,192 @@
+//! `kill -9` at random and at every named point of the journal: what is committed in the end is
+//! exactly what a plain recomputation says, nothing lost and nothing twice.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use pelton_batch::Batch;
+use pelton_core::TopicName;
+use pelton_server::{LoadOptions, Node, NodeConfig, POINTS};
+use pelton_tests::generator;
+
+const PARTITIONS: u32 = 2;
+const RECORDS: u64 = 6_000;
+/// Kills of each kind of function; `PELTON_KILLS` sets another number.
+const KILLS: u64 = 25;
+
+fn module(function: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-examples/prebuilt");
+    root.join(format!("{function}.wasm"))
+}
+
+fn worker(directory: &Path, function: &str, crash: Option<(&str, u64)>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crash_worker"));
+    command.arg(directory).arg(function).arg(module(function));
+    command.arg(PARTITIONS.to_string()).arg(RECORDS.to_string());
+    if let Some((point, nth)) = crash {
+        command.arg(point).arg(nth.to_string());
+    }
+    command
+}
+
+/// Lets the worker run until it is done; a journal that was told to stop starts again.
+fn finish(directory: &Path, function: &str) {
+    let status = worker(directory, function, None).status().unwrap();
+    assert!(status.success(), "{function}: {status}");
+}
+
+fn topic(node: &Node, name: &str, partition: u32) -> Vec<(String, String, i64)> {
+    let mut rows = Vec::new();
+    let mut expected = 0;
+    for batch in node.read(&TopicName::parse(name).unwrap(), partition) {
+        let (base, bytes) = batch.unwrap();
+        assert_eq!(base, expected, "offsets have no gap");
+        let batch = Batch::parse(&bytes).unwrap();
+        batch.validate().unwrap();
+        expected += batch.rows() as u64;
+        for record in batch.records().unwrap().iter() {
+            let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
+            rows.push((text(record.key()), text(record.value()), record.timestamp()));
+        }
+    }
+    rows
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Compares everything that was committed with a plain recomputation. Outputs are read from the
+/// partition that their key belongs to: each input partition has keys of its own.
+fn verify(directory: &Path, function: &str) {
+    let mut config = NodeConfig::new(directory, LoadOptions::in_process());
+    config.load.engine.pooled_instances = 0;
+    let node = Node::open(config).unwrap();
+    for partition in 0..PARTITIONS {
+        let own = format!("p{partition}-");
+        let rows = |name: &str| -> Vec<(String, String, i64)> {
+            let all = (0..PARTITIONS).flat_map(|at| topic(&node, name, at));
+            all.filter(|(key, ..)| key.starts_with(&own)).collect()
+        };
+        let by_key = |mut rows: Vec<(String, String, i64)>| {
+            rows.sort_by(|a, b| a.0.cmp(&b.0));
+            rows
+        };
+        let input = |keep: &dyn Fn(&generator::Generated) -> bool| {
+            let kept = generator::records(partition, RECORDS).filter(|record| keep(record));
+            by_key(kept.map(|r| (r.key, r.value, r.timestamp)).collect())
+        };
+        match function {
+            "filter" => assert_eq!(by_key(rows("out")), input(&|r| r.value.len() > 100)),
+            "router" => {
+                assert_eq!(by_key(rows("departed")), input(&|r| !r.cancelled));
+                assert_eq!(by_key(rows("cancelled")), input(&|r| r.cancelled));
+            }
+            "flights_stats" => {
+                let found = by_key(rows("out")).into_iter().map(|(key, value, _)| {
+                    let value = json(&value);
+                    (key, value["flights"].as_u64().unwrap(), value["cancelled"].as_u64().unwrap())
+                });
+                let mut expected = generator::running_flights(partition, RECORDS);
+                expected.sort_by(|a, b| a.0.cmp(&b.0));
+                assert_eq!(found.collect::<Vec<_>>(), expected);
+            }
+            _ => {
+                let mut found: Vec<_> = rows("out")
+                    .into_iter()
+                    .map(|(key, value, _)| {
+                        let value = json(&value);
+                        let (start, count) = (&value["start"], &value["count"]);
+                        (start.as_i64().unwrap(), key, count.as_u64().unwrap())
+                    })
+                    .collect();
+                found.sort();
+                assert_eq!(found, generator::window_counts(partition, RECORDS));
+                assert!(rows("late").is_empty());
+            }
+        }
+    }
+}
+
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state >> 33
+}
+
+fn kill_after(child: &mut Child, wait: Duration) -> Option<ExitStatus> {
+    std::thread::park_timeout(wait);
+    if let Some(status) = child.try_wait().unwrap() {
+        return Some(status);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
+}
+
+/// Kills the worker at random until it has been killed often enough; where it ends before, it
+/// starts on a fresh directory. Verifies each directory.
+fn kill_at_random(function: &str) {
+    let kills = std::env::var("PELTON_KILLS").ok().and_then(|text| text.parse().ok());
+    let kills = kills.unwrap_or(KILLS);
+    let mut seed = 42;
+    let mut killed = 0;
+    while killed < kills {
+        let directory = tempfile::tempdir().unwrap();
+        // The first kills of a directory come early, so that there are many.
+        loop {
+            let mut child = worker(directory.path(), function, None).spawn().unwrap();
+            let wait = Duration::from_millis(20 + random(&mut seed) % 180);
+            match kill_after(&mut child, wait) {
+                Some(status) => {
+                    assert!(status.success(), "{function}: {status}");
+                    break;
+                }
+                None => killed += 1,
+            }
+            if killed >= kills {
+                finish(directory.path(), function);
+                break;
+            }
+        }
+        verify(directory.path(), function);
+    }
+}
+
+#[test]
+fn a_stateless_function_that_is_killed_loses_and_repeats_nothing() {
+    kill_at_random("filter");
+}
+
+#[test]
+fn a_keyed_function_that_is_killed_loses_and_repeats_nothing() {
+    kill_at_random("flights_stats");
+}
+
+#[test]
+fn a_windowed_function_that_is_killed_loses_and_repeats_nothing() {
+    kill_at_random("windowed_count");
+}
+
+#[test]
+fn a_function_with_several_outputs_that_is_killed_loses_and_repeats_nothing() {
+    kill_at_random("router");
+}
+
+/// At each point the process dies the first time, a later time, and much later; the process that
+/// starts again dies at the same point too, before the third is let through.
+#[test]
+fn dying_at_any_point_of_the_journal_loses_and_repeats_nothing() {
+    let mut points: Vec<String> = POINTS.iter().map(|point| format!("{point:?}")).collect();
+    points.push("Torn".into());
+    for point in &points {
+        for nth in [1, 7, 60] {
+            let directory = tempfile::tempdir().unwrap();
+            for _ in 0..2 {
+                worker(directory.path(), "flights_stats", Some((point, nth))).status().unwrap();
+            }
+            finish(directory.path(), "flights_stats");
+            verify(directory.path(), "flights_stats");
+        }
+    }
+}
