@@ -78,14 +78,16 @@ const CASES: &[Case] = &[
 /// Where a case fails, with the names of the case and the world on standard error.
 pub fn run(world: &mut dyn World) {
     for (name, case) in CASES {
+        let started = std::time::Instant::now();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| case(world))) {
             say(&format!("{}: {name}: FAILED", world.name()));
             resume_unwind(panic);
         }
+        say(&format!("{}: {name}: {:.1} s", world.name(), started.elapsed().as_secs_f64()));
     }
 }
 
-#[allow(clippy::print_stderr, reason = "a failing test says which case it was")]
+#[allow(clippy::print_stderr, reason = "a test says which case it was")]
 fn say(text: &str) {
     eprintln!("{text}");
 }

@@ -121,7 +121,8 @@ fn cluster() -> Option<Cluster> {
     Some(Cluster::new(address))
 }
 
-struct Kafka(Cluster);
+/// A cluster, and the sink by which inputs are written.
+struct Kafka(Cluster, Option<Box<dyn Sink>>);
 
 impl Kafka {
     fn create(&self, topic: &TopicName, partitions: u32) {
@@ -155,16 +156,20 @@ impl World for Kafka {
     fn write(&mut self, topic: &TopicName, partition: u32, records: &mut RecordsBuilder) {
         let function = FunctionId::parse("conformance-writer").expect("a name");
         let task = TaskId { function: function.clone(), partition: 0 };
-        let mut sink = Kafka::sink(self, &function, 1);
         let rows = records.len() as u32;
         let batch = Bytes::from(records.finish());
         let topic = topic.clone();
         let outputs = [OutputBatch { topic, partition, rows, max_timestamp: 0, batch }];
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
-            sink.load(&task).await.expect("load");
+            if self.1.is_none() {
+                let mut sink = Kafka::sink(self, &function, 1);
+                sink.load(&task).await.expect("load");
+                self.1 = Some(sink);
+            }
             let record = TaskRecord::default();
             let commit = Commit { task: &task, record: &record, outputs: &outputs };
+            let sink = self.1.as_mut().expect("a sink");
             sink.commit(&commit).await.expect("commit");
         });
     }
@@ -235,7 +240,7 @@ fn journal_read_when_durable_conforms() {
 #[test]
 fn kafka_conforms() {
     if let Some(cluster) = cluster() {
-        run(&mut Kafka(cluster));
+        run(&mut Kafka(cluster, None));
     }
 }
 
@@ -243,6 +248,6 @@ fn kafka_conforms() {
 fn journal_to_kafka_conforms() {
     if let Some(cluster) = cluster() {
         let journal = OnJournal::new(Visibility::Durable);
-        run(&mut JournalToKafka(journal, Kafka(cluster.named("remote"))));
+        run(&mut JournalToKafka(journal, Kafka(cluster.named("remote"), None)));
     }
 }

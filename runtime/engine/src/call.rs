@@ -128,6 +128,7 @@ impl<'a> RowIndex<'a> {
 }
 
 /// One record, pane or timer that is given up.
+#[expect(clippy::large_enum_variant, reason = "lives on the stack, one at a time")]
 pub(crate) enum Unit<'a> {
     Row { records: Records<'a>, row: usize, input: usize, offset: u64 },
     Group { window: Window, key: Option<&'a [u8]>, value: Option<&'a [u8]> },

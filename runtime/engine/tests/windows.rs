@@ -1,4 +1,5 @@
 //! Windows, timers and several inputs.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -149,16 +149,22 @@ fn a_snapshot_cut_at_any_length_is_refused() {
 
 #[test]
 fn a_snapshot_with_blocks_missing_doubled_or_swapped_is_refused() {
+    // The blocks lie inside one value, which would only come out different.
     let mut state = TaskState::new(layout());
-    for i in 0..5_000u32 {
-        commit(&mut state, &[put(ORDERED, &i.to_be_bytes(), &[0; 40])]);
-    }
+    let large: Vec<u8> = (0..300_000u32).map(|i| (i / 1_000) as u8).collect();
+    commit(&mut state, &[put(ORDERED, b"k", &large)]);
     let bytes = written(&state.freeze());
     let (head, blocks) = bytes.split_at(12);
     const BLOCK: usize = 8 + 64 * 1024;
-    let (one, rest) = blocks.split_at(BLOCK);
+    let (zero, rest) = blocks.split_at(BLOCK);
+    let (one, rest) = rest.split_at(BLOCK);
     let (two, rest) = rest.split_at(BLOCK);
-    for wrong in [[one, rest].concat(), [one, one, two, rest].concat(), [two, one, rest].concat()] {
+    for wrong in [
+        [zero, one, rest].concat(),
+        [zero, one, one, two, rest].concat(),
+        [zero, one, one, rest].concat(),
+        [zero, two, one, rest].concat(),
+    ] {
         let error = restored(layout(), &[head, &wrong].concat()).unwrap_err();
         assert!(matches!(error, StateError::Snapshot { .. }), "{error}");
     }

@@ -125,3 +125,19 @@ fn a_rollback_without_a_call_does_nothing() {
     assert_eq!(state.digest(), before);
     assert!(!state.take_changes().is_empty());
 }
+
+#[test]
+fn the_same_key_in_another_store_is_saved_by_itself() {
+    let mut state = TaskState::new(layout());
+    commit(&mut state, &[put(KV, b"k", b"1")]);
+    commit(&mut state, &[put(ORDERED, b"k", b"1")]);
+    for (first, second) in [(KV, ORDERED), (ORDERED, KV)] {
+        state.begin();
+        state.apply(&put(first, b"k", b"2"), None).unwrap();
+        state.apply(&put(second, b"k", b"2"), None).unwrap();
+        state.rollback();
+        for target in [KV, ORDERED] {
+            assert_eq!(value(&state, target, b"k").as_deref(), Some(&b"1"[..]));
+        }
+    }
+}

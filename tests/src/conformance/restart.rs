@@ -207,7 +207,7 @@ pub(super) fn relaid(world: &mut dyn World) {
 /// Copies an input to an output and dies at every turn: before a commit, behind one, or taken over
 /// by another owner. What is read back decides where the next life goes on.
 pub(super) fn exactly_once(world: &mut dyn World) {
-    const RECORDS: u64 = 200;
+    const RECORDS: u64 = 100;
     let input = topic(world, Side::Input, 1);
     let output = topic(world, Side::Output, 1);
     let mut builder = RecordsBuilder::new();

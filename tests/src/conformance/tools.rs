@@ -17,7 +17,7 @@ use pelton_core::{
 use super::{Side, World};
 
 /// A case that waits longer than this for anything fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn topic(world: &mut dyn World, side: Side, partitions: u32) -> TopicName {
     let name = world.unique("topic");
@@ -172,7 +172,8 @@ pub(super) fn read(source: &mut dyn Source, input: usize, count: usize) -> Vec<R
     while found.len() < count {
         let fetch = next(source, input);
         found.extend(rows(&fetch));
-        assert_eq!(source.position(input).expect("position"), fetch.next);
+        // Offsets that are no records, such as marks of transactions, may be passed at once.
+        assert!(source.position(input).expect("position") >= fetch.next);
     }
     found
 }

@@ -23,7 +23,7 @@ pub(super) enum Settled {
     /// A commit is made up.
     Commit,
     /// This call belongs to the same commit.
-    Follow(Call),
+    Follow(Box<Call>),
     /// Plan anew: the call left nothing behind.
     Again,
     /// Plan anew after a wait.
@@ -170,7 +170,7 @@ impl Task {
         let Some(spec) = &self.config.declaration.window else { return Ok(Ok(Settled::Commit)) };
         let panes = fire.iter().filter_map(|index| work.groups().get(*index).cloned()).collect();
         let call = windows::fire_call(panes, &self.state, spec, self.room(), true);
-        Ok(Ok(Settled::Follow(call)))
+        Ok(Ok(Settled::Follow(Box::new(call))))
     }
 
     /// Consumes the records of `work` and moves time.

@@ -127,7 +127,7 @@ impl Task {
         loop {
             match self.call(&call).await? {
                 super::settle::Settled::Commit => return self.commit().await,
-                super::settle::Settled::Follow(next) => call = next,
+                super::settle::Settled::Follow(next) => call = *next,
                 super::settle::Settled::Again => return Ok(Step::Worked),
                 super::settle::Settled::Wait { until_ms } => {
                     self.wait_until = Some(until_ms);

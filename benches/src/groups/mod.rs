@@ -1,0 +1,119 @@
+//! The groups of figures.
+
+mod call;
+mod engine;
+mod journal;
+mod latency;
+mod plain;
+mod rig;
+mod snapshot;
+mod start;
+mod state;
+
+use anyhow::Result;
+
+use crate::table::Line;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// Enough to see that every figure comes out: seconds in all. The numbers mean nothing.
+    Quick,
+    /// Enough to be quoted: minutes in all.
+    Ordinary,
+    /// With state of ten million keys.
+    Full,
+}
+
+impl Size {
+    /// One of three, by size.
+    fn pick<T>(self, quick: T, ordinary: T, full: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Ordinary => ordinary,
+            Self::Full => full,
+        }
+    }
+}
+
+/// A group of figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Group {
+    /// A guest call against the same function native.
+    Call,
+    /// Append and scan of the journal against a file.
+    Journal,
+    /// Functions on a node against plain Rust over records in memory.
+    Engine,
+    /// State against a hash map and an ordered map.
+    State,
+    /// Instances, and how long a function takes from its bytes to its first result.
+    Start,
+    /// The longest step while a snapshot is taken.
+    Snapshot,
+    /// From a producer through a function to a consumer.
+    Latency,
+}
+
+impl Group {
+    /// All groups, in the order of the table.
+    pub const ALL: [Self; 7] = [
+        Self::Call,
+        Self::Journal,
+        Self::Engine,
+        Self::State,
+        Self::Start,
+        Self::Snapshot,
+        Self::Latency,
+    ];
+
+    /// Measures it.
+    ///
+    /// # Errors
+    /// What the parts answer, or that they and plain Rust do not come to the same.
+    pub fn run(self, size: Size) -> Result<Vec<Line>> {
+        match self {
+            Self::Call => call::run(size),
+            Self::Journal => journal::run(size),
+            Self::Engine => engine::run(size),
+            Self::State => state::run(size),
+            Self::Start => start::run(size),
+            Self::Snapshot => snapshot::run(size),
+            Self::Latency => latency::run(size),
+        }
+    }
+}
+
+/// Work of a fixed size, to be run under a tool that counts instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Fixed {
+    /// 400 calls of the filter with 256 records.
+    Call,
+    /// The same native.
+    CallNative,
+    /// 50,000 records through filter and map.
+    FilterMap,
+    /// 50,000 records counted by key.
+    KeyedCount,
+    /// 120,000 records counted by key and minute.
+    MinuteCount,
+    /// 100,000 reads and writes of state.
+    State,
+}
+
+impl Fixed {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the parts answer.
+    pub fn run(self) -> Result<()> {
+        match self {
+            Self::Call => call::fixed(),
+            Self::CallNative => call::fixed_native(),
+            Self::FilterMap => engine::fixed(engine::Job::FilterMap, 50_000),
+            Self::KeyedCount => engine::fixed(engine::Job::KeyedCount, 50_000),
+            Self::MinuteCount => engine::fixed(engine::Job::MinuteCount, 120_000),
+            Self::State => state::fixed(),
+        }
+    }
+}

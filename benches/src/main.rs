@@ -1,0 +1,60 @@
+//! Prints the figures as one table: see `benches/README.md`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+use pelton_benches::groups::{Fixed, Group, Size};
+use pelton_benches::table::markdown;
+
+/// Measures Pelton against plain Rust and raw files, in one run, and prints one line a figure.
+#[derive(Parser)]
+#[command(name = "pelton-benches")]
+struct Arguments {
+    /// Only these groups
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    only: Vec<Group>,
+    /// A few iterations: shows that every figure comes out, says nothing about speed
+    #[arg(long)]
+    quick: bool,
+    /// With ten million keys of state, which takes 4 GB of memory
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
+    /// How to print the figures
+    #[arg(short, long, default_value = "markdown")]
+    output: Output,
+    /// Measures nothing: does work of a fixed size, to be run under `valgrind --tool=callgrind`
+    #[arg(long, value_name = "WORK", conflicts_with_all = ["only", "quick", "full", "output"])]
+    callgrind: Option<Fixed>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A Markdown table
+    Markdown,
+    /// An array of lines
+    Json,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(work) = arguments.callgrind {
+        return work.run();
+    }
+    let size = match (arguments.quick, arguments.full) {
+        (true, _) => Size::Quick,
+        (_, true) => Size::Full,
+        _ => Size::Ordinary,
+    };
+    let mut lines = Vec::new();
+    for group in Group::ALL {
+        if arguments.only.is_empty() || arguments.only.contains(&group) {
+            eprintln!("measuring: {}", format!("{group:?}").to_lowercase());
+            lines.extend(group.run(size)?);
+        }
+    }
+    match arguments.output {
+        Output::Markdown => print!("{}", markdown(&lines)),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&lines)?),
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! Running one function over records to their end.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use indicatif::ProgressBar;
+use pelton_batch::{Record, RecordsBuilder};
+use pelton_core::manifest::OnPoison;
+use pelton_core::{GuestFactory, LogLevel, Manifest, TopicName};
+use pelton_engine::{RetryPolicy, Settings};
+use pelton_server::{DeploymentSpec, InputSpec, Node, PoisonSpec, Progress};
+use serde::Serialize;
+
+use crate::clock;
+use crate::error::{CliError, Result};
+use crate::input::{InputArgs, LoadOptions, Loaded, RowReader, Target, load};
+use crate::output::write_record;
+use crate::session::{Session, wait};
+use crate::ui::Ui;
+
+/// Dead letters that are shown.
+const DEAD_LETTERS_SHOWN: usize = 3;
+/// Output is handed on in pieces of about this size.
+const OUTPUT_BYTES: usize = 1 << 18;
+
+/// A function, ready to run over its input.
+pub(crate) struct Job {
+    session: Session,
+    manifest: Manifest,
+    spec: DeploymentSpec,
+    factory: Arc<dyn GuestFactory>,
+    /// Output topics in the order of the declaration, each with its ends before the run.
+    outputs: Vec<(TopicName, Vec<u64>)>,
+    dead_letters: (TopicName, Vec<u64>),
+}
+
+/// What came out.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    /// Records of all outputs.
+    pub records: u64,
+    /// Records by topic.
+    pub topics: BTreeMap<String, u64>,
+    /// Dead letters.
+    pub dead_letters: u64,
+    /// Where they are.
+    pub dead_letter_topic: String,
+    /// The first of them.
+    pub first_dead_letters: Vec<DeadLetter>,
+}
+
+/// A record that the function could not do.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct DeadLetter {
+    /// The code of the fault.
+    pub code: String,
+    /// What went wrong.
+    pub message: String,
+    /// Which record: topic, partition and offset, or key.
+    pub place: String,
+}
+
+impl Job {
+    /// Compiles and opens the function on a node in `folder`, or in a temporary one.
+    pub(crate) fn open(
+        wasm: &[u8],
+        manifest: &Manifest,
+        folder: Option<&Path>,
+        ui: &Ui,
+    ) -> Result<Self> {
+        let bar = ui.progress(None, "compiling");
+        let session = Session::open(folder)?;
+        show_logs(&session.node, if ui.is_verbose() { LogLevel::Trace } else { LogLevel::Warn });
+        let mut spec = spec_of(manifest)?;
+        let factory = session.node.load(wasm, &spec);
+        bar.finish_and_clear();
+        let factory = factory?;
+        let declared = factory.declaration();
+        spec.window = manifest.window.apply(declared.window.as_ref(), &declared.outputs)?;
+        for name in &declared.outputs {
+            let topic = TopicName::new(manifest.function.tenant().clone(), name);
+            if let (false, Ok(topic)) = (spec.outputs.contains_key(name), topic) {
+                spec.outputs.insert(name.clone(), topic);
+            }
+        }
+        let with_ends = |topic: TopicName| (topic.clone(), session.ends(&topic));
+        let outputs = spec.output_topics(declared)?.into_iter().map(with_ends).collect();
+        let dead_letters = with_ends(manifest.dead_letter_topic());
+        for input in &manifest.inputs {
+            session.node.ensure_topic(&input.topic, input.partitions)?;
+        }
+        for output in &manifest.outputs {
+            if let Some(partitions) = output.partitions {
+                session.node.ensure_topic(&output.topic, partitions)?;
+            }
+        }
+        Ok(Self { session, manifest: manifest.clone(), spec, factory, outputs, dead_letters })
+    }
+
+    /// Appends all rows to the input topics, durably.
+    pub(crate) fn load(&mut self, reader: &mut dyn RowReader, args: &InputArgs) -> Result<Loaded> {
+        let first = self.manifest.inputs.first().map(|input| short(&input.topic.to_string()));
+        let options = LoadOptions {
+            file: args.name(),
+            topic: &first.unwrap_or_default(),
+            now_ms: clock::now_ms(),
+            skip_bad_lines: args.skip_bad_lines,
+        };
+        let mut target = Inputs { node: &self.session.node, manifest: &self.manifest };
+        let loaded = load(reader, &options, &mut target)?;
+        self.session.node.sync()?;
+        Ok(loaded)
+    }
+
+    /// Runs the function to the end of its input.
+    pub(crate) fn run(&self, bar: &ProgressBar) -> Result<Progress> {
+        let deployment = self.session.node.deploy(&self.spec, Arc::clone(&self.factory))?;
+        let progress = wait(&deployment, bar)?;
+        self.session.node.sync()?;
+        Ok(progress)
+    }
+
+    /// Hands `take` what the run has sent, as JSON lines.
+    pub(crate) fn outputs(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Summary> {
+        let mut summary = Summary::default();
+        let mut lines = Vec::new();
+        let mut topics = self.outputs.clone();
+        topics.dedup();
+        for (topic, mut from) in topics {
+            let name = short(&topic.to_string());
+            let count = self.session.read(&topic, &mut from, |record| {
+                write_record(&name, record, &mut lines);
+                if lines.len() >= OUTPUT_BYTES {
+                    take(&lines)?;
+                    lines.clear();
+                }
+                Ok(())
+            })?;
+            summary.records += count;
+            summary.topics.insert(name, count);
+        }
+        take(&lines)?;
+        let (topic, mut from) = self.dead_letters.clone();
+        summary.dead_letter_topic = topic.to_string();
+        if !self.session.ends(&topic).is_empty() {
+            summary.dead_letters = self.session.read(&topic, &mut from, |record| {
+                if summary.first_dead_letters.len() < DEAD_LETTERS_SHOWN {
+                    summary.first_dead_letters.push(DeadLetter::of(record));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(summary)
+    }
+}
+
+impl DeadLetter {
+    fn of(record: &Record<'_>) -> Self {
+        let text =
+            |name| record.header(name).map(|value| String::from_utf8_lossy(value).into_owned());
+        let key = record.key().map(|key| String::from_utf8_lossy(key).into_owned());
+        let place = match (text("pelton-topic"), text("pelton-offset")) {
+            (Some(topic), Some(offset)) => {
+                let partition = text("pelton-partition").unwrap_or_default();
+                format!("{} partition {partition} offset {offset}", short(&topic))
+            }
+            _ => format!("key {}", key.unwrap_or_else(|| "null".into())),
+        };
+        Self {
+            code: text("pelton-code").unwrap_or_default(),
+            message: text("pelton-message").unwrap_or_default(),
+            place,
+        }
+    }
+}
+
+/// A name without the tenant `default`.
+pub(crate) fn short(name: &str) -> String {
+    name.strip_prefix("default/").unwrap_or(name).to_owned()
+}
+
+/// What a manifest asks for, all but what depends on the function's declaration.
+pub(crate) fn spec_of(manifest: &Manifest) -> Result<DeploymentSpec> {
+    let inputs = manifest.inputs.iter().map(|input| InputSpec {
+        start: input.start,
+        out_of_orderness_ms: input.out_of_orderness_ms,
+        ..InputSpec::new(input.topic.clone())
+    });
+    let mut spec = DeploymentSpec::new(manifest.function.clone(), inputs.collect());
+    let outputs = manifest.outputs.iter();
+    spec.outputs = outputs.map(|output| (output.name.clone(), output.topic.clone())).collect();
+    spec.bounded = true;
+    spec.limits = manifest.limits.clone();
+    spec.settings = Settings { entries: manifest.config.clone(), secrets: secrets(manifest)? };
+    spec.on_poison = match manifest.delivery.on_poison {
+        OnPoison::DeadLetter => PoisonSpec::DeadLetter(manifest.dead_letter_topic()),
+        OnPoison::Skip => PoisonSpec::Skip,
+        OnPoison::Halt => PoisonSpec::Halt,
+    };
+    if let Some(retries) = manifest.delivery.retries {
+        spec.retry = RetryPolicy { attempts_max: retries.saturating_add(1), ..spec.retry };
+    }
+    let idle = manifest.inputs.iter().filter_map(|input| input.idle_timeout_ms).min();
+    spec.idle_timeout_ms = idle.unwrap_or(spec.idle_timeout_ms);
+    Ok(spec)
+}
+
+/// The values of the secrets that the manifest names, from the environment.
+fn secrets(manifest: &Manifest) -> Result<BTreeMap<String, String>> {
+    let mut secrets = BTreeMap::new();
+    for name in &manifest.secrets {
+        let variable = format!("PELTON_SECRET_{}", name.to_uppercase().replace(['-', '.'], "_"));
+        let value = std::env::var(&variable).map_err(|_| {
+            let text = format!("the manifest names the secret `{name}`, but {variable} is not set");
+            CliError::bad_input("E-SECRET-MISSING", text)
+                .next(format!("set {variable} and run it again"))
+        })?;
+        secrets.insert(name.clone(), value);
+    }
+    Ok(secrets)
+}
+
+/// Shows log lines of functions on stderr as they come.
+fn show_logs(node: &Node, at_least: LogLevel) {
+    node.telemetry().on_log(move |line| {
+        if line.level >= at_least {
+            let level = format!("{:?}", line.level).to_lowercase();
+            Ui::log(&format!("{level}: {}: {}", short(&line.task.to_string()), line.message));
+        }
+    });
+}
+
+/// The input topics as a place for rows.
+struct Inputs<'a> {
+    node: &'a Node,
+    manifest: &'a Manifest,
+}
+
+impl Inputs<'_> {
+    /// The input that a row's topic means: a topic, or an input's name. A single input takes all.
+    fn find(&self, topic: &str) -> Option<&pelton_core::manifest::Input> {
+        let named = |input: &&pelton_core::manifest::Input| {
+            let full = input.topic.to_string();
+            input.name == topic || input.topic.name() == topic || full == topic
+        };
+        match self.manifest.inputs.as_slice() {
+            [only] => Some(only),
+            inputs => inputs.iter().find(named),
+        }
+    }
+}
+
+impl Target for Inputs<'_> {
+    fn partitions(&self, topic: &str) -> Option<u32> {
+        self.find(topic).map(|input| input.partitions)
+    }
+
+    fn append(&mut self, topic: &str, partition: u32, records: &mut RecordsBuilder) -> Result<()> {
+        let Some(input) = self.find(topic) else { return Ok(()) };
+        self.node.append(&input.topic, partition, records)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! `pelton completions`.
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use crate::cli::Cli;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::ui::Ui;
+
+/// Print the completions for a shell
+#[derive(Debug, Args)]
+#[command(
+    after_help = "For example: pelton completions bash > ~/.local/share/bash-completion/completions/pelton"
+)]
+pub(crate) struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+impl Completions {
+    pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "pelton", &mut script);
+        ui.data(&script)?;
+        Ok(Exit::Ok)
+    }
+}

@@ -1,0 +1,152 @@
+//! `pelton run`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use pelton_core::Manifest;
+use pelton_server::Progress;
+use serde_json::json;
+
+use super::check::read_module;
+use crate::bounded::{self, DeadLetter, Job, Summary};
+use crate::clock::Stopwatch;
+use crate::error::{CliError, Result};
+use crate::exit::Exit;
+use crate::input::InputArgs;
+use crate::project::show;
+use crate::settings::SettingsArgs;
+use crate::text;
+use crate::ui::Ui;
+
+/// Run a function over a file of records, to its end
+///
+/// Records are JSON lines: {"key","value","timestamp","headers","topic"}, or plain lines, or CSV.
+/// The function's outputs are written as JSON lines. Every record counts exactly once; records
+/// that the function cannot do go to the dead letters, and the exit code is then 6.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pelton run stats.wasm --input flights.csv --key-column carrier --output out.jsonl
+  cat events.jsonl | pelton run count.wasm --window 1h > counts.jsonl
+  pelton run stats.wasm --input monday.jsonl --data-dir data   # state stays in data")]
+pub(crate) struct Run {
+    /// The function
+    file: PathBuf,
+    #[command(flatten)]
+    input: InputArgs,
+    /// File for the function's outputs, as JSON lines; - is stdout
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    output: String,
+    /// Keep records and state in this folder, and go on from what is there; else nothing is kept
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+impl Run {
+    pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
+        let manifest = self.settings.manifest(&self.file)?;
+        let wasm = read_module(&self.file, &manifest.limits)?;
+        let mut reader = self.input.open()?;
+        let mut job = Job::open(&wasm, &manifest, self.data_dir.as_deref(), ui)?;
+        let clock = Stopwatch::start();
+        let bar = ui.progress(None, "reading");
+        let loaded = job.load(reader.as_mut(), &self.input);
+        bar.finish_and_clear();
+        let loaded = loaded?;
+        let bar = ui.progress(Some(loaded.records), manifest.function.name());
+        let progress = job.run(&bar)?;
+        let seconds = clock.seconds();
+        let summary = self.write(&job, ui)?;
+        if loaded.bad_lines > 0 {
+            let first = loaded.first_bad.as_deref().unwrap_or_default();
+            ui.warn(format!(
+                "left out {}; the first: {first}",
+                text::count(loaded.bad_lines, "bad line")
+            ));
+        }
+        self.report(&manifest, &summary, &progress, seconds, ui)?;
+        let clean = summary.dead_letters == 0 && progress.poison == 0;
+        Ok(if clean { Exit::Ok } else { Exit::DeadLetters })
+    }
+
+    fn write(&self, job: &Job, ui: &mut Ui) -> Result<Summary> {
+        if self.output == "-" {
+            return job.outputs(&mut |lines| ui.data(lines));
+        }
+        let path = Path::new(&self.output);
+        let failed = |error: &std::io::Error| CliError::file("write", path, error);
+        let mut file = BufWriter::new(File::create(path).map_err(|error| failed(&error))?);
+        let summary =
+            job.outputs(&mut |lines| file.write_all(lines).map_err(|error| failed(&error)))?;
+        file.flush().map_err(|error| failed(&error))?;
+        Ok(summary)
+    }
+
+    fn report(
+        &self,
+        manifest: &Manifest,
+        summary: &Summary,
+        progress: &Progress,
+        seconds: f64,
+        ui: &mut Ui,
+    ) -> Result<()> {
+        if ui.is_json() {
+            let value = json!({
+                "function": manifest.function.to_string(),
+                "records_in": progress.records_in,
+                "records_out": summary.records,
+                "late": progress.late,
+                "rejected": progress.poison,
+                "faults": progress.faults,
+                "seconds": seconds,
+                "topics": summary.topics,
+                "dead_letters": summary.first_dead_letters,
+            });
+            // stdout is the records' where they go there.
+            if self.output == "-" {
+                ui.report_json(&value)
+            } else {
+                ui.json(&value)?
+            }
+            return Ok(());
+        }
+        let (read, written) = (progress.records_in, summary.records);
+        ui.note(format!(
+            "{}: {} in, {} out in {} ({})",
+            manifest.function.name(),
+            text::count(read, "record"),
+            text::thousands(written),
+            text::seconds(seconds),
+            text::rate(read, seconds),
+        ));
+        if progress.late > 0 {
+            ui.warn(format!("{} too late for every window", text::count(progress.late, "record")));
+        }
+        show_dead_letters(summary, progress, ui);
+        if self.output != "-" {
+            ui.next(format!("look into {}", show(Path::new(&self.output))));
+        }
+        Ok(())
+    }
+}
+
+fn show_dead_letters(summary: &Summary, progress: &Progress, ui: &mut Ui) {
+    let rejected = progress.poison.max(summary.dead_letters);
+    if rejected == 0 {
+        return;
+    }
+    ui.warn(format!("{} rejected", text::count(rejected, "record")));
+    for DeadLetter { code, message, place } in &summary.first_dead_letters {
+        ui.note(format!("  {place}: {message} [{code}]"));
+    }
+    if rejected > summary.first_dead_letters.len() as u64 {
+        ui.note("  ...");
+    }
+    if summary.dead_letters > 0 {
+        ui.note(format!("  They are in the topic {}.", bounded::short(&summary.dead_letter_topic)));
+    }
+}

@@ -1,0 +1,159 @@
+//! The demo's replay at a chosen speed, with results as they come.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::data::{DAYS, Flight, HOUR_MS};
+use super::pipeline::Pipeline;
+use super::results::Results;
+use super::tables::{carriers, local_time};
+use crate::clock::Stopwatch;
+use crate::error::{CliError, Result};
+use crate::exit::Exit;
+use crate::table::Columns;
+use crate::text::{rate, thousands};
+use crate::ui::{Style, Ui};
+
+/// How often records are appended, and how often the view is drawn anew.
+const TICK: Duration = Duration::from_millis(50);
+const TICKS_A_VIEW: u32 = 6;
+/// Carriers and hours in the view.
+const CARRIERS: usize = 8;
+const HOURS: usize = 4;
+/// Where the view starts its next one: a terminal overwrites the last.
+const ERASE_BELOW: &str = "\x1b[J";
+
+/// Replays the flights again and again, `speed` times as fast as they were, until Ctrl-C.
+pub(crate) fn replay(flights: &[Flight], speed: f64, ui: &mut Ui) -> Result<()> {
+    let (interrupt, interrupted) = mpsc::channel();
+    let on_interrupt = move || {
+        let _ = interrupt.send(());
+    };
+    ctrlc::set_handler(on_interrupt).map_err(|error| {
+        CliError::new("E-SIGNAL", Exit::Failure, format!("cannot listen to Ctrl-C: {error}"))
+    })?;
+    let mut pipeline = Pipeline::new()?;
+    let deployments = pipeline.start()?;
+    let mut feed = Feed::new(flights, speed);
+    let mut results = Results::default();
+    let mut view = View::default();
+    let clock = Stopwatch::start();
+    let mut ticks = 0;
+    while interrupted.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout)
+        && !ui.reader_gone()
+    {
+        feed.advance(clock.seconds(), &mut pipeline)?;
+        pipeline.collect(&mut results)?;
+        // A function that fails has ended: `wait` says why.
+        if let Some(ended) = deployments.iter().find(|deployment| !deployment.is_running()) {
+            ended.wait()?;
+        }
+        ticks += 1;
+        if ticks % TICKS_A_VIEW == 1 {
+            view.draw(&feed, &results, clock.seconds(), ui)?;
+        }
+    }
+    view.draw(&feed, &results, clock.seconds(), ui)?;
+    deployments.iter().for_each(pelton_server::Deployment::stop);
+    ui.note(format!("Stopped after {} flights.", thousands(feed.sent)));
+    Ok(())
+}
+
+/// Hands out flights as their time comes, over and over.
+struct Feed<'a> {
+    flights: &'a [Flight],
+    /// Event time for each second.
+    speed: f64,
+    next: usize,
+    rounds: i64,
+    now_ms: i64,
+    sent: u64,
+}
+
+impl<'a> Feed<'a> {
+    fn new(flights: &'a [Flight], speed: f64) -> Self {
+        Self { flights, speed, next: 0, rounds: 0, now_ms: 0, sent: 0 }
+    }
+
+    /// How much later than in the data the flights of this round are.
+    fn shift_ms(&self) -> i64 {
+        self.rounds * DAYS * 24 * HOUR_MS
+    }
+
+    /// Appends all flights up to the event time that `seconds` of replay come to.
+    fn advance(&mut self, seconds: f64, pipeline: &mut Pipeline) -> Result<()> {
+        let first = self.flights.first().map_or(0, Flight::event_ms);
+        self.now_ms = first + (seconds * self.speed * 1_000.0) as i64;
+        loop {
+            let shift = self.shift_ms();
+            let rest = &self.flights[self.next..];
+            let due = rest.partition_point(|flight| flight.event_ms() + shift <= self.now_ms);
+            pipeline.append(&rest[..due], shift)?;
+            self.sent += due as u64;
+            self.next += due;
+            if self.next < self.flights.len() || due == 0 {
+                return Ok(());
+            }
+            (self.next, self.rounds) = (0, self.rounds + 1);
+        }
+    }
+}
+
+/// The view on the terminal.
+#[derive(Default)]
+struct View {
+    lines: usize,
+}
+
+impl View {
+    fn draw(
+        &mut self,
+        feed: &Feed<'_>,
+        results: &Results,
+        seconds: f64,
+        ui: &mut Ui,
+    ) -> Result<()> {
+        if !ui.is_terminal() {
+            return ui.line(headline(feed, results, seconds));
+        }
+        let headline = ui.paint(&headline(feed, results, seconds), Style::Bold);
+        let text =
+            format!("{headline}\n\n{}\n\n{}\n", carriers(results, CARRIERS), last_hours(results));
+        let up = if self.lines > 0 { format!("\x1b[{}A", self.lines) } else { String::new() };
+        self.lines = text.lines().count();
+        ui.data(format!("{up}\r{ERASE_BELOW}{text}").as_bytes())
+    }
+}
+
+fn headline(feed: &Feed<'_>, results: &Results, seconds: f64) -> String {
+    format!(
+        "New York, {}   {} flights, {} cancelled   {} through {} functions   Ctrl-C ends",
+        local_time(feed.now_ms),
+        thousands(results.flights()),
+        thousands(results.cancelled),
+        rate(feed.sent, seconds),
+        3,
+    )
+}
+
+/// The newest hours that are complete, newest first.
+fn last_hours(results: &Results) -> Columns {
+    let airports: Vec<&String> = results.hours.keys().collect();
+    let mut titles = vec!["departures in the hour from".to_owned()];
+    titles.extend(airports.iter().map(|airport| format!(">{airport}")));
+    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+    let mut table = Columns::new(&titles);
+    let mut starts: Vec<i64> =
+        results.hours.values().flat_map(|hours| hours.keys().rev().take(HOURS).copied()).collect();
+    starts.sort_unstable_by(|a, b| b.cmp(a));
+    starts.dedup();
+    for start in starts.into_iter().take(HOURS) {
+        let mut cells = vec![local_time(start)];
+        cells.extend(airports.iter().map(|airport| {
+            let count = results.hours.get(*airport).and_then(|hours| hours.get(&start));
+            count.map_or("-".into(), u64::to_string)
+        }));
+        table.row(&cells);
+    }
+    table
+}

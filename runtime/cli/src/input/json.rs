@@ -1,0 +1,124 @@
+//! Records as JSON lines.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::BufRead;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::bytes::write_bytes;
+use super::lines::Lines;
+use super::time::TimeFormat;
+use super::{BadLine, Row, RowReader};
+
+/// A line, its parts not yet looked at.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with key, value, timestamp, headers, topic")]
+struct Line<'a> {
+    #[serde(borrow, default)]
+    key: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    value: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    timestamp: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    headers: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    topic: Option<Cow<'a, str>>,
+}
+
+/// Headers are an object, or a list of pairs where a name comes twice.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum HeaderForms {
+    Object(BTreeMap<String, Option<Box<RawValue>>>),
+    Pairs(Vec<(String, Option<Box<RawValue>>)>),
+}
+
+/// Reads JSON lines; empty lines are left out.
+pub(super) struct JsonReader {
+    lines: Lines,
+    time: TimeFormat,
+}
+
+impl JsonReader {
+    pub(super) fn new(source: Box<dyn BufRead>, time: TimeFormat) -> Self {
+        Self { lines: Lines::new(source), time }
+    }
+}
+
+impl RowReader for JsonReader {
+    fn read(&mut self, row: &mut Row) -> Result<bool, BadLine> {
+        loop {
+            row.clear();
+            let Some(line) = self.lines.next()? else { return Ok(false) };
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let parsed = parse_record(line, &self.time, row);
+            return match parsed {
+                Ok(()) => Ok(true),
+                Err((column, text)) => {
+                    Err(BadLine::new("E-INPUT-JSON", self.lines.number(), column, text))
+                }
+            };
+        }
+    }
+}
+
+/// Reads one record that is written as a JSON object.
+///
+/// # Errors
+/// The column (from 1, or 0) and what is wrong.
+pub(crate) fn parse_record(
+    json: &[u8],
+    time: &TimeFormat,
+    row: &mut Row,
+) -> Result<(), (u64, String)> {
+    let line: Line<'_> = serde_json::from_slice(json).map_err(|error| {
+        let text = error.to_string();
+        // serde_json names its own line, always 1 here.
+        let text = text.split(" at line ").next().unwrap_or(&text).to_owned();
+        (error.column() as u64, text)
+    })?;
+    let part = |name: &str| {
+        let name = name.to_owned();
+        move |text: String| (0, format!("`{name}`: {text}"))
+    };
+    if let Some(key) = line.key {
+        write_bytes(key, row.key_mut()).map_err(part("key"))?;
+    }
+    if let Some(value) = line.value {
+        write_bytes(value, row.value_mut()).map_err(part("value"))?;
+    }
+    if let Some(timestamp) = line.timestamp {
+        row.timestamp = Some(time.parse_json(timestamp.get()).map_err(part("timestamp"))?);
+    }
+    if let Some(headers) = line.headers {
+        read_headers(headers, row).map_err(part("headers"))?;
+    }
+    row.topic = line.topic.map(Cow::into_owned);
+    Ok(())
+}
+
+fn read_headers(json: &RawValue, row: &mut Row) -> Result<(), String> {
+    let forms: HeaderForms = serde_json::from_str(json.get())
+        .map_err(|_| r#"must be {"name": value} or [["name", value]]"#.to_owned())?;
+    let pairs: Vec<_> = match forms {
+        HeaderForms::Object(object) => object.into_iter().collect(),
+        HeaderForms::Pairs(pairs) => pairs,
+    };
+    for (name, value) in pairs {
+        let bytes = match value {
+            None => None,
+            Some(value) => {
+                let mut bytes = Vec::new();
+                write_bytes(&value, &mut bytes)?;
+                Some(bytes)
+            }
+        };
+        row.headers.push((name, bytes));
+    }
+    Ok(())
+}

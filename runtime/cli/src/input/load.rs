@@ -1,0 +1,131 @@
+//! From rows to batches: one builder for each partition, cut where a batch is full.
+
+use std::collections::HashMap;
+
+use pelton_batch::RecordsBuilder;
+use pelton_core::partition_for_key;
+
+use super::{Row, RowReader};
+use crate::error::{CliError, Result};
+
+/// A batch is cut at this many records, or at about this many bytes.
+const BATCH_RECORDS: usize = 1_000;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Where rows go.
+pub(crate) trait Target {
+    /// Number of partitions of a topic; `None` where the function does not read it.
+    fn partitions(&self, topic: &str) -> Option<u32>;
+
+    /// Takes the records out of a builder.
+    fn append(&mut self, topic: &str, partition: u32, records: &mut RecordsBuilder) -> Result<()>;
+}
+
+/// How rows are loaded.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadOptions<'a> {
+    /// How errors name the input.
+    pub file: &'a str,
+    /// The topic of rows that name none.
+    pub topic: &'a str,
+    /// The timestamp of rows that have none.
+    pub now_ms: i64,
+    /// Whether bad lines are left out and counted.
+    pub skip_bad_lines: bool,
+}
+
+/// What has been loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Loaded {
+    /// Records.
+    pub records: u64,
+    /// Bytes of keys and values.
+    pub bytes: u64,
+    /// Lines that were left out.
+    pub bad_lines: u64,
+    /// The first of those, as an error would say it.
+    pub first_bad: Option<String>,
+}
+
+struct Partition {
+    topic: String,
+    number: u32,
+    builder: RecordsBuilder,
+}
+
+/// Loads all rows into `target`, keyed rows to the partition of their key, others in turn.
+///
+/// # Errors
+/// The first bad line, unless they are skipped; a topic that the function does not read; what the
+/// target says.
+pub(crate) fn load(
+    reader: &mut dyn RowReader,
+    options: &LoadOptions<'_>,
+    target: &mut dyn Target,
+) -> Result<Loaded> {
+    let mut loaded = Loaded::default();
+    let mut partitions: Vec<Partition> = Vec::new();
+    let mut index: HashMap<(String, u32), usize> = HashMap::new();
+    let mut row = Row::default();
+    loop {
+        match reader.read(&mut row) {
+            Ok(false) => break,
+            Ok(true) => {}
+            Err(bad) if bad.fatal || !options.skip_bad_lines => {
+                return Err(bad.into_error(options.file));
+            }
+            Err(bad) => {
+                loaded.bad_lines += 1;
+                loaded.first_bad.get_or_insert_with(|| bad.into_error(options.file).text);
+                continue;
+            }
+        }
+        let topic = row.topic.as_deref().unwrap_or(options.topic);
+        let count = target.partitions(topic).ok_or_else(|| unknown_topic(options, topic))?;
+        let number = match row.key() {
+            Some(key) => partition_for_key(key, count),
+            None => (loaded.records % u64::from(count.max(1))) as u32,
+        };
+        let at = *index.entry((topic.to_owned(), number)).or_insert_with(|| {
+            let builder = RecordsBuilder::new();
+            partitions.push(Partition { topic: topic.to_owned(), number, builder });
+            partitions.len() - 1
+        });
+        let partition = &mut partitions[at];
+        push(&row, options.now_ms, &mut partition.builder);
+        loaded.records += 1;
+        loaded.bytes +=
+            (row.key().map_or(0, <[u8]>::len) + row.value().map_or(0, <[u8]>::len)) as u64;
+        if partition.builder.len() >= BATCH_RECORDS || partition.builder.bytes_len() >= BATCH_BYTES
+        {
+            flush(partition, target)?;
+        }
+    }
+    for partition in &mut partitions {
+        flush(partition, target)?;
+    }
+    Ok(loaded)
+}
+
+fn push(row: &Row, now_ms: i64, builder: &mut RecordsBuilder) {
+    builder.push(row.key(), row.value(), row.timestamp.unwrap_or(now_ms));
+    for (name, value) in &row.headers {
+        builder.header(name, value.as_deref());
+    }
+}
+
+fn flush(partition: &mut Partition, target: &mut dyn Target) -> Result<()> {
+    if partition.builder.is_empty() {
+        return Ok(());
+    }
+    target.append(&partition.topic, partition.number, &mut partition.builder)
+}
+
+fn unknown_topic(options: &LoadOptions<'_>, topic: &str) -> CliError {
+    let text = format!(
+        "{}: a record names the topic {topic:?}, which the function does not read",
+        options.file
+    );
+    CliError::bad_input("E-INPUT-TOPIC", text)
+        .next("leave \"topic\" out of the record, or add an [[input]] for it to pelton.toml")
+}

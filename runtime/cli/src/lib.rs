@@ -1,0 +1,55 @@
+//! The command line of Pelton. The binary calls [`main`]; tests and benches may do the same.
+//!
+//! stdout carries data, stderr everything else. Each command is a file in `commands`.
+
+mod bounded;
+mod cli;
+mod clock;
+mod commands;
+mod demo;
+mod error;
+mod exit;
+mod input;
+mod output;
+mod project;
+mod session;
+mod settings;
+mod single;
+mod table;
+mod text;
+mod ui;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::Cli;
+pub use error::CliError;
+pub use exit::Exit;
+pub use ui::Ui;
+
+/// The first argument of a process that only compiles a module, for a parent that limits it.
+const COMPILE_CHILD: &str = "compile-child";
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(COMPILE_CHILD) {
+        return pelton_host::compile_child_main(arguments);
+    }
+    run(std::env::args_os(), &mut Ui::of_process()).into()
+}
+
+/// Runs a command line, its first argument the name of the program, against these streams.
+pub fn run<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>, ui: &mut Ui) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return ui.show_usage(&error),
+    };
+    ui.apply(&cli.global);
+    match commands::run(cli.command, ui) {
+        Ok(exit) => exit,
+        Err(error) => ui.show_error(&error),
+    }
+}

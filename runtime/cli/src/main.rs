@@ -1,0 +1,7 @@
+//! The `pelton` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pelton::main()
+}

@@ -1,0 +1,56 @@
+//! A user's project: making one, finding one, building one.
+
+pub(crate) mod cargo;
+pub(crate) mod sdk;
+pub(crate) mod template;
+pub(crate) mod wasm_target;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pelton_core::manifest::{FILE_NAME, Manifest};
+
+use crate::error::{CliError, Result};
+
+/// A folder with a manifest.
+pub(crate) struct Project {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Its manifest.
+    pub manifest: Manifest,
+}
+
+impl Project {
+    /// The project in `folder`.
+    ///
+    /// # Errors
+    /// Where there is no manifest, or it is wrong.
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE_NAME);
+        if !path.exists() {
+            let text = format!("{} is no Pelton project: it has no {FILE_NAME}", show(folder));
+            return Err(CliError::new("E-PROJECT-NOT-FOUND", crate::Exit::NotFound, text)
+                .next("go to the project's folder, give --path, or make one: pelton new NAME"));
+        }
+        Ok(Self { folder: folder.to_owned(), manifest: read_manifest(&path)? })
+    }
+
+    /// Where the built function lies: the manifest's `[build] file`, else `<name>.wasm`.
+    pub(crate) fn wasm(&self) -> PathBuf {
+        let file = self.manifest.build.file.clone();
+        self.folder.join(file.unwrap_or_else(|| format!("{}.wasm", self.manifest.function.name())))
+    }
+}
+
+/// Reads and checks a manifest.
+pub(crate) fn read_manifest(path: &Path) -> Result<Manifest> {
+    let text = fs::read_to_string(path).map_err(|error| CliError::file("read", path, &error))?;
+    Manifest::parse(&text, &path.display().to_string()).map_err(|error| CliError::coded(&error))
+}
+
+/// A path as a person would write it.
+pub(crate) fn show(path: &Path) -> String {
+    let text = path.display().to_string();
+    let text = text.strip_prefix("./").unwrap_or(&text);
+    if text.is_empty() { ".".into() } else { text.into() }
+}

@@ -1,0 +1,87 @@
+//! What a function is run with: a manifest, and flags that go before it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use pelton_core::manifest::{FILE_NAME, Input, parse_duration_ms};
+use pelton_core::{FunctionId, Manifest, TopicName};
+
+use crate::error::{CliError, Result};
+use crate::project::read_manifest;
+
+/// Settings as flags; they go before those of the manifest.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SettingsArgs {
+    /// The manifest; else the pelton.toml beside FILE, else none
+    #[arg(short, long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// A configuration entry for the function; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    config: Vec<(String, String)>,
+    /// Length of windows, such as 1h or 90s
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_ms)]
+    window: Option<i64>,
+    /// Distance of window starts, where windows overlap
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_ms)]
+    advance: Option<i64>,
+    /// How long after its end a window takes late records
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_ms)]
+    grace: Option<i64>,
+    /// The output that gets records which are later than that
+    #[arg(long, value_name = "OUTPUT")]
+    late_output: Option<String>,
+    /// How far behind the newest timestamp a record may be and still be on time
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_ms)]
+    out_of_orderness: Option<i64>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("write KEY=VALUE".into()),
+    }
+}
+
+impl SettingsArgs {
+    /// The manifest in force for the function in `file`.
+    pub(crate) fn manifest(&self, file: &Path) -> Result<Manifest> {
+        let beside = file.with_file_name(FILE_NAME);
+        let mut manifest = match &self.manifest {
+            Some(path) => read_manifest(path)?,
+            None if beside.is_file() => read_manifest(&beside)?,
+            None => Manifest::new(function_of(file)?),
+        };
+        if manifest.inputs.is_empty() {
+            let tenant = manifest.function.tenant().clone();
+            let topic = TopicName::new(tenant, &format!("{}.in", manifest.function.name()));
+            manifest.inputs.push(Input::new(topic.map_err(bad_name)?));
+        }
+        manifest.config.extend(self.config.iter().cloned());
+        let window = &mut manifest.window;
+        window.size_ms = self.window.or(window.size_ms);
+        window.advance_ms = self.advance.or(window.advance_ms);
+        window.grace_ms = self.grace.or(window.grace_ms);
+        window.late_output = self.late_output.clone().or(window.late_output.take());
+        if let Some(ms) = self.out_of_orderness {
+            manifest.inputs.iter_mut().for_each(|input| input.out_of_orderness_ms = ms);
+        }
+        Ok(manifest)
+    }
+}
+
+/// The function's name where there is no manifest: that of the file.
+fn function_of(file: &Path) -> Result<FunctionId> {
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name: String = stem
+        .unwrap_or_default()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' })
+        .take(80)
+        .collect();
+    FunctionId::parse(name.trim_start_matches('_')).map_err(bad_name)
+}
+
+fn bad_name(error: pelton_core::NameError) -> CliError {
+    CliError::bad_input("E-NAME", error.to_string())
+        .next("name the function in a pelton.toml and give --manifest")
+}

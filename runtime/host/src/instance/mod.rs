@@ -1,0 +1,11 @@
+//! Instances: one store each, called, charged, and dropped after a fault.
+
+mod factory;
+mod guest;
+mod simple;
+mod start;
+mod state;
+
+pub use factory::{FunctionSetup, LoadError, WasmFactory};
+pub use guest::WasmGuest;
+pub(crate) use state::HostState;

@@ -1,0 +1,15 @@
+//! What the host does with functions, well-behaved and hostile. Names that start with `h` and a
+//! number are cases of the project's catalogue of hostile guests.
+
+mod abi;
+mod cache;
+mod calls;
+mod compile;
+mod imports;
+mod memory;
+mod scan;
+mod simple;
+mod start;
+mod support;
+mod time;
+mod traps;
