@@ -88,9 +88,9 @@ fn amount(Amount { value, unit }: Amount) -> String {
         "ns" if value >= 1e9 => return number(value / 1e9, " s"),
         "ns" if value >= 1e6 => return number(value / 1e6, " ms"),
         "ns" if value >= 1e3 => return number(value / 1e3, " us"),
-        _ if value >= 1e9 => (value / 1e9, " G"),
-        _ if value >= 1e6 => (value / 1e6, " M"),
-        _ if value >= 1e4 => (value / 1e3, " k"),
+        _ if value >= 1e9 => (value / 1e9, " G "),
+        _ if value >= 1e6 => (value / 1e6, " M "),
+        _ if value >= 1e4 => (value / 1e3, " k "),
         _ => (value, " "),
     };
     number(value, prefix) + unit

@@ -37,12 +37,12 @@ pub fn record(partition: u32, offset: u64) -> Generated {
     let dice = mix(u64::from(partition) << 40 | offset);
     let key = format!("p{partition}-k{}", dice % KEYS);
     let cancelled = (dice >> 8).is_multiple_of(5);
-    let delay = (dice >> 16) % 300;
+    let (delay, departed) = ((dice >> 16) % 300, dice >> 8);
     let pad = if offset.is_multiple_of(3) { "x".repeat(100) } else { String::new() };
     let value = if cancelled {
         format!(r#"{{"dep_delay":null,"dep_time":null,"n":{offset},"pad":"{pad}"}}"#)
     } else {
-        format!(r#"{{"dep_delay":{delay},"dep_time":{dice},"n":{offset},"pad":"{pad}"}}"#)
+        format!(r#"{{"dep_delay":{delay},"dep_time":{departed},"n":{offset},"pad":"{pad}"}}"#)
     };
     let timestamp = 1_700_000_000_000 + offset as i64 * STEP_MS;
     Generated { key, value, timestamp, cancelled }

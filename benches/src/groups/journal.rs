@@ -121,9 +121,11 @@ fn raw_scan(path: &std::path::Path, size: usize, commits: usize) -> Result<Cost>
     let mut file = File::open(path).context("the file of the raw append")?;
     let mut buffer = vec![0; size];
     let (cost, done) = cost(Cpu::Thread, || {
-        (0..commits).try_for_each(|_| file.read_exact(&mut buffer).map(|()| {
-            black_box(&buffer);
-        }))
+        (0..commits).try_for_each(|_| {
+            file.read_exact(&mut buffer).map(|()| {
+                black_box(&buffer);
+            })
+        })
     });
     done?;
     Ok(cost)

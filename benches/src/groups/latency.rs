@@ -23,10 +23,8 @@ const RECORDS_A_MS: usize = 50;
 pub(super) fn run(size: Size) -> Result<Vec<Line>> {
     let millis = size.pick(200, 10_000, 10_000);
     let mut lines = Vec::new();
-    let modes = [
-        (SyncMode::None, "none", ("2 ms", "1 ms")),
-        (SyncMode::Group, "group", ("15 ms", "8 ms")),
-    ];
+    let modes =
+        [(SyncMode::None, "none", ("2 ms", "1 ms")), (SyncMode::Group, "group", ("15 ms", "8 ms"))];
     for (mode, name, (floor, aim)) in modes {
         let times = through(mode, millis)?;
         let line = |name: String, share| {

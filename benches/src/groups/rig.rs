@@ -26,7 +26,8 @@ impl Rig {
         let directory = tempfile::tempdir()?;
         let mut load = LoadOptions::in_process();
         load.engine.pooled_instances = pooled;
-        let config = NodeConfig { sync_mode, workers: 1, ..NodeConfig::new(directory.path(), load) };
+        let config =
+            NodeConfig { sync_mode, workers: 1, ..NodeConfig::new(directory.path(), load) };
         let node = Node::open(config)?;
         for name in ["in", "out", "late"] {
             node.ensure_topic(&topic(name)?, 1)?;
@@ -45,7 +46,11 @@ impl Rig {
     }
 
     /// A deployment from `in` to `out`, with this configuration.
-    pub(super) fn spec(&self, settings: &[(&str, &str)], outputs: &[&str]) -> Result<DeploymentSpec> {
+    pub(super) fn spec(
+        &self,
+        settings: &[(&str, &str)],
+        outputs: &[&str],
+    ) -> Result<DeploymentSpec> {
         let inputs = vec![InputSpec::new(topic("in")?)];
         let mut spec = DeploymentSpec::new(FunctionId::parse("bench")?, inputs);
         for name in outputs {

@@ -29,7 +29,8 @@ pub(super) fn run(size: Size) -> Result<Vec<Line>> {
     let mut task = task(&rig)?;
     fill(&rig, &mut task, keys)?;
     let mut numbers = Numbers::new(4);
-    let quiet = steps(&rig, &mut task, &mut numbers, keys, size.pick(20, STEPS_BEHIND, STEPS_BEHIND))?;
+    let quiet =
+        steps(&rig, &mut task, &mut numbers, keys, size.pick(20, STEPS_BEHIND, STEPS_BEHIND))?;
     let mut busy = Vec::new();
     for _ in 0..size.pick(1, 5, 5) {
         busy.extend(one_snapshot(&rig, &mut task, &mut numbers, keys, size)?);

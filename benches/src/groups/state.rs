@@ -117,9 +117,8 @@ fn kv(keys: u64, calls: &[Vec<Vec<u8>>], rounds: usize) -> Result<Vec<Line>> {
         count,
         rounds,
         &mut || {
-            let (cost, done) = cost(Cpu::Thread, || {
-                calls.iter().try_for_each(|keys| put(&mut state, keys))
-            });
+            let (cost, done) =
+                cost(Cpu::Thread, || calls.iter().try_for_each(|keys| put(&mut state, keys)));
             done.map(|()| cost)
         },
         &mut || {

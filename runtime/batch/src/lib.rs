@@ -30,6 +30,6 @@ pub use column::{Bits, BytesColumn, Fixed, Headers, Scalar};
 pub use error::{FormatError, Versions};
 pub use groups::{Group, Groups, Pane};
 pub use layout::Kind;
-pub use operations::{OpKind, Operation, Operations};
+pub use operations::{OpKind, OpKinds, Operation, Operations};
 pub use records::{Header, HeaderIter, Record, Records};
 pub use timers::{TimerRow, Timers};

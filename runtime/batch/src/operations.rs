@@ -63,6 +63,18 @@ impl OpKind {
     }
 }
 
+/// The kinds that a list of operations has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OpKinds(u16);
+
+impl OpKinds {
+    /// Whether any operation is of this kind.
+    #[must_use]
+    pub fn has(self, kind: OpKind) -> bool {
+        self.0 >> kind as u8 & 1 == 1
+    }
+}
+
 /// The rows of a batch of operations.
 #[derive(Debug, Clone, Copy)]
 pub struct Operations<'a> {
@@ -70,8 +82,8 @@ pub struct Operations<'a> {
     kinds: Option<Fixed<'a, u8>>,
     causes: Fixed<'a, u32>,
     targets: Option<Fixed<'a, u16>>,
-    keys: Option<BytesColumn<'a>>,
-    values: Option<BytesColumn<'a>>,
+    pub(crate) keys: Option<BytesColumn<'a>>,
+    pub(crate) values: Option<BytesColumn<'a>>,
     timestamps: Option<Fixed<'a, i64>>,
     timestamps_valid: Option<Bits<'a>>,
     partitions: Option<Fixed<'a, i32>>,
@@ -143,6 +155,61 @@ impl<'a> Operations<'a> {
         plain.then_some(self.causes)
     }
 
+    /// The kinds that there are, in one pass over one byte an operation.
+    #[must_use]
+    pub fn kinds(&self) -> OpKinds {
+        let bit = |kind: u8| 1_u16.checked_shl(kind.into()).unwrap_or_default();
+        match self.kinds {
+            Some(kinds) => OpKinds(kinds.iter().fold(0, |seen, kind| seen | bit(kind))),
+            None if self.is_empty() => OpKinds::default(),
+            None => OpKinds(bit(OpKind::Forward as u8)),
+        }
+    }
+
+    /// Whether any operation has a time to live or to wait.
+    #[must_use]
+    pub fn has_ttl(&self) -> bool {
+        self.ttls.is_some()
+    }
+
+    /// How many operations from `row` on are emits to one output that name no partition, in a list
+    /// without headers: they can be sent on column by column.
+    #[must_use]
+    pub fn plain_emits(&self, row: usize) -> usize {
+        let Some(kinds) = self.kinds else { return 0 };
+        if self.partitions.is_some() || self.headers.is_some() {
+            return 0;
+        }
+        let target = self.target(row);
+        let plain =
+            |row: &usize| kinds.get(*row) == OpKind::Emit as u8 && self.target(*row) == target;
+        (row..self.len()).take_while(plain).count()
+    }
+
+    /// The index of the output, store or timer that the operation at `row` means.
+    #[must_use]
+    #[inline]
+    pub fn target(&self, row: usize) -> u16 {
+        self.targets.map_or(0, |column| column.get(row))
+    }
+
+    /// The row, group or timer of the input that caused the operation at `row`.
+    #[must_use]
+    #[inline]
+    pub fn cause(&self, row: usize) -> u32 {
+        self.causes.get(row)
+    }
+
+    /// Bytes of the keys and values of the operations `range` together. The list must have been
+    /// validated.
+    #[must_use]
+    pub fn bytes_len(&self, range: core::ops::Range<usize>) -> usize {
+        let length = |column: Option<BytesColumn<'_>>| {
+            column.map_or(0, |column| column.bytes_of(range.clone()).len())
+        };
+        length(self.keys) + length(self.values)
+    }
+
     /// The headers of the operation at `row`.
     #[must_use]
     pub fn headers(&self, row: usize) -> HeaderIter<'a> {
@@ -157,11 +224,11 @@ impl<'a> Operations<'a> {
         Operation {
             row,
             kind: OpKind::from_u8(kind).unwrap_or(OpKind::Forward),
-            cause: self.causes.get(row),
-            target: self.targets.map_or(0, |column| column.get(row)),
+            cause: self.cause(row),
+            target: self.target(row),
             key: self.keys.and_then(|column| column.get(row)),
             value: self.values.and_then(|column| column.get(row)),
-            timestamp: self.time(row),
+            timestamp: self.timestamp(row),
             partition: self.partitions.and_then(|column| u32::try_from(column.get(row)).ok()),
             ttl: self.ttls.map_or(0, |column| column.get(row)),
             schema: self.schemas.map_or(0, |column| column.get(row)),
@@ -209,14 +276,17 @@ impl<'a> Operations<'a> {
             Put | Append if !there(self.values) => {
                 Some((tag::VALUE, "a put or append without a value"))
             }
-            SetTimer if self.time(row).is_none() => {
+            SetTimer if self.timestamp(row).is_none() => {
                 Some((tag::TIMESTAMP, "a timer is set to no time"))
             }
             _ => None,
         }
     }
 
-    fn time(&self, row: usize) -> Option<i64> {
+    /// The timestamp of the operation at `row`; `None` inherits the cause's.
+    #[must_use]
+    #[inline]
+    pub fn timestamp(&self, row: usize) -> Option<i64> {
         let valid = self.timestamps_valid.is_none_or(|valid| valid.get(row));
         self.timestamps.filter(|_| valid).map(|column| column.get(row))
     }

@@ -1,6 +1,6 @@
 //! Running one function over records to their end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,11 +18,15 @@ use crate::input::{InputArgs, LoadOptions, Loaded, RowReader, Target, load};
 use crate::output::write_record;
 use crate::session::{Session, wait};
 use crate::ui::Ui;
+use crate::written::Written;
 
 /// Dead letters that are shown.
 const DEAD_LETTERS_SHOWN: usize = 3;
 /// Output is handed on in pieces of about this size.
 const OUTPUT_BYTES: usize = 1 << 18;
+
+/// Takes lines, a piece at a time.
+type Take<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
 /// A function, ready to run over its input.
 pub(crate) struct Job {
@@ -30,9 +34,11 @@ pub(crate) struct Job {
     manifest: Manifest,
     spec: DeploymentSpec,
     factory: Arc<dyn GuestFactory>,
-    /// Output topics in the order of the declaration, each with its ends before the run.
-    outputs: Vec<(TopicName, Vec<u64>)>,
+    /// Output topics in the order of the declaration.
+    outputs: Vec<TopicName>,
+    /// Their topic, and its ends before the run.
     dead_letters: (TopicName, Vec<u64>),
+    written: Written,
 }
 
 /// What came out.
@@ -44,8 +50,6 @@ pub(crate) struct Summary {
     pub topics: BTreeMap<String, u64>,
     /// Dead letters.
     pub dead_letters: u64,
-    /// Where they are.
-    pub dead_letter_topic: String,
     /// The first of them.
     pub first_dead_letters: Vec<DeadLetter>,
 }
@@ -84,9 +88,12 @@ impl Job {
                 spec.outputs.insert(name.clone(), topic);
             }
         }
-        let with_ends = |topic: TopicName| (topic.clone(), session.ends(&topic));
-        let outputs = spec.output_topics(declared)?.into_iter().map(with_ends).collect();
-        let dead_letters = with_ends(manifest.dead_letter_topic());
+        let mut outputs = spec.output_topics(declared)?;
+        let mut seen = HashSet::new();
+        outputs.retain(|topic| seen.insert(topic.clone()));
+        let dead_letters = manifest.dead_letter_topic();
+        let dead_letters = (dead_letters.clone(), session.ends(&dead_letters));
+        let written = Written::open(folder, &manifest.function)?;
         for input in &manifest.inputs {
             session.node.ensure_topic(&input.topic, input.partitions)?;
         }
@@ -95,10 +102,19 @@ impl Job {
                 session.node.ensure_topic(&output.topic, partitions)?;
             }
         }
-        Ok(Self { session, manifest: manifest.clone(), spec, factory, outputs, dead_letters })
+        Ok(Self {
+            session,
+            manifest: manifest.clone(),
+            spec,
+            factory,
+            outputs,
+            dead_letters,
+            written,
+        })
     }
 
-    /// Appends all rows to the input topics, durably.
+    /// Appends all rows to the input topics, durably. Where they are kept, nothing is appended
+    /// before all have been read: after a bad line the same input can be given again.
     pub(crate) fn load(&mut self, reader: &mut dyn RowReader, args: &InputArgs) -> Result<Loaded> {
         let first = self.manifest.inputs.first().map(|input| short(&input.topic.to_string()));
         let options = LoadOptions {
@@ -107,8 +123,13 @@ impl Job {
             now_ms: clock::now_ms(),
             skip_bad_lines: args.skip_bad_lines,
         };
-        let mut target = Inputs { node: &self.session.node, manifest: &self.manifest };
+        let node = &self.session.node;
+        let held = self.written.is_kept().then(Vec::new);
+        let mut target = Inputs { node, manifest: &self.manifest, held };
         let loaded = load(reader, &options, &mut target)?;
+        for (topic, partition, mut records) in target.held.into_iter().flatten() {
+            node.append(&topic, partition, &mut records)?;
+        }
         self.session.node.sync()?;
         Ok(loaded)
     }
@@ -121,37 +142,58 @@ impl Job {
         Ok(progress)
     }
 
-    /// Hands `take` what the run has sent, as JSON lines.
-    pub(crate) fn outputs(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Summary> {
+    /// Hands `take` what has been sent and was not written out yet, as JSON lines.
+    pub(crate) fn outputs(&mut self, take: &mut Take<'_>) -> Result<Summary> {
         let mut summary = Summary::default();
-        let mut lines = Vec::new();
-        let mut topics = self.outputs.clone();
-        topics.dedup();
-        for (topic, mut from) in topics {
-            let name = short(&topic.to_string());
-            let count = self.session.read(&topic, &mut from, |record| {
-                write_record(&name, record, &mut lines);
-                if lines.len() >= OUTPUT_BYTES {
-                    take(&lines)?;
-                    lines.clear();
-                }
-                Ok(())
-            })?;
+        for topic in self.outputs.clone() {
+            let count = self.lines(&topic, take)?;
             summary.records += count;
-            summary.topics.insert(name, count);
-        }
-        take(&lines)?;
-        let (topic, mut from) = self.dead_letters.clone();
-        summary.dead_letter_topic = topic.to_string();
-        if !self.session.ends(&topic).is_empty() {
-            summary.dead_letters = self.session.read(&topic, &mut from, |record| {
-                if summary.first_dead_letters.len() < DEAD_LETTERS_SHOWN {
-                    summary.first_dead_letters.push(DeadLetter::of(record));
-                }
-                Ok(())
-            })?;
+            summary.topics.insert(short(&topic.to_string()), count);
         }
         Ok(summary)
+    }
+
+    /// Notes the first dead letters of the run in `summary`, and hands `take`, where there is one,
+    /// all that were not written out yet, as JSON lines.
+    pub(crate) fn dead_letters(
+        &mut self,
+        summary: &mut Summary,
+        take: Option<&mut Take<'_>>,
+    ) -> Result<()> {
+        let (topic, mut from) = self.dead_letters.clone();
+        if self.session.ends(&topic).is_empty() {
+            return Ok(());
+        }
+        summary.dead_letters = self.session.read(&topic, &mut from, |record| {
+            if summary.first_dead_letters.len() < DEAD_LETTERS_SHOWN {
+                summary.first_dead_letters.push(DeadLetter::of(record));
+            }
+            Ok(())
+        })?;
+        take.map_or(Ok(0), |take| self.lines(&topic, take)).map(drop)
+    }
+
+    /// Keeps in mind that all this has been written out.
+    pub(crate) fn finish(&self) -> Result<()> {
+        self.written.save()
+    }
+
+    /// Hands `take` what was not written out yet of a topic, in pieces. Answers how many there are.
+    fn lines(&mut self, topic: &TopicName, take: &mut Take<'_>) -> Result<u64> {
+        let name = short(&topic.to_string());
+        let mut lines = Vec::new();
+        let mut from = self.written.of(topic);
+        let count = self.session.read(topic, &mut from, |record| {
+            write_record(&name, record, &mut lines);
+            if lines.len() >= OUTPUT_BYTES {
+                take(&lines)?;
+                lines.clear();
+            }
+            Ok(())
+        })?;
+        take(&lines)?;
+        self.written.set(topic, from);
+        Ok(count)
     }
 }
 
@@ -176,7 +218,7 @@ impl DeadLetter {
 }
 
 /// A name without the tenant `default`.
-pub(crate) fn short(name: &str) -> String {
+fn short(name: &str) -> String {
     name.strip_prefix("default/").unwrap_or(name).to_owned()
 }
 
@@ -235,6 +277,8 @@ fn show_logs(node: &Node, at_least: LogLevel) {
 struct Inputs<'a> {
     node: &'a Node,
     manifest: &'a Manifest,
+    /// Batches that are not to be appended yet.
+    held: Option<Vec<(TopicName, u32, RecordsBuilder)>>,
 }
 
 impl Inputs<'_> {
@@ -258,7 +302,11 @@ impl Target for Inputs<'_> {
 
     fn append(&mut self, topic: &str, partition: u32, records: &mut RecordsBuilder) -> Result<()> {
         let Some(input) = self.find(topic) else { return Ok(()) };
-        self.node.append(&input.topic, partition, records)?;
+        let topic = input.topic.clone();
+        match &mut self.held {
+            Some(held) => held.push((topic, partition, std::mem::take(records))),
+            None => drop(self.node.append(&topic, partition, records)?),
+        }
         Ok(())
     }
 }

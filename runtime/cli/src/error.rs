@@ -60,7 +60,9 @@ impl CliError {
     pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
         let path = path.display();
         let text = match error.kind() {
-            io::ErrorKind::NotFound => format!("cannot {doing} {path}: there is no such file"),
+            io::ErrorKind::NotFound => {
+                format!("cannot {doing} {path}: there is no such file or folder")
+            }
             _ => format!("cannot {doing} {path}: {error}"),
         };
         let (code, exit) = match error.kind() {

@@ -15,9 +15,11 @@ mod project;
 mod session;
 mod settings;
 mod single;
+mod sink;
 mod table;
 mod text;
 mod ui;
+mod written;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

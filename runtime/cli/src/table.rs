@@ -43,7 +43,11 @@ impl Columns {
 
 impl std::fmt::Display for Columns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, line) in self.table.lines().enumerate() {
+        let mut table = self.table.clone();
+        table.column_iter_mut().for_each(|column| {
+            column.set_padding((0, 2));
+        });
+        for (index, line) in table.lines().enumerate() {
             let lead = if index == 0 { "" } else { "\n" };
             write!(f, "{lead}{}", line.trim_end())?;
         }

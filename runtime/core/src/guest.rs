@@ -83,6 +83,12 @@ pub trait Guest: Send {
         environment: SharedEnvironment,
     ) -> BoxFuture<'a, Result<Vec<u8>, Fault>>;
 
+    /// CPU time that the calls of this instance have used so far, ns: what a call cost is the
+    /// difference that it made. 0 where nothing is measured.
+    fn cpu_ns(&self) -> u64 {
+        0
+    }
+
     /// What the instance wants kept, where it exports `save` and has changed.
     fn save<'a>(
         &'a mut self,

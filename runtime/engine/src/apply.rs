@@ -1,5 +1,7 @@
 //! What a guest's operations do to state and outputs.
 
+use std::ops::Range;
+
 use pelton_batch::{Batch, FormatError, OpKind, Operation, Operations};
 use pelton_core::{Fault, FaultKind};
 use pelton_state::TaskState;
@@ -10,6 +12,9 @@ use crate::dead_letters;
 use crate::due;
 use crate::environment::state_fault;
 use crate::outputs::{Outgoing, Outputs, Target};
+
+/// Emits in a row from which on they are sent column by column.
+const RUN_MIN: usize = 4;
 
 /// What came of a list of operations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,17 +64,42 @@ impl Applying<'_> {
             return Ok(again);
         }
         let (mut rejected, mut fire) = (0, Vec::new());
-        for operation in operations.iter() {
-            match operation.kind {
-                OpKind::Reject => {
-                    self.reject(&operation, outputs)?;
-                    rejected += 1;
+        let mut rest = 0..operations.len();
+        while let Some(first) = rest.next() {
+            let emits = first..first + operations.plain_emits(first).max(1);
+            rest.start = emits.end;
+            if emits.len() >= RUN_MIN && self.send_run(&operations, emits.clone(), outputs)? {
+                continue;
+            }
+            for operation in emits.map(|row| operations.get(row)) {
+                match operation.kind {
+                    OpKind::Reject => {
+                        self.reject(&operation, outputs)?;
+                        rejected += 1;
+                    }
+                    OpKind::FireWindow => fire.push(self.group_index(&operation)?),
+                    _ => self.one(&operation, &operations, state, outputs)?,
                 }
-                OpKind::FireWindow => fire.push(self.group_index(&operation)?),
-                _ => self.one(&operation, &operations, state, outputs)?,
             }
         }
         Ok(Applied::Done { rejected, fire })
+    }
+
+    /// Sends a run of emits to one output column by column, where that can be done. Answers whether
+    /// it was.
+    fn send_run(
+        &self,
+        operations: &Operations<'_>,
+        rows: Range<usize>,
+        outputs: &mut Outputs,
+    ) -> Result<bool, Fault> {
+        let time = |row: usize| {
+            let inherited = self.time_of(operations.cause(row) as usize)?;
+            Ok(operations.timestamp(row).unwrap_or(inherited))
+        };
+        let times: Vec<i64> = rows.clone().map(time).collect::<Result<_, Fault>>()?;
+        let target = Target::Output(operations.target(rows.start));
+        outputs.send_range(target, operations, rows, &times)
     }
 
     fn check_size(&self, operations: &Operations<'_>) -> Result<(), Fault> {
@@ -133,7 +163,11 @@ impl Applying<'_> {
     fn must_call_again(&self, operations: &Operations<'_>) -> Result<Option<Applied>, Fault> {
         let units = self.work.units();
         let mut keep = units;
-        for operation in operations.iter() {
+        let kinds = operations.kinds();
+        let calls = [OpKind::Retry, OpKind::Reject, OpKind::FireWindow];
+        let looked_at =
+            if calls.iter().any(|kind| kinds.has(*kind)) { operations.len() } else { 0 };
+        for operation in (0..looked_at).map(|row| operations.get(row)) {
             let cause = operation.cause as usize;
             match operation.kind {
                 OpKind::Retry if cause == 0 || units == 1 => {
@@ -147,7 +181,8 @@ impl Applying<'_> {
                 _ => {}
             }
         }
-        if let Some(plan) = self.work.plan() {
+        let timed = kinds.has(OpKind::SetTimer) || operations.has_ttl();
+        if let Some(plan) = self.work.plan().filter(|_| timed) {
             let timers = &self.config.declaration.timers;
             let cut = due::cut(operations, timers, &plan.watermarks, &self.rows);
             keep = keep.min(cut.unwrap_or(units));

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use pelton_batch::{Header, Records, RecordsBuilder};
+use pelton_batch::{Header, Operations, Records, RecordsBuilder};
 use pelton_core::{Fault, FaultKind, Fetch, Limits, OutputBatch, partition_for_key};
 
 use crate::config::{OnPoison, OutputTopic, TaskConfig};
@@ -164,10 +164,34 @@ impl Outputs {
             (limits.header_bytes, header_bytes),
         ];
         for (limit, amount) in checks {
+            if amount <= limit.value {
+                continue;
+            }
             let checked = limit.check(amount, "an output record");
             checked.map_err(|error| Fault::new(FaultKind::OutputSize, error.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Adds the records that the operations `rows` emit, with these timestamps, column by column:
+    /// where they all go to one partition and none can be too large. Answers whether it did.
+    pub(crate) fn send_range(
+        &mut self,
+        target: Target,
+        operations: &Operations<'_>,
+        rows: Range<usize>,
+        timestamps: &[i64],
+    ) -> Result<bool, Fault> {
+        let slot = self.resolve(target)?;
+        let bytes = operations.bytes_len(rows.clone()) as u64;
+        let [only] = &mut self.slots[slot].partitions[..] else { return Ok(false) };
+        if !self.limits.record_bytes.allows(bytes) {
+            return Ok(false);
+        }
+        let first = rows.start;
+        only.records.extend_emitted(operations, rows, |row| timestamps[row - first]);
+        only.max_timestamp = timestamps.iter().copied().fold(only.max_timestamp, i64::max);
+        Ok(true)
     }
 
     /// The partition of the dead letters that this task writes to.

@@ -58,7 +58,10 @@ fn classify(error: &wasmtime::Error, facts: Facts<'_>) -> Fault {
     }
     let root = root(error);
     if root.contains("fuel allocated for hostcalls") {
-        let text = format!("more was handed to the host at once than it takes: {root}");
+        let text = format!(
+            "more was handed to the host at once than the limit `{}` allows, {} bytes",
+            limits.output_bytes.name, limits.output_bytes.value
+        );
         return Fault::new(FaultKind::OutputSize, text);
     }
     let kind = match facts.phase {

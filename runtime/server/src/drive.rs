@@ -18,14 +18,14 @@ const NAP_MS_MAX: i64 = 60_000;
 
 /// Tells a task to stop, from any thread.
 #[derive(Default)]
-pub struct Stop {
+pub(crate) struct Stop {
     asked: AtomicBool,
     waker: std::sync::Mutex<Option<Waker>>,
 }
 
 impl Stop {
     /// Asks the task to stop behind its next commit.
-    pub fn ask(&self) {
+    pub(crate) fn ask(&self) {
         self.asked.store(true, Ordering::Release);
         let waker = self.waker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         waker.into_iter().for_each(Waker::wake);
@@ -33,7 +33,7 @@ impl Stop {
 
     /// Whether it has been asked to.
     #[must_use]
-    pub fn asked(&self) -> bool {
+    pub(crate) fn asked(&self) -> bool {
         self.asked.load(Ordering::Acquire)
     }
 
@@ -59,8 +59,7 @@ impl Driver {
     pub(crate) async fn run(&self, task: &mut Task) -> Result<()> {
         while !self.stop.asked() {
             let step = {
-                let permit = self.permits.acquire().await;
-                permit.map_err(|_| closed())?;
+                let _permit = self.permits.acquire().await.map_err(|_| closed())?;
                 task.step().await?
             };
             match step {

@@ -8,9 +8,9 @@ use pelton_core::{Fault, FunctionId, LogLevel, TaskId};
 use pelton_engine::Telemetry;
 
 /// Log lines that are kept for each function.
-pub const LINES_KEPT: usize = 1_000;
+pub(crate) const LINES_KEPT: usize = 1_000;
 /// Metrics of a function's own; one more is counted, not kept.
-pub const METRICS_MAX: usize = 256;
+pub(crate) const METRICS_MAX: usize = 256;
 
 /// A log line of a function.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use super::columns::{FixedBuilder, HeadersBuilder, VarBuilder};
 use crate::layout::{self, Kind, tag};
+use crate::operations::Operations;
 use crate::records::Records;
 
 /// Columns that are written only where a reader wants them.
@@ -128,6 +129,27 @@ impl RecordsBuilder {
             self.timestamps.extend(self.rows, timestamps.bytes_of(range.clone()));
         }
         self.rows += range.len();
+    }
+
+    /// Adds the records that the operations `range` emit, headers not, with the timestamps that
+    /// `timestamp` gives for their rows: keys and values column by column. The list must have been
+    /// validated, and `range` lie in it.
+    pub fn extend_emitted(
+        &mut self,
+        operations: &Operations<'_>,
+        range: Range<usize>,
+        mut timestamp: impl FnMut(usize) -> i64,
+    ) {
+        if let Some(keys) = &operations.keys {
+            self.keys.extend(self.rows, keys, range.clone());
+        }
+        if let Some(values) = &operations.values {
+            self.values.extend(self.rows, values, range.clone());
+        }
+        for row in range {
+            self.timestamps.set(self.rows, timestamp(row));
+            self.rows += 1;
+        }
     }
 
     /// Lays the records out as a batch of kind `Records` behind what is in `out`, whose length must

@@ -59,6 +59,7 @@ impl Demo {
             return Err(wrong(&differences));
         }
         if !ui.is_json() {
+            ui.line("")?;
             ui.line(demo::check_line(&results, ui))?;
         }
         if self.once || ui.is_json() {

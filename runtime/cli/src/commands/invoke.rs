@@ -133,11 +133,27 @@ fn show(operations: &Operations<'_>, declared: &Declaration, ui: &mut Ui) -> Res
             name(op.kind).to_owned(),
             target(&op, declared),
             op.key.map_or_else(String::new, |key| shown(Some(key))),
-            if has_value(op.kind) { shown(op.value) } else { String::new() },
+            if has_value(op.kind) { value(&op) } else { String::new() },
             more(&op, operations),
         ]);
     }
     ui.line(table.to_string())
+}
+
+/// A value as it is shown: one that is stored is MessagePack where an SDK wrote it.
+fn value(op: &Operation<'_>) -> String {
+    let stored = matches!(op.kind, OpKind::Put | OpKind::Append);
+    match op.value.filter(|_| stored).and_then(message_pack) {
+        Some(value) => value.to_string(),
+        None => shown(op.value),
+    }
+}
+
+/// The value that these bytes are as MessagePack, all of them.
+fn message_pack(bytes: &[u8]) -> Option<Value> {
+    let mut rest = bytes;
+    let value = rmp_serde::from_read(&mut rest).ok()?;
+    rest.is_empty().then_some(value)
 }
 
 fn shown(bytes: Option<&[u8]>) -> String {

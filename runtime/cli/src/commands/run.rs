@@ -1,7 +1,5 @@
 //! `pelton run`.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,13 +8,14 @@ use pelton_server::Progress;
 use serde_json::json;
 
 use super::check::read_module;
-use crate::bounded::{self, DeadLetter, Job, Summary};
+use crate::bounded::{DeadLetter, Job, Summary};
 use crate::clock::Stopwatch;
-use crate::error::{CliError, Result};
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::input::InputArgs;
 use crate::project::show;
 use crate::settings::SettingsArgs;
+use crate::sink::LineSink;
 use crate::text;
 use crate::ui::Ui;
 
@@ -39,6 +38,9 @@ pub(crate) struct Run {
     /// File for the function's outputs, as JSON lines; - is stdout
     #[arg(long, value_name = "FILE", default_value = "-")]
     output: String,
+    /// File for the records that the function cannot do, with the reasons as headers; - is stdout
+    #[arg(long, value_name = "FILE")]
+    dead_letters: Option<String>,
     /// Keep records and state in this folder, and go on from what is there; else nothing is kept
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -51,6 +53,8 @@ impl Run {
         let manifest = self.settings.manifest(&self.file)?;
         let wasm = read_module(&self.file, &manifest.limits)?;
         let mut reader = self.input.open()?;
+        let mut output = LineSink::open(&self.output)?;
+        let mut dead = self.dead_letters.as_deref().map(LineSink::open).transpose()?;
         let mut job = Job::open(&wasm, &manifest, self.data_dir.as_deref(), ui)?;
         let clock = Stopwatch::start();
         let bar = ui.progress(None, "reading");
@@ -60,30 +64,26 @@ impl Run {
         let bar = ui.progress(Some(loaded.records), manifest.function.name());
         let progress = job.run(&bar)?;
         let seconds = clock.seconds();
-        let summary = self.write(&job, ui)?;
+        let mut summary = job.outputs(&mut |lines| output.write(lines, ui))?;
+        match &mut dead {
+            None => job.dead_letters(&mut summary, None)?,
+            Some(dead) => {
+                job.dead_letters(&mut summary, Some(&mut |lines| dead.write(lines, ui)))?;
+            }
+        }
+        output.finish()?;
+        dead.map_or(Ok(()), LineSink::finish)?;
+        // What nobody has read stays to be written.
+        if !ui.reader_gone() {
+            job.finish()?;
+        }
         if loaded.bad_lines > 0 {
             let first = loaded.first_bad.as_deref().unwrap_or_default();
-            ui.warn(format!(
-                "left out {}; the first: {first}",
-                text::count(loaded.bad_lines, "bad line")
-            ));
+            let lines = text::count(loaded.bad_lines, "bad line");
+            ui.warn(format!("left out {lines}; the first: {first}"));
         }
         self.report(&manifest, &summary, &progress, seconds, ui)?;
-        let clean = summary.dead_letters == 0 && progress.poison == 0;
-        Ok(if clean { Exit::Ok } else { Exit::DeadLetters })
-    }
-
-    fn write(&self, job: &Job, ui: &mut Ui) -> Result<Summary> {
-        if self.output == "-" {
-            return job.outputs(&mut |lines| ui.data(lines));
-        }
-        let path = Path::new(&self.output);
-        let failed = |error: &std::io::Error| CliError::file("write", path, error);
-        let mut file = BufWriter::new(File::create(path).map_err(|error| failed(&error))?);
-        let summary =
-            job.outputs(&mut |lines| file.write_all(lines).map_err(|error| failed(&error)))?;
-        file.flush().map_err(|error| failed(&error))?;
-        Ok(summary)
+        Ok(if progress.poison == 0 { Exit::Ok } else { Exit::DeadLetters })
     }
 
     fn report(
@@ -115,38 +115,46 @@ impl Run {
             return Ok(());
         }
         let (read, written) = (progress.records_in, summary.records);
+        // Of a few records a rate says nothing.
+        let rate = match read {
+            0..1_000 => String::new(),
+            _ => format!(" ({})", text::rate(read, seconds)),
+        };
         ui.note(format!(
-            "{}: {} in, {} out in {} ({})",
+            "{}: {} in, {} out in {}{rate}",
             manifest.function.name(),
             text::count(read, "record"),
             text::thousands(written),
             text::seconds(seconds),
-            text::rate(read, seconds),
         ));
         if progress.late > 0 {
             ui.warn(format!("{} too late for every window", text::count(progress.late, "record")));
         }
-        show_dead_letters(summary, progress, ui);
+        self.show_dead_letters(summary, progress, ui);
         if self.output != "-" {
             ui.next(format!("look into {}", show(Path::new(&self.output))));
         }
         Ok(())
     }
-}
 
-fn show_dead_letters(summary: &Summary, progress: &Progress, ui: &mut Ui) {
-    let rejected = progress.poison.max(summary.dead_letters);
-    if rejected == 0 {
-        return;
-    }
-    ui.warn(format!("{} rejected", text::count(rejected, "record")));
-    for DeadLetter { code, message, place } in &summary.first_dead_letters {
-        ui.note(format!("  {place}: {message} [{code}]"));
-    }
-    if rejected > summary.first_dead_letters.len() as u64 {
-        ui.note("  ...");
-    }
-    if summary.dead_letters > 0 {
-        ui.note(format!("  They are in the topic {}.", bounded::short(&summary.dead_letter_topic)));
+    fn show_dead_letters(&self, summary: &Summary, progress: &Progress, ui: &mut Ui) {
+        let rejected = progress.poison;
+        if rejected == 0 {
+            return;
+        }
+        ui.warn(format!("{} rejected", text::count(rejected, "record")));
+        for DeadLetter { code, message, place } in &summary.first_dead_letters {
+            ui.note(format!("  {place}: {message} [{code}]"));
+        }
+        if rejected > summary.first_dead_letters.len() as u64 {
+            ui.note("  ...");
+        }
+        match &self.dead_letters {
+            Some(file) if file != "-" => ui.next(format!("look into {file}")),
+            None if summary.dead_letters > 0 => {
+                ui.next("with --dead-letters FILE they are written down, with the reasons");
+            }
+            _ => {}
+        }
     }
 }

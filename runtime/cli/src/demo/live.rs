@@ -55,7 +55,7 @@ pub(crate) fn replay(flights: &[Flight], speed: f64, ui: &mut Ui) -> Result<()> 
     }
     view.draw(&feed, &results, clock.seconds(), ui)?;
     deployments.iter().for_each(pelton_server::Deployment::stop);
-    ui.note(format!("Stopped after {} flights.", thousands(feed.sent)));
+    ui.note(format!("Stopped after {}.", crate::text::count(feed.sent, "flight")));
     Ok(())
 }
 

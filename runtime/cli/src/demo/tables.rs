@@ -81,10 +81,14 @@ fn hours(results: &Results) -> Columns {
         let mean = |count: u64| format!("{:.1}", count as f64 / DAYS as f64);
         cells.extend(row.iter().map(|count| mean(*count)));
         cells.push(mean(all));
-        cells.push("▇".repeat((BAR * all).div_ceil(most) as usize));
+        cells.push(bar(BAR * all / most));
         table.row(&cells);
     }
     table
+}
+
+fn bar(length: u64) -> String {
+    if length == 0 { "▏".into() } else { "▇".repeat(length as usize) }
 }
 
 /// Departures of an airport in an hour of the day, over all days.

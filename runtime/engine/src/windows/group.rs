@@ -12,38 +12,49 @@ use std::hash::BuildHasher;
 use super::contents;
 use crate::call::{Call, PaneGroup, RowIndex, Work};
 use crate::plan::Plan;
+use crate::slice::Slice;
 
 /// Groups in the order of their first record, and for each assignment of the plan its group.
 struct Grouping<'a> {
-    groups: Vec<(Window, Option<&'a [u8]>, u64)>,
+    groups: Vec<Members<'a>>,
     of_assignment: Vec<u32>,
+}
+
+/// A window and key, and what belongs to it.
+struct Members<'a> {
+    window: Window,
+    key: Option<&'a [u8]>,
+    /// The first row.
+    first: u32,
+    /// Number of rows.
+    records: u64,
 }
 
 fn group<'a>(plan: &Plan, rows: &RowIndex<'a>) -> Grouping<'a> {
     let hasher = FixedState::with_seed(0x7065_6c74_6f6e);
     let mut table: HashTable<u32> = HashTable::with_capacity(plan.assigned.len());
-    let mut groups: Vec<(Window, Option<&'a [u8]>, u64)> = Vec::new();
+    let mut groups: Vec<Members<'a>> = Vec::new();
     let mut of_assignment = Vec::with_capacity(plan.assigned.len());
     for (row, window) in &plan.assigned {
         let key = rows.get(*row as usize).and_then(|(records, at)| records.key(at));
         let hash = hasher.hash_one((window.end, key));
         let same = |index: &u32| {
             let group = &groups[*index as usize];
-            group.0 == *window && group.1 == key
+            group.window == *window && group.key == key
         };
         let index = match table.find(hash, same) {
             Some(index) => *index,
             None => {
                 let index = groups.len() as u32;
-                groups.push((*window, key, 0));
+                groups.push(Members { window: *window, key, first: *row, records: 0 });
                 table.insert_unique(hash, index, |index| {
                     let group = &groups[*index as usize];
-                    hasher.hash_one((group.0.end, group.1))
+                    hasher.hash_one((group.window.end, group.key))
                 });
                 index
             }
         };
-        groups[index as usize].2 += 1;
+        groups[index as usize].records += 1;
         of_assignment.push(index);
     }
     Grouping { groups, of_assignment }
@@ -54,9 +65,9 @@ impl Grouping<'_> {
     fn members(&self, plan: &Plan) -> Vec<u32> {
         let mut at: Vec<u32> = Vec::with_capacity(self.groups.len());
         let mut sum = 0;
-        for (.., records) in &self.groups {
+        for group in &self.groups {
             at.push(sum);
-            sum += *records as u32;
+            sum += group.records as u32;
         }
         let mut members = vec![0; plan.assigned.len()];
         for ((row, _), group) in plan.assigned.iter().zip(&self.of_assignment) {
@@ -67,14 +78,18 @@ impl Grouping<'_> {
         members
     }
 
-    fn pane_groups(&self) -> Vec<PaneGroup> {
-        let copy = |key: &[u8]| Bytes::copy_from_slice(key);
+    /// The groups with keys of their own: slices of the fetched batches, not copies.
+    fn pane_groups(&self, slice: &Slice) -> Vec<PaneGroup> {
+        let shared = |group: &Members<'_>| {
+            let (piece, _) = slice.locate(group.first as usize)?;
+            Some(piece.fetch.batch.slice_ref(group.key?))
+        };
         let groups = self.groups.iter();
         groups
-            .map(|(window, key, records)| PaneGroup {
-                window: *window,
-                key: key.map(copy),
-                records: *records,
+            .map(|group| PaneGroup {
+                window: group.window,
+                key: shared(group),
+                records: group.records,
             })
             .collect()
     }
@@ -93,7 +108,7 @@ pub(crate) fn accumulate_call(
     plan.slice.copy_into(builder.records(), declared)?;
     let members = grouping.members(&plan);
     let mut at = 0;
-    for (window, key, records) in &grouping.groups {
+    for Members { window, key, records, .. } in &grouping.groups {
         for row in &members[at..at + *records as usize] {
             builder.member(*row);
         }
@@ -108,7 +123,7 @@ pub(crate) fn accumulate_call(
             accumulator: pane.map(|pane| pane.value),
         });
     }
-    let groups = grouping.pane_groups();
+    let groups = grouping.pane_groups(&plan.slice);
     let batches = match groups.is_empty() {
         true => Vec::new(),
         false => vec![Bytes::from(builder.finish(Kind::Accumulate))],
@@ -127,7 +142,7 @@ pub(crate) fn collect_call(plan: Plan) -> Result<Call, FormatError> {
             contents::encode(records, at, &mut bytes[*group as usize]);
         }
     }
-    let groups = grouping.pane_groups();
+    let groups = grouping.pane_groups(&plan.slice);
     drop(rows);
     Ok(Call { work: Work::Collect(plan, groups, bytes), batches: Vec::new() })
 }

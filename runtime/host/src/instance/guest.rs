@@ -134,6 +134,10 @@ impl Guest for WasmGuest {
         Box::pin(metered(self.stats.meter().clone(), self.run(input, environment)))
     }
 
+    fn cpu_ns(&self) -> u64 {
+        self.stats.total_cpu_ns()
+    }
+
     fn save<'a>(
         &'a mut self,
         environment: SharedEnvironment,

@@ -30,7 +30,7 @@ pub fn scan(bytes: &[u8], limits: &Limits) -> Result<Report> {
     let mut counter = Counter::new(limits);
     let mut names = world::Names::default();
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.map_err(|error| broken(&error))?;
+        let payload = payload.map_err(|error| unread(&error))?;
         let depth = counter.depth();
         counter.take(&payload)?;
         names.take(&payload, form, depth)?;
@@ -69,13 +69,20 @@ fn recognise(bytes: &[u8]) -> Result<Form> {
     }
 }
 
-fn broken(error: &wasmparser::BinaryReaderError) -> HostError {
+/// An error of the format: the bytes end too early, or are not what they should be.
+fn unread(error: &wasmparser::BinaryReaderError) -> HostError {
     let (text, at) = (error.message(), error.offset());
-    if text.contains("end-of-file") || text.contains("out of bounds") {
+    if text.contains("end-of-file") {
         let text = format!("the file is cut short at byte {at} ({text}); copy or build it again");
         return HostError::new(ErrorKind::Format, text);
     }
-    HostError::new(ErrorKind::Invalid, format!("not valid WebAssembly at byte {at}: {text}"))
+    broken(error)
+}
+
+fn broken(error: &wasmparser::BinaryReaderError) -> HostError {
+    let (text, at) = (error.message(), error.offset());
+    let text = format!("not valid WebAssembly at byte {at}: {text}; build it again");
+    HostError::new(ErrorKind::Invalid, text)
 }
 
 /// Whether a payload opens a module or component inside of another.

@@ -65,3 +65,13 @@ fn h51_an_answer_is_taken_at_its_limit_and_refused_one_byte_past_it() {
         assert!(!guest.is_alive());
     }
 }
+
+#[test]
+fn h50_a_trap_after_the_answer_was_given_is_a_trap() {
+    let fields = r#"(func (export "cabi_post_process") (param i32) unreachable)"#;
+    let process = "(call $answer (i32.const 0) (i32.const 8))";
+    let wasm = embed_wat(&module("", fields, "(call $declare)", process), "function");
+    let mut guest = guest(&wasm, &[]);
+    assert_eq!(call(&mut guest, b"x").unwrap_err().kind, FaultKind::Trap);
+    assert!(!guest.is_alive());
+}

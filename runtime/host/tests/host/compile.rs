@@ -107,11 +107,10 @@ fn h16_one_tenant_compiles_one_at_a_time_while_another_goes_past() {
         })
         .collect();
     compiler.load(&good, &function(EMPTY), &Limits::default()).unwrap();
-    let good_took = start.elapsed();
+    assert!(hogs.iter().any(|hog| !hog.is_finished()), "it waited for the other tenant");
     assert!(hogs.into_iter().all(|hog| hog.join().unwrap()));
-    // One after the other, each to its limit; the good one waited for none of them.
+    // One after the other, each to its limit.
     assert!(start.elapsed() >= Duration::from_millis(2_100));
-    assert!(good_took < start.elapsed());
 }
 
 #[test]

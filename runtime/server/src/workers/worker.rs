@@ -72,8 +72,10 @@ impl Shared {
     }
 
     pub(super) fn stop(&self) {
+        // Under the lock: a worker that has looked and is about to wait would not see it.
+        let inbox = self.inbox();
         self.stopping.store(true, Ordering::Release);
-        self.inbox();
+        drop(inbox);
         self.arrived.notify_one();
     }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use pelton_core::{Environment, Fault, FaultKind, LogLevel};
 
 #[derive(Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     pub lines: Mutex<Vec<(LogLevel, String)>>,
     pub asked: Mutex<Vec<String>>,
 }

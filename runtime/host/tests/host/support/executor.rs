@@ -12,7 +12,7 @@ impl Wake for Ignore {
 }
 
 /// Polls until it is ready.
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Ignore));
     let mut context = Context::from_waker(&waker);
@@ -23,21 +23,18 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Polls both in turn until the first is ready; how often the second was ready meanwhile, if it is
-/// made again each time.
-pub fn round_robin<A: Future, B: Future>(
-    first: A,
-    mut make_second: impl FnMut() -> B,
-) -> (A::Output, usize) {
-    let mut first = pin!(first);
+/// Polls until it is ready and does something else after each poll that was not the last; how
+/// often that was.
+pub(crate) fn round_robin<F: Future>(future: F, mut other: impl FnMut()) -> (F::Output, usize) {
+    let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Ignore));
     let mut context = Context::from_waker(&waker);
-    let mut done = 0;
+    let mut turns = 0;
     loop {
-        if let Poll::Ready(output) = first.as_mut().poll(&mut context) {
-            return (output, done);
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return (output, turns);
         }
-        block_on(make_second());
-        done += 1;
+        other();
+        turns += 1;
     }
 }

@@ -4,7 +4,7 @@ use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// Embeds a world of the contract into a core module.
-pub fn embed(mut module: Vec<u8>, world: &str) -> Vec<u8> {
+pub(crate) fn embed(mut module: Vec<u8>, world: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let text = include_str!("../../../../../wit/pelton.wit");
     let package = resolve.push_str("pelton.wit", text).unwrap();
@@ -13,7 +13,7 @@ pub fn embed(mut module: Vec<u8>, world: &str) -> Vec<u8> {
     module
 }
 
-pub fn embed_wat(text: &str, world: &str) -> Vec<u8> {
+pub(crate) fn embed_wat(text: &str, world: &str) -> Vec<u8> {
     embed(wat::parse_str(text).unwrap(), world)
 }
 
@@ -67,8 +67,8 @@ const BASE: &str = r#"
 
 /// A module of the world `function`: imports and more fields, the body of `open`, that of
 /// `process` (parameters `$at`, `$length`; locals `$i`, `$j`).
-pub fn module(imports: &str, fields: &str, open: &str, process: &str) -> String {
-    let memory = if fields.contains("(memory") { "" } else { r#"(memory (export "memory") 2)"# };
+pub(crate) fn module(imports: &str, fields: &str, open: &str, process: &str) -> String {
+    let memory = if fields.contains("(memory (") { "" } else { r#"(memory (export "memory") 2)"# };
     format!(
         r#"(module {imports} {memory} {BASE} {fields}
           (func (export "open") (param i32 i32 i32 i32 i32 i32 i32) (result i32) {open})
@@ -78,12 +78,12 @@ pub fn module(imports: &str, fields: &str, open: &str, process: &str) -> String 
 }
 
 /// A function with this body of `process`.
-pub fn function(process: &str) -> Vec<u8> {
+pub(crate) fn function(process: &str) -> Vec<u8> {
     embed_wat(&module("", "", "(call $declare)", process), "function")
 }
 
 /// A function that saves the number of its calls, as a byte.
-pub fn stateful() -> Vec<u8> {
+pub(crate) fn stateful() -> Vec<u8> {
     let fields = r#"
       (global $calls (mut i32) (i32.const 0))
       (func (export "save") (result i32)
@@ -105,7 +105,7 @@ pub fn stateful() -> Vec<u8> {
 
 /// The component that a core module becomes, with more core modules in it that are instantiated
 /// for themselves.
-pub fn with_modules(function: &[u8], module: &str, count: u32) -> Vec<u8> {
+pub(crate) fn with_modules(function: &[u8], module: &str, count: u32) -> Vec<u8> {
     let (component, report) =
         pelton_host::prepare(function, &pelton_core::Limits::default()).unwrap();
     let mut component = component.into_owned();
