@@ -3,7 +3,7 @@
 //!
 //! Runs only where `PELTON_TEST_POWER_CUT` is set (`cargo xtask test power-cut` sets it): it needs root
 //! and loop devices. `PELTON_POWER_CUTS` sets the number of cuts for each mode.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test tells and fails loudly")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -100,10 +100,10 @@ fn line(
     Ok(if rows == 256 { line.held_to("4", "2") } else { line })
 }
 
-pub(super) fn fixed() -> Result<()> {
+pub(super) fn fixed(rows: usize, calls: usize) -> Result<()> {
     let mut guest = instance(0)?;
-    let (input, environment) = (input(256), guests::nothing());
-    (0..400).try_for_each(|_| call(&mut guest, &input, &environment).map(drop))
+    let (input, environment) = (input(rows), guests::nothing());
+    (0..calls).try_for_each(|_| call(&mut guest, &input, &environment).map(drop))
 }
 
 pub(super) fn fixed_native() -> Result<()> {

@@ -89,7 +89,9 @@ impl Group {
 pub enum Fixed {
     /// 400 calls of the filter with 256 records.
     Call,
-    /// The same native.
+    /// 200,000 calls of the filter with one record.
+    CallOne,
+    /// The same as `call`, native.
     CallNative,
     /// 50,000 records through filter and map.
     FilterMap,
@@ -108,7 +110,8 @@ impl Fixed {
     /// What the parts answer.
     pub fn run(self) -> Result<()> {
         match self {
-            Self::Call => call::fixed(),
+            Self::Call => call::fixed(256, 400),
+            Self::CallOne => call::fixed(1, 200_000),
             Self::CallNative => call::fixed_native(),
             Self::FilterMap => engine::fixed(engine::Job::FilterMap, 50_000),
             Self::KeyedCount => engine::fixed(engine::Job::KeyedCount, 50_000),

@@ -107,6 +107,7 @@ impl<'a> Batch<'a> {
     /// The version of the layout that the writer implements. It may be newer than
     /// [`layout::VERSION`]: what a reader does not know announces itself by tag, kind or operation.
     #[must_use]
+    #[inline]
     pub fn version(&self) -> u16 {
         self.version
     }
@@ -117,18 +118,21 @@ impl<'a> Batch<'a> {
 
     /// The batch's kind.
     #[must_use]
+    #[inline]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
     /// Number of rows.
     #[must_use]
+    #[inline]
     pub fn rows(&self) -> usize {
         self.rows as usize
     }
 
     /// The bytes of the whole batch.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }

@@ -29,6 +29,7 @@ pub struct Fixed<'a, T> {
 }
 
 impl<'a, T: Scalar + Default> Fixed<'a, T> {
+    #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, element: core::marker::PhantomData }
     }
@@ -42,6 +43,7 @@ impl<'a, T: Scalar + Default> Fixed<'a, T> {
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -61,6 +63,7 @@ impl<'a, T: Scalar + Default> Fixed<'a, T> {
 
     /// The bytes of the elements `range`; empty where the range is not there.
     #[must_use]
+    #[inline]
     pub fn bytes_of(&self, range: core::ops::Range<usize>) -> &'a [u8] {
         let range = range.start.saturating_mul(T::WIDTH)..range.end.saturating_mul(T::WIDTH);
         self.bytes.get(range).unwrap_or(&[])
@@ -91,12 +94,14 @@ pub struct BytesColumn<'a> {
 impl<'a> BytesColumn<'a> {
     /// Number of elements.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.ends.len().saturating_sub(1)
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -121,6 +126,7 @@ impl<'a> BytesColumn<'a> {
 
     /// The bytes of the rows `range`, one behind the other.
     #[must_use]
+    #[inline]
     pub fn bytes_of(&self, range: core::ops::Range<usize>) -> &'a [u8] {
         let range = self.ends.get(range.start) as usize..self.ends.get(range.end) as usize;
         self.bytes.get(range).unwrap_or(&[])
@@ -164,6 +170,7 @@ pub struct Headers<'a> {
 impl<'a> Headers<'a> {
     /// Positions in the header list of the headers of `row`; never past the end of the list.
     #[must_use]
+    #[inline]
     pub fn range(&self, row: usize) -> core::ops::Range<usize> {
         let end = self.ends.get(row.saturating_add(1)) as usize;
         self.ends.get(row) as usize..end.min(self.names.len())
@@ -171,6 +178,7 @@ impl<'a> Headers<'a> {
 
     /// The header at position `index` of the list: its name and value.
     #[must_use]
+    #[inline]
     pub fn entry(&self, index: usize) -> (&'a str, Option<&'a [u8]>) {
         let name = self.names.get(index).unwrap_or(&[]);
         (core::str::from_utf8(name).unwrap_or(""), self.values.get(index))

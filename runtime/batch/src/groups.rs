@@ -22,18 +22,21 @@ impl Pane {
 
     /// A pane of this number with these flags.
     #[must_use]
+    #[inline]
     pub fn new(number: u32, flags: u32) -> Self {
         Self(number << 8 | flags & 0xff)
     }
 
     /// How often the window had fired before.
     #[must_use]
+    #[inline]
     pub fn number(self) -> u32 {
         self.0 >> 8
     }
 
     /// Whether all these flags are set.
     #[must_use]
+    #[inline]
     pub fn has(self, flags: u32) -> bool {
         self.0 & flags == flags
     }
@@ -87,24 +90,28 @@ impl<'a> Groups<'a> {
 
     /// Number of groups.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.ends.len().saturating_sub(1)
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The batch's rows: records, or accumulators as values where the batch is a merge.
     #[must_use]
+    #[inline]
     pub fn records(&self) -> Records<'a> {
         self.records
     }
 
     /// The group at `index`.
     #[must_use]
+    #[inline]
     pub fn get(&self, index: usize) -> Group<'a> {
         Group {
             index,
@@ -117,11 +124,13 @@ impl<'a> Groups<'a> {
     }
 
     /// The number of members of all groups together.
+    #[inline]
     fn members_len(&self) -> usize {
         self.members.map_or(self.batch.rows(), |members| members.len())
     }
 
     /// The rows that belong to the group at `index`, in order.
+    #[inline]
     pub fn rows(&self, index: usize) -> impl Iterator<Item = usize> + use<'a> {
         let members = self.members;
         let end = self.ends.get(index.saturating_add(1)) as usize;
@@ -130,6 +139,7 @@ impl<'a> Groups<'a> {
     }
 
     /// All groups in order.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Group<'a>> + use<'a> {
         let groups = *self;
         (0..groups.len()).map(move |index| groups.get(index))

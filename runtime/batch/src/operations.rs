@@ -42,6 +42,7 @@ pub enum OpKind {
 impl OpKind {
     /// The kind with this number, if the layout has one.
     #[must_use]
+    #[inline]
     pub fn from_u8(number: u8) -> Option<Self> {
         use OpKind::*;
         const ALL: [OpKind; 13] = [
@@ -70,6 +71,7 @@ pub struct OpKinds(u16);
 impl OpKinds {
     /// Whether any operation is of this kind.
     #[must_use]
+    #[inline]
     pub fn has(self, kind: OpKind) -> bool {
         self.0 >> kind as u8 & 1 == 1
     }
@@ -137,12 +139,14 @@ impl<'a> Operations<'a> {
 
     /// Number of operations.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.batch.rows()
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -150,6 +154,7 @@ impl<'a> Operations<'a> {
     /// The causes, where every operation is a forward to output 0 that names no partition: what a
     /// filter answers.
     #[must_use]
+    #[inline]
     pub fn plain_forwards(&self) -> Option<Fixed<'a, u32>> {
         let plain = self.kinds.is_none() && self.targets.is_none() && self.partitions.is_none();
         plain.then_some(self.causes)
@@ -168,6 +173,7 @@ impl<'a> Operations<'a> {
 
     /// Whether any operation has a time to live or to wait.
     #[must_use]
+    #[inline]
     pub fn has_ttl(&self) -> bool {
         self.ttls.is_some()
     }
@@ -212,6 +218,7 @@ impl<'a> Operations<'a> {
 
     /// The headers of the operation at `row`.
     #[must_use]
+    #[inline]
     pub fn headers(&self, row: usize) -> HeaderIter<'a> {
         HeaderIter::new(self.headers, row)
     }
@@ -236,6 +243,7 @@ impl<'a> Operations<'a> {
     }
 
     /// All operations in order.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Operation<'a>> + use<'a> {
         let operations = *self;
         (0..operations.len()).map(move |row| operations.get(row))

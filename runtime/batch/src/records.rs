@@ -32,18 +32,21 @@ impl<'a> Records<'a> {
 
     /// The batch that these are the rows of.
     #[must_use]
+    #[inline]
     pub fn batch(&self) -> Batch<'a> {
         self.batch
     }
 
     /// Number of records.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.batch.rows()
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -71,29 +74,34 @@ impl<'a> Records<'a> {
 
     /// The offset of `row` in its partition, where the batch carries offsets.
     #[must_use]
+    #[inline]
     pub fn offset(&self, row: usize) -> Option<i64> {
         self.offsets.map(|column| column.get(row))
     }
 
     /// The index of the subscription that `row` came from.
     #[must_use]
+    #[inline]
     pub fn input(&self, row: usize) -> u16 {
         self.inputs.map_or(0, |column| column.get(row))
     }
 
     /// The headers of `row`, in order; a name may stand there twice.
     #[must_use]
+    #[inline]
     pub fn headers(&self, row: usize) -> HeaderIter<'a> {
         HeaderIter::new(self.headers, row)
     }
 
     /// The record at `row`.
     #[must_use]
+    #[inline]
     pub fn get(&self, row: usize) -> Record<'a> {
         Record { records: *self, row }
     }
 
     /// All records in order.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Record<'a>> + use<'a> {
         let records = *self;
         (0..records.len()).map(move |row| Record { records, row })
@@ -110,42 +118,49 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// The index of this record in its batch.
     #[must_use]
+    #[inline]
     pub fn row(&self) -> usize {
         self.row
     }
 
     /// The key.
     #[must_use]
+    #[inline]
     pub fn key(&self) -> Option<&'a [u8]> {
         self.records.key(self.row)
     }
 
     /// The value; `None` is a tombstone.
     #[must_use]
+    #[inline]
     pub fn value(&self) -> Option<&'a [u8]> {
         self.records.value(self.row)
     }
 
     /// The timestamp in ms since the Unix epoch.
     #[must_use]
+    #[inline]
     pub fn timestamp(&self) -> i64 {
         self.records.timestamp(self.row)
     }
 
     /// The offset in the partition, where the batch carries offsets.
     #[must_use]
+    #[inline]
     pub fn offset(&self) -> Option<i64> {
         self.records.offset(self.row)
     }
 
     /// The index of the subscription that the record came from.
     #[must_use]
+    #[inline]
     pub fn input(&self) -> u16 {
         self.records.input(self.row)
     }
 
     /// The headers in order.
     #[must_use]
+    #[inline]
     pub fn headers(&self) -> HeaderIter<'a> {
         self.records.headers(self.row)
     }
@@ -174,6 +189,7 @@ pub struct HeaderIter<'a> {
 }
 
 impl<'a> HeaderIter<'a> {
+    #[inline]
     pub(crate) fn new(headers: Option<Headers<'a>>, row: usize) -> Self {
         Self { headers, range: headers.map_or(0..0, |headers| headers.range(row)) }
     }
@@ -182,6 +198,7 @@ impl<'a> HeaderIter<'a> {
 impl<'a> Iterator for HeaderIter<'a> {
     type Item = Header<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Header<'a>> {
         let (name, value) = self.headers?.entry(self.range.next()?);
         Some(Header { name, value })

@@ -34,18 +34,21 @@ impl<'a> Timers<'a> {
 
     /// Number of timers.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The timer at `row`.
     #[must_use]
+    #[inline]
     pub fn get(&self, row: usize) -> TimerRow<'a> {
         TimerRow {
             row,
@@ -57,6 +60,7 @@ impl<'a> Timers<'a> {
     }
 
     /// All timers in the order in which they are due.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = TimerRow<'a>> + use<'a> {
         let timers = *self;
         (0..timers.len()).map(move |row| timers.get(row))

@@ -242,6 +242,13 @@ fn reading_starts_where_it_is_told_and_seeks_both_ways() {
         let rows = read_all(&mut source(&cluster, &[(at.clone(), start)]), 0);
         rows.iter().map(|row| row.offset).collect::<Vec<_>>()
     };
+    // The broker ends a transaction on the partitions after it has said that it is committed.
+    let mut watching = source(&cluster, &[(at.clone(), Start::Earliest)]);
+    let ended = (0..500).any(|_| {
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+        watching.end(0).unwrap() >= 4
+    });
+    assert!(ended, "the commit does not become visible");
     assert_eq!(offsets(Start::Earliest), [0, 1, 2, 3]);
     assert!(offsets(Start::Latest).is_empty());
     assert_eq!(offsets(Start::Offset(2)), [2, 3]);

@@ -100,7 +100,7 @@ impl DeploymentSpec {
     /// output that the function does not have.
     pub fn output_topics(&self, declared: &Declaration) -> Result<Vec<TopicName>> {
         let user = |code, text: String| Error::new(code, Domain::User, text);
-        for name in self.outputs.keys().filter(|name| !declared.outputs.contains(name)) {
+        if let Some(name) = self.outputs.keys().find(|name| !declared.outputs.contains(name)) {
             let known = declared.outputs.join(", ");
             let text = format!(
                 "{} has no output `{name}`; it declares: {known}; rename or remove it in [emit]",

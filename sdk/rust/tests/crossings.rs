@@ -1,4 +1,5 @@
 //! What crosses the boundary: as few reads, writes and bytes as can be.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, Mutex};
 

@@ -2,6 +2,7 @@
 //! stdout how many of them it was told are durable.
 //!
 //! `append_worker DIRECTORY group|each|none`
+#![allow(clippy::print_stderr, reason = "a test reads it")]
 
 use std::io::Write;
 

@@ -3,6 +3,7 @@
 //!
 //! `crash_worker DIRECTORY FUNCTION WASM PARTITIONS RECORDS [POINT N]`: with a point of the journal, the
 //! process aborts there at the N-th time.
+#![allow(clippy::print_stderr, reason = "a test reads it")]
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};

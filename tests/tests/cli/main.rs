@@ -1,4 +1,5 @@
 //! The command line as its users see it: arguments and input in, output and exit code out.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod basics;
 mod demo;

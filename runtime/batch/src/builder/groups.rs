@@ -53,23 +53,27 @@ impl GroupsBuilder {
     }
 
     /// The rows.
+    #[inline]
     pub fn records(&mut self) -> &mut RecordsBuilder {
         &mut self.records
     }
 
     /// Number of groups so far.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.groups
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.groups == 0
     }
 
     /// Names a row as a member of the group that [`Self::group`] closes next.
+    #[inline]
     pub fn member(&mut self, row: u32) {
         self.members.extend_from_slice(&row.to_le_bytes());
     }

@@ -53,12 +53,14 @@ impl RecordsBuilder {
 
     /// Number of records so far.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.rows
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }

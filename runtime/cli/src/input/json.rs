@@ -1,10 +1,11 @@
 //! Records as JSON lines.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 use std::io::BufRead;
 
-use serde::Deserialize;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::bytes::write_bytes;
@@ -28,12 +29,39 @@ struct Line<'a> {
     topic: Option<Cow<'a, str>>,
 }
 
-/// Headers are an object, or a list of pairs where a name comes twice.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum HeaderForms {
-    Object(BTreeMap<String, Option<Box<RawValue>>>),
-    Pairs(Vec<(String, Option<Box<RawValue>>)>),
+/// Headers in the order of the line: an object, or pairs where a name comes twice.
+struct HeaderList<'a>(Vec<(String, Option<&'a RawValue>)>);
+
+impl<'de> Deserialize<'de> for HeaderList<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(HeaderVisitor)
+    }
+}
+
+struct HeaderVisitor;
+
+impl<'de> Visitor<'de> for HeaderVisitor {
+    type Value = HeaderList<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#"{"name": value} or [["name", value]]"#)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(HeaderList(pairs))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = list.next_element()? {
+            pairs.push(pair);
+        }
+        Ok(HeaderList(pairs))
+    }
 }
 
 /// Reads JSON lines; empty lines are left out.
@@ -76,6 +104,10 @@ pub(crate) fn parse_record(
     time: &TimeFormat,
     row: &mut Row,
 ) -> Result<(), (u64, String)> {
+    // A list would be read as the parts in their order.
+    if json.trim_ascii_start().first() == Some(&b'[') {
+        return Err((1, "a list; expected an object with key, value, timestamp".to_owned()));
+    }
     let line: Line<'_> = serde_json::from_slice(json).map_err(|error| {
         let text = error.to_string();
         // serde_json names its own line, always 1 here.
@@ -103,18 +135,14 @@ pub(crate) fn parse_record(
 }
 
 fn read_headers(json: &RawValue, row: &mut Row) -> Result<(), String> {
-    let forms: HeaderForms = serde_json::from_str(json.get())
+    let list: HeaderList<'_> = serde_json::from_str(json.get())
         .map_err(|_| r#"must be {"name": value} or [["name", value]]"#.to_owned())?;
-    let pairs: Vec<_> = match forms {
-        HeaderForms::Object(object) => object.into_iter().collect(),
-        HeaderForms::Pairs(pairs) => pairs,
-    };
-    for (name, value) in pairs {
+    for (name, value) in list.0 {
         let bytes = match value {
             None => None,
             Some(value) => {
                 let mut bytes = Vec::new();
-                write_bytes(&value, &mut bytes)?;
+                write_bytes(value, &mut bytes)?;
                 Some(bytes)
             }
         };
