@@ -18,8 +18,7 @@ impl Coded for Error {
 
     fn domain(&self) -> Domain {
         match self {
-            Error::Locked { .. }
-            | Error::NewerFormat { .. }
+            Error::NewerFormat { .. }
             | Error::Limit { .. }
             | Error::BadName { .. }
             | Error::TopicExists { .. }
@@ -27,7 +26,8 @@ impl Coded for Error {
             | Error::UnknownPartition { .. }
             | Error::OffsetOutOfRange { .. }
             | Error::UnknownArtefact { .. } => Domain::User,
-            Error::Malformed { .. }
+            Error::Locked { .. }
+            | Error::Malformed { .. }
             | Error::Corrupt { .. }
             | Error::Full { .. }
             | Error::Poisoned { .. }
