@@ -24,6 +24,9 @@ pub(crate) struct Cli {
     pub command: Command,
 }
 
+/// The heading of options that every command has.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
@@ -32,15 +35,16 @@ pub(crate) struct Global {
         short = 'o',
         long = "format",
         value_name = "FORMAT",
+        help_heading = EVERYWHERE,
         global = true,
         default_value = "table"
     )]
     pub output_format: OutputFormat,
     /// Say more; twice: say everything
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, help_heading = EVERYWHERE, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// When to use colour
-    #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
+    #[arg(long, value_name = "WHEN", help_heading = EVERYWHERE, global = true, default_value = "auto")]
     pub color: Color,
 }
 

@@ -48,6 +48,8 @@ impl CliError {
     fn of(code: &str, domain: Domain, text: &str) -> Self {
         let exit = match domain {
             _ if code.ends_with("-NOT-FOUND") => Exit::NotFound,
+            // A folder in use, a full disk: nothing is wrong with what was given.
+            _ if code.starts_with("E-JOURNAL") => Exit::Failure,
             Domain::User => Exit::BadInput,
             Domain::Guest => Exit::Function,
             Domain::External | Domain::Internal => Exit::Failure,
@@ -69,14 +71,20 @@ impl CliError {
             io::ErrorKind::NotFound => ("E-FILE-NOT-FOUND", Exit::NotFound),
             _ => ("E-FILE", Exit::Failure),
         };
-        Self::new(code, exit, text)
+        let next = match error.kind() {
+            io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::PermissionDenied => "choose another place, or change its permissions",
+            io::ErrorKind::StorageFull => "free some space and run it again",
+            _ => "check that it can be used, and that its disk works",
+        };
+        Self::new(code, exit, text).next(next)
     }
 }
 
 /// What to do about an error whose text does not say it.
 fn next_step(code: &str) -> Option<&'static str> {
     Some(match code {
-        "E-JOURNAL-LOCKED" => "stop the other pelton that uses this folder, or use another folder",
+        "E-JOURNAL-IO" => "check that the folder can be written to, and that its disk works",
         "E-JOURNAL-FULL" => "free some space on the disk, then run the same command again",
         "E-GUEST-TRAP" | "E-GUEST-OPEN" => "look at the function's log and backtrace with -v",
         "E-GUEST-DEADLINE" => "make the function faster, or raise `call_cpu_ms` in [limits]",
@@ -114,10 +122,10 @@ mod tests {
 
     #[test]
     fn a_coded_error_keeps_its_code_and_says_it_once() {
-        let error = pelton_core::Error::new("E-JOURNAL-LOCKED", Domain::External, "in use");
+        let error = pelton_core::Error::new("E-JOURNAL-LOCKED", Domain::User, "in use");
         let error = CliError::from(error);
         assert_eq!((error.code.as_str(), error.text.as_str()), ("E-JOURNAL-LOCKED", "in use"));
-        assert!(error.next.is_some());
+        assert_eq!(error.next, None, "the journal's own text says what to do");
         assert_eq!(error.exit, Exit::Failure);
     }
 

@@ -71,7 +71,7 @@ fn a_second_process_on_a_data_directory_is_refused() {
     let journal = pelton_journal::Journal::open(&folder, pelton_journal::Config::default());
     let ended = place.pelton_with(&["run", &guest("router"), "--data-dir", "data"], FLIGHTS);
     let ended = ended.expect_error(1, "E-JOURNAL-LOCKED");
-    assert!(ended.err.contains("next: "), "{}", ended.err);
+    assert!(ended.err.contains("stop that process"), "{}", ended.err);
     drop(journal);
 }
 

@@ -49,7 +49,10 @@ impl Check {
 
 /// Reads a module that is no larger than its limit.
 pub(crate) fn read_module(file: &Path, limits: &Limits) -> Result<Vec<u8>> {
-    let about = fs::metadata(file).map_err(|error| CliError::file("read", file, &error))?;
+    let about = fs::metadata(file).map_err(|error| {
+        CliError::file("read", file, &error)
+            .next("check the path; in a project's folder, `pelton build` makes the .wasm")
+    })?;
     if about.is_dir() {
         let text = format!("{} is a folder, not a .wasm file", show(file));
         return Err(CliError::bad_input("E-MODULE-FORMAT", text)
