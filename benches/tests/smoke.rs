@@ -9,7 +9,7 @@ const LINES: [(&str, usize); 7] = [
     ("engine", 3),
     ("state", 3),
     ("start", 4),
-    ("snapshot", 2),
+    ("snapshot", 3),
     ("latency", 4),
 ];
 

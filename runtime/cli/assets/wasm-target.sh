@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make this machine able to build Rust guests for wasm32 with plain `cargo build --target T`.
-# `pelton build` runs it where the target is missing; it can be run by hand too.
+# `pelton build` and `cargo xtask guests` run it where the target is missing; it can be run by hand too.
 # usage: wasm-target.sh [target...]       default: wasm32-unknown-unknown
 # 1. `rustup target add` (quick try);  2. else: Debian's rust-src of the very same rustc release,
 #    std built once with -Zbuild-std and installed into the toolchain's own sysroot.

@@ -62,7 +62,7 @@ impl Loader {
         let compiled = compiled.map_err(Error::from_coded)?;
         let setup = FunctionSetup {
             function: spec.function.to_string(),
-            inputs: spec.inputs.iter().map(|input| input.topic.name().to_string()).collect(),
+            inputs: spec.inputs.iter().map(|input| input.name.clone()).collect(),
         };
         let environment = Arc::new(OpenEnvironment {
             task: TaskId { function: spec.function.clone(), partition: 0 },

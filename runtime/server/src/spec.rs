@@ -16,6 +16,8 @@ use pelton_engine::{
 pub struct InputSpec {
     /// The topic.
     pub topic: TopicName,
+    /// What the function calls it.
+    pub name: String,
     /// Where to start when the function has no position of its own.
     pub start: Start,
     /// How far, in ms, a record may be behind the newest before it counts as late.
@@ -23,10 +25,11 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
-    /// A subscription from the start of the topic, for records in order.
+    /// A subscription from the start of the topic, for records in order, by the topic's name.
     #[must_use]
     pub fn new(topic: TopicName) -> Self {
-        Self { topic, start: Start::Earliest, out_of_orderness_ms: 0 }
+        let name = topic.name().to_string();
+        Self { topic, name, start: Start::Earliest, out_of_orderness_ms: 0 }
     }
 }
 
@@ -103,7 +106,7 @@ impl DeploymentSpec {
         if let Some(name) = self.outputs.keys().find(|name| !declared.outputs.contains(name)) {
             let known = declared.outputs.join(", ");
             let text = format!(
-                "{} has no output `{name}`; it declares: {known}; rename or remove it in [emit]",
+                "{} has no output `{name}`; it declares: {known}; rename or remove it in [[output]]",
                 self.function
             );
             return Err(user("E-OUTPUT-UNDECLARED", text));
@@ -111,8 +114,8 @@ impl DeploymentSpec {
         let topic = |name: &String| {
             self.outputs.get(name).cloned().ok_or_else(|| {
                 let text = format!(
-                    "{} writes to output `{name}`, which has no topic; add `{name} = \"TOPIC\"` to \
-                     [emit]",
+                    "{} writes to output `{name}`, which has no topic; add an [[output]] with \
+                     name = \"{name}\" and its topic",
                     self.function
                 );
                 user("E-OUTPUT-UNMAPPED", text)
