@@ -37,7 +37,7 @@ impl Disk {
         let image = directory.path().join("image");
         let mount = directory.path().join("mount");
         std::fs::create_dir(&mount).unwrap();
-        sh(Command::new("truncate").args(["-s", "96M"]).arg(&image));
+        sh(Command::new("truncate").args(["-s", "1G"]).arg(&image));
         sh(Command::new("mkfs.ext4").arg("-q").arg(&image));
         let disk = Self { image, mount, _directory: directory };
         disk.mount();
@@ -116,6 +116,7 @@ fn append_and_cut(disk: &Disk, mode: &str, wait: Duration) -> u64 {
 fn verify(directory: &Path) -> u64 {
     let mut config = NodeConfig::new(directory, LoadOptions::in_process());
     config.load.engine.pooled_instances = 0;
+    config.segment_bytes = 256 << 10;
     let node = Node::open(config).unwrap();
     let mut offset = 0;
     for batch in node.read(&TopicName::parse("in").unwrap(), 0) {
