@@ -91,7 +91,7 @@ fn run_with_trouble(function: &Native, rows: &[Row], trouble: &Trouble) -> [Vec<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
     fn cuts_faults_and_crashes_change_no_byte(rows in rows(), trouble in trouble()) {

@@ -252,3 +252,17 @@ fn random_numbers_and_times_belong_to_the_record_or_window_not_to_the_batch() {
         assert_eq!(run(7), all);
     }
 }
+
+#[test]
+fn a_window_that_fired_at_the_end_of_a_run_is_closed_for_the_next() {
+    let world = World::new();
+    let function = window_sums(TUMBLING, 0);
+    world.append("in", &[row("a", "1", 3)], &[1]);
+    world.run(&function, &[("in", 100)]);
+    assert_eq!(world.rows("out"), [row("a", "0: 1 1", 9)]);
+    world.append("in", &[row("a", "2", 4), row("a", "4", 12)], &[2]);
+    let task = world.run(&function, &[("in", 100)]);
+    assert_eq!(world.rows("late"), [row("a", "2", 4)]);
+    assert_eq!(task.counters().late.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(world.rows("out"), [row("a", "0: 1 1", 9), row("a", "10: 1 4", 19)]);
+}

@@ -73,6 +73,9 @@ pub struct DeploymentSpec {
     pub idle_timeout_ms: i64,
     /// Share of CPU time beside other tenants, at least 1.
     pub weight: u32,
+    /// A task takes a snapshot when its changes since the last one are this many bytes, and as
+    /// large as its state.
+    pub snapshot_after_bytes: u64,
 }
 
 impl DeploymentSpec {
@@ -93,6 +96,7 @@ impl DeploymentSpec {
             bounded: false,
             idle_timeout_ms: 10_000,
             weight: 1,
+            snapshot_after_bytes: 64 << 20,
         }
     }
 
@@ -110,6 +114,14 @@ impl DeploymentSpec {
                 self.function
             );
             return Err(user("E-OUTPUT-UNDECLARED", text));
+        }
+        if self.window.is_some() && declared.window.is_none() {
+            let text = format!(
+                "{} declares no windows, so that window settings do nothing; remove them, or build \
+                 the function with `aggregate!` or `window!`",
+                self.function
+            );
+            return Err(user("E-WINDOW-UNDECLARED", text));
         }
         let topic = |name: &String| {
             self.outputs.get(name).cloned().ok_or_else(|| {
@@ -159,6 +171,7 @@ impl DeploymentSpec {
             bounded: self.bounded,
             idle_timeout_ms: self.idle_timeout_ms,
             settings: self.settings.clone(),
+            snapshot_after_bytes: self.snapshot_after_bytes,
             ..TaskConfig::new(id, inputs, declaration)
         }
     }

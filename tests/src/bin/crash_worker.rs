@@ -102,7 +102,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut config = NodeConfig::new(&arguments.directory, LoadOptions::in_process());
     config.load.engine.pooled_instances = 0;
     config.sync_mode = SyncMode::Group;
-    config.segment_bytes = 1 << 20;
+    // Small, so that 6,000 records fill many segments and make many snapshots.
+    config.segment_bytes = 256 << 10;
     config.hooks = hooks(arguments.crash.clone());
     let node = Node::open(config)?;
     let input = TopicName::parse("in").expect("a topic name");
@@ -110,6 +111,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let wasm = std::fs::read(&arguments.wasm).expect("the module is there");
     let mut spec = spec(&arguments.function, &input)?;
     let factory = node.load(&wasm, &spec)?;
+    spec.snapshot_after_bytes = 4 << 10;
     // Live first, so that records arrive while it runs; then to the end, so that windows fire.
     let live = node.deploy(&spec, factory.clone())?;
     produce(&node, &input, arguments)?;

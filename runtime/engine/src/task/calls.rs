@@ -60,15 +60,24 @@ impl Task {
         Call { work: Work::Timers(domain, timers), batches }
     }
 
-    /// The call for the next records, if there are any.
-    pub(super) fn next_call(&mut self) -> Result<Option<Call>> {
+    /// Fetches what there is, up to a batch for each input, and finds out which have ended.
+    pub(super) fn fill(&mut self) -> Result<()> {
+        if self.flushing {
+            // The input has ended: what comes after that is for the next run.
+            return Ok(());
+        }
         let rows = self.rows_limit.current();
         for (index, input) in self.inputs.iter_mut().enumerate() {
             input.fill(&mut *self.source, index, rows)?;
-            if self.config.bounded && input.queued() == 0 {
-                input.ended = self.source.end(index)? <= self.source.position(index)?;
-            }
+            let empty = self.config.bounded && input.queued() == 0;
+            input.ended = empty && self.source.end(index)? <= self.source.position(index)?;
         }
+        Ok(())
+    }
+
+    /// The call for the next records, if there are any.
+    pub(super) fn next_call(&mut self) -> Result<Option<Call>> {
+        let rows = self.rows_limit.current();
         self.judge_idle();
         let bytes = self.config.limits.batch_bytes.value as usize;
         let idle = |index: usize| self.clocks[index].progress.idle;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pelton_batch::Batch;
-use pelton_core::{Domain, Error, Fault, FaultKind, Guest, Result, SharedEnvironment};
+use pelton_core::{Domain, Error, Fault, FaultKind, Guest, Result, SharedEnvironment, TimeDomain};
 
 use super::calls::format_error;
 use super::{Pending, Task};
@@ -176,6 +176,7 @@ impl Task {
     /// Consumes the records of `work` and moves time.
     pub(super) fn advance(&mut self, work: &Work) {
         let Some(plan) = work.plan() else {
+            self.close_for_good(work);
             self.make_up(0);
             return;
         };
@@ -186,6 +187,22 @@ impl Task {
         self.watermark = plan.watermark;
         Counters::add(&self.counters.late, plan.late.len() as u64);
         self.make_up(plan.slice.rows as u64);
+    }
+
+    /// What fires because the input has ended is closed for good: time moves past it, so that
+    /// records of a later run that belong to it are late, and never a second, partial result.
+    fn close_for_good(&mut self, work: &Work) {
+        if !self.flushing {
+            return;
+        }
+        let passed = match work {
+            Work::Fire { panes, .. } => panes.iter().map(|pane| pane.window.end).max(),
+            Work::Timers(TimeDomain::Event, timers) => {
+                timers.iter().map(|timer| timer.due.saturating_add(1)).max()
+            }
+            _ => None,
+        };
+        self.watermark = self.watermark.max(passed.unwrap_or(i64::MIN));
     }
 
     /// Makes up the commit, or adds to the one that is being made up.

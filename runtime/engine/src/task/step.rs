@@ -23,7 +23,8 @@ impl Task {
         if let Some(call) = self.due_call()? {
             return self.run(call).await;
         }
-        if self.expire() {
+        self.fill()?;
+        if !self.ended() && self.expire() {
             return self.commit_decisions().await;
         }
         match self.next_call()? {
@@ -56,6 +57,11 @@ impl Task {
         true
     }
 
+    /// Whether all inputs are bounded and have been read to their end.
+    fn ended(&self) -> bool {
+        self.inputs.iter().all(|input| input.ended)
+    }
+
     /// The lowest watermark at which something becomes due; `i64::MAX` for nothing.
     pub(super) fn due_at(&self) -> i64 {
         let timer = self.state.next_timer(TimeDomain::Event).map(|due| due.saturating_add(1));
@@ -66,7 +72,7 @@ impl Task {
 
     /// No records and nothing due: the end of a bounded input, or rest.
     async fn rest(&mut self) -> Result<Step> {
-        let ended = self.inputs.iter().all(|input| input.ended);
+        let ended = self.ended();
         if ended && self.flushing {
             self.finish_snapshot().await?;
             return Ok(Step::Finished);
