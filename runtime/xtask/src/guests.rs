@@ -37,6 +37,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// Builds every guest example in release.
 pub(crate) fn build() -> Result<()> {
     wasm_target::ensure()?;
+    // So that the registry's directories are there to be named.
+    workspace::run(&mut cargo_in(DIRECTORY, ["fetch", "--quiet"]))?;
     let mut build = cargo_in(DIRECTORY, ["build", "--release", "--target", TARGET]);
     workspace::run(build.env("CARGO_ENCODED_RUSTFLAGS", without_local_paths()))
 }
@@ -50,7 +52,10 @@ fn without_local_paths() -> String {
         .unwrap_or_default()
         .join("registry/src");
     let remap = |path: &Path, name| format!("--remap-path-prefix={}={name}", path.display());
-    [remap(workspace::root(), "pelton"), remap(&registry, "registry")].join("\u{1f}")
+    let mut flags = vec![remap(workspace::root(), "pelton")];
+    let registries = std::fs::read_dir(registry).into_iter().flatten().flatten();
+    flags.extend(registries.map(|directory| remap(&directory.path(), "registry")));
+    flags.join("\u{1f}")
 }
 
 /// Builds, and compares with what is checked in. Other bytes alone are no failure: a compiler of
