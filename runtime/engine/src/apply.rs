@@ -32,7 +32,7 @@ pub(crate) struct Applying<'a> {
     pub(crate) config: &'a TaskConfig,
     pub(crate) work: &'a Work,
     /// The records that causes name: those of the slice, or of a window's contents.
-    pub(crate) rows: RowIndex<'a>,
+    pub(crate) rows: &'a RowIndex<'a>,
     /// The records of the batch that the guest was given, where it was given a window's contents.
     pub(crate) contents: Option<pelton_batch::Records<'a>>,
 }
@@ -184,7 +184,7 @@ impl Applying<'_> {
         let timed = kinds.has(OpKind::SetTimer) || operations.has_ttl();
         if let Some(plan) = self.work.plan().filter(|_| timed) {
             let timers = &self.config.declaration.timers;
-            let cut = due::cut(operations, timers, &plan.watermarks, &self.rows);
+            let cut = due::cut(operations, timers, &plan.watermarks, self.rows);
             keep = keep.min(cut.unwrap_or(units));
         }
         Ok((keep < units).then_some(Applied::Cut(keep.max(1))))

@@ -1,11 +1,11 @@
 //! Committing: the only way that anything a guest did becomes real.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use pelton_core::{Commit, Domain, Error, Position, Result, TaskMeta, TaskRecord};
 
-use super::{Pending, Step, Task, start};
+use super::{Pending, Step, Task, owned, start};
+use crate::environment::Units;
+use crate::slice::Slice;
 use crate::telemetry::Counters;
 
 impl Task {
@@ -43,10 +43,7 @@ impl Task {
             return Ok(());
         }
         let saved = self.save().await?;
-        let text = "a guest call ended and kept its environment";
-        let state = Arc::get_mut(&mut self.state)
-            .ok_or_else(|| Error::new("E-INTERNAL", Domain::Internal, text))?;
-        let changes = Bytes::from(state.take_changes());
+        let changes = Bytes::from(owned(&mut self.state)?.take_changes());
         let mut meta = self.meta();
         meta.layout = (!self.layout_written).then(|| start::layout_of(&self.config));
         meta.saved = saved;
@@ -76,15 +73,7 @@ impl Task {
     /// What the instance wants kept, where the function saves and something has changed.
     async fn save(&mut self) -> Result<Option<Vec<u8>>> {
         let Some(mut guest) = self.own_guest.take() else { return Ok(None) };
-        let environment = Arc::new(crate::environment::TaskEnvironment {
-            config: Arc::clone(&self.config),
-            state: Arc::clone(&self.state),
-            telemetry: Arc::clone(&self.telemetry),
-            slice: Self::empty_slice(),
-            time_ms: self.time_ms,
-            watermark: self.watermark(),
-            units: crate::environment::Units::None,
-        });
+        let environment = self.environment_of(Slice::default(), self.watermark(), Units::None);
         let saved = guest.save(environment).await.map_err(|fault| {
             let text = format!("{} could not save: {fault}", self.config.id);
             Error::new("E-FUNCTION-SAVE", Domain::Guest, text)

@@ -12,10 +12,14 @@ mod step;
 
 use std::sync::Arc;
 
-use pelton_core::{BoxFuture, Clock, Guest, OutputBatch, Result, Sink, Source, TaskRecord};
+use pelton_core::{
+    BoxFuture, Clock, Domain, Error, Guest, OutputBatch, Result, SharedEnvironment, Sink, Source,
+    TaskRecord,
+};
 use pelton_state::TaskState;
 
 use crate::config::TaskConfig;
+use crate::environment::{TaskEnvironment, Units};
 use crate::faults::UnitLimit;
 use crate::input::Input;
 use crate::outputs::Outputs;
@@ -163,7 +167,24 @@ impl Task {
         Ok(lag)
     }
 
-    fn empty_slice() -> Slice {
-        Slice::default()
+    /// The environment of a call that starts with this slice and watermark.
+    fn environment_of(&self, slice: Slice, watermark: i64, units: Units) -> SharedEnvironment {
+        Arc::new(TaskEnvironment {
+            config: Arc::clone(&self.config),
+            state: Arc::clone(&self.state),
+            telemetry: Arc::clone(&self.telemetry),
+            slice,
+            time_ms: self.time_ms,
+            watermark,
+            units,
+        })
     }
+}
+
+/// The state for changing it, which is possible between calls: no environment holds it then.
+fn owned(state: &mut Arc<TaskState>) -> Result<&mut TaskState> {
+    Arc::get_mut(state).ok_or_else(|| {
+        let text = "a guest call ended and kept its environment";
+        Error::new("E-INTERNAL", Domain::Internal, text)
+    })
 }

@@ -7,11 +7,11 @@ use pelton_batch::Batch;
 use pelton_core::{Domain, Error, Fault, FaultKind, Guest, Result, SharedEnvironment, TimeDomain};
 
 use super::calls::format_error;
-use super::{Pending, Task};
+use super::{Pending, Task, owned};
 use crate::apply::{Applied, Applying};
 use crate::call::{Call, RowIndex, Unit, Work};
 use crate::dead_letters::give_up;
-use crate::environment::{TaskEnvironment, Units, state_fault};
+use crate::environment::{Units, state_fault};
 use crate::faults::{Decision, decide};
 use crate::outputs::Target;
 use crate::slice::Slice;
@@ -57,15 +57,9 @@ impl Task {
 
     fn environment(&self, call: &Call) -> SharedEnvironment {
         let plan = call.work.plan();
-        Arc::new(TaskEnvironment {
-            config: Arc::clone(&self.config),
-            state: Arc::clone(&self.state),
-            telemetry: Arc::clone(&self.telemetry),
-            slice: plan.map_or_else(Self::empty_slice, |plan| plan.slice.clone()),
-            time_ms: self.time_ms,
-            watermark: plan.map_or(self.watermark(), |plan| plan.before),
-            units: Units::of(&call.work),
-        })
+        let slice = plan.map_or_else(Slice::default, |plan| plan.slice.clone());
+        let watermark = plan.map_or(self.watermark(), |plan| plan.before);
+        self.environment_of(slice, watermark, Units::of(&call.work))
     }
 
     /// Calls an instance with each batch. An instance that fails is dropped.
@@ -116,10 +110,7 @@ impl Task {
     fn apply(&mut self, call: &Call, answers: &[Vec<u8>]) -> Result<Result<Settled, Fault>> {
         let config = Arc::clone(&self.config);
         let watermark = self.watermark();
-        let state = Arc::get_mut(&mut self.state).ok_or_else(|| {
-            let text = "a guest call ended and kept its environment";
-            Error::new("E-INTERNAL", Domain::Internal, text)
-        })?;
+        let state = owned(&mut self.state)?;
         state.begin();
         let mut result = apply_all(call, answers, &config, state, &mut self.outputs, watermark);
         if self.pending.is_some() && !matches!(result, Ok(Applied::Done { .. }) | Err(_)) {
@@ -156,21 +147,21 @@ impl Task {
             }
             Ok(Applied::Done { rejected, fire }) => {
                 Counters::add(&self.counters.poison, rejected);
-                self.after_apply(&call.work, &fire)
+                Ok(Ok(self.after_apply(&call.work, &fire)))
             }
         }
     }
 
     /// Moves on behind the work that is applied.
-    fn after_apply(&mut self, work: &Work, fire: &[usize]) -> Result<Result<Settled, Fault>> {
+    fn after_apply(&mut self, work: &Work, fire: &[usize]) -> Settled {
         self.advance(work);
         if fire.is_empty() {
-            return Ok(Ok(Settled::Commit));
+            return Settled::Commit;
         }
-        let Some(spec) = &self.config.declaration.window else { return Ok(Ok(Settled::Commit)) };
+        let Some(spec) = &self.config.declaration.window else { return Settled::Commit };
         let panes = fire.iter().filter_map(|index| work.groups().get(*index).cloned()).collect();
         let call = windows::fire_call(panes, &self.state, spec, self.room(), true);
-        Ok(Ok(Settled::Follow(Box::new(call))))
+        Settled::Follow(Box::new(call))
     }
 
     /// Consumes the records of `work` and moves time.
@@ -264,9 +255,7 @@ impl Task {
         self.attempt = 0;
         self.poison_in_a_row += 1;
         let config = Arc::clone(&self.config);
-        let text = "a guest call ended and kept its environment";
-        let internal = || Error::new("E-INTERNAL", Domain::Internal, text);
-        let state = Arc::get_mut(&mut self.state).ok_or_else(internal)?;
+        let state = owned(&mut self.state)?;
         state.begin();
         let given_up = match work {
             Work::Fire { panes, .. } => panes.iter().try_for_each(|pane| {
@@ -357,15 +346,15 @@ fn apply_all(
     let broken = |error| Fault::new(FaultKind::Host, format!("an input batch: {error}"));
     let empty = Slice::default();
     let slice = call.work.plan().map_or(&empty, |plan| &plan.slice);
-    apply_host(call, config, state, outputs)?;
+    let rows = RowIndex::new(slice).map_err(broken)?;
+    apply_host(call, &rows, config, state, outputs)?;
     let mut total = (0, Vec::new());
     for (batch, answer) in call.batches.iter().zip(answers) {
         let contents = match &call.work {
             Work::Fire { .. } => Some(records_of(batch).map_err(broken)?),
             _ => None,
         };
-        let rows = RowIndex::new(slice).map_err(broken)?;
-        let applying = Applying { config, work: &call.work, rows, contents };
+        let applying = Applying { config, work: &call.work, rows: &rows, contents };
         match applying.apply(answer, state, outputs)? {
             Applied::Done { rejected, fire } => {
                 total.0 += rejected;
@@ -390,6 +379,7 @@ fn records_of(batch: &Bytes) -> Result<pelton_batch::Records<'_>, pelton_batch::
 /// Late records, records without a key, contents of windows: what needs no guest.
 fn apply_host(
     call: &Call,
+    rows: &RowIndex<'_>,
     config: &crate::config::TaskConfig,
     state: &mut pelton_state::TaskState,
     outputs: &mut crate::outputs::Outputs,
@@ -397,8 +387,6 @@ fn apply_host(
     let (Some(plan), Some(spec)) = (call.work.plan(), &config.declaration.window) else {
         return Ok(());
     };
-    let broken = |error| Fault::new(FaultKind::Host, format!("an input batch: {error}"));
-    let rows = RowIndex::new(&plan.slice).map_err(broken)?;
     if let Some(target) = spec.late_output {
         for row in &plan.late {
             if let Some((records, at)) = rows.get(*row as usize) {
