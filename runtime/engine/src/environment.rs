@@ -135,10 +135,5 @@ impl Environment for TaskEnvironment {
 
 /// A state error as a fault of the guest.
 pub(crate) fn state_fault(error: pelton_state::StateError) -> Fault {
-    use pelton_core::Coded;
-    let kind = match error.code() {
-        "E-STATE-UNKNOWN-STORE" | "E-STATE-NOT-ORDERED" => FaultKind::UnknownTarget,
-        _ => FaultKind::StateSize,
-    };
-    Fault::new(kind, error.to_string())
+    Fault::new(error.fault_kind(), error.to_string())
 }
