@@ -205,7 +205,9 @@ fn die_at_every_point(function: &str) {
         let first = die();
         // Aborted, or told by the journal that a frame was torn.
         let died = first.code().is_none() || first.code() == Some(77);
-        assert!(died, "{function} did not die at {point} {nth}: {first}");
+        // How many snapshots there are depends on the speed of the disk: one is certain.
+        let may_live = nth > 1 && point.starts_with("Snapshot") && first.success();
+        assert!(died || may_live, "{function} did not die at {point} {nth}: {first}");
         die();
         finish(directory.path(), function);
         verify(directory.path(), function);
