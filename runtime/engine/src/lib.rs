@@ -24,6 +24,7 @@ mod pool;
 mod progress;
 mod random;
 pub mod scheduler;
+mod scratch;
 mod slice;
 mod task;
 mod telemetry;

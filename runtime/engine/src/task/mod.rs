@@ -26,6 +26,7 @@ use crate::outputs::Outputs;
 use crate::peers::Peers;
 use crate::pool::GuestPool;
 use crate::progress::EventClock;
+use crate::scratch::Scratch;
 use crate::slice::Slice;
 use crate::telemetry::{Counters, Telemetry};
 
@@ -104,10 +105,13 @@ pub struct Task {
     rows_limit: UnitLimit,
     groups_limit: UnitLimit,
     timers_limit: UnitLimit,
+    /// CPU time that the guest took for the last call, ns.
+    call_cpu_ns: u64,
     attempt: u32,
     wait_until: Option<i64>,
     poison_in_a_row: u32,
 
+    scratch: Scratch,
     sequence: u64,
     changed_bytes: u64,
     snapshot: Option<BoxFuture<'static, Result<()>>>,

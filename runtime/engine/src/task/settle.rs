@@ -72,6 +72,7 @@ impl Task {
             return Ok(Vec::new());
         }
         let mut guest = self.guest(environment).await?;
+        let before_ns = guest.cpu_ns();
         let mut answers = Vec::with_capacity(call.batches.len());
         for batch in &call.batches {
             match guest.call(batch, Arc::clone(environment)).await {
@@ -84,6 +85,7 @@ impl Task {
                 }
             }
         }
+        self.call_cpu_ns = guest.cpu_ns().saturating_sub(before_ns);
         if self.config.declaration.saves {
             self.own_guest = Some(guest);
         } else {
@@ -210,7 +212,8 @@ impl Task {
     fn succeeded(&mut self, work: &Work) {
         self.attempt = 0;
         self.poison_in_a_row = 0;
-        self.limit_for(work).grow();
+        let (units, cpu_ns) = (work.units(), self.call_cpu_ns);
+        self.limit_for(work).grow(units, cpu_ns);
     }
 
     fn limit_for(&mut self, work: &Work) -> &mut crate::faults::UnitLimit {
