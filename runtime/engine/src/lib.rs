@@ -37,5 +37,5 @@ pub use peers::Peers;
 pub use pool::GuestPool;
 pub use progress::EventClock;
 pub use random::random;
-pub use task::{Parts, Step, Task};
+pub use task::{Parts, Replacement, Step, Task, Verdict};
 pub use telemetry::{Counters, NoTelemetry, Telemetry};

@@ -5,10 +5,13 @@
 
 mod calls;
 mod commit;
+mod replace;
 mod settle;
 mod snapshot;
 mod start;
 mod step;
+
+pub use replace::{Replacement, Verdict};
 
 use std::sync::Arc;
 
@@ -73,6 +76,8 @@ pub(crate) struct Pending {
     record: Option<TaskRecord>,
     outputs: Vec<OutputBatch>,
     records_in: u64,
+    /// Whether the guest was called for it.
+    called: bool,
 }
 
 /// A running task.
@@ -101,6 +106,8 @@ pub struct Task {
     /// The instance of a function that saves, and what it saved last.
     own_guest: Option<Box<dyn Guest>>,
     saved: Option<Vec<u8>>,
+    trial: Option<replace::Before>,
+    verdict: Option<Verdict>,
 
     rows_limit: UnitLimit,
     groups_limit: UnitLimit,

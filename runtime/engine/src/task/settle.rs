@@ -149,14 +149,18 @@ impl Task {
             }
             Ok(Applied::Done { rejected, fire }) => {
                 Counters::add(&self.counters.poison, rejected);
-                Ok(Ok(self.after_apply(&call.work, &fire)))
+                Ok(Ok(self.after_apply(call, &fire)))
             }
         }
     }
 
     /// Moves on behind the work that is applied.
-    fn after_apply(&mut self, work: &Work, fire: &[usize]) -> Settled {
+    fn after_apply(&mut self, call: &Call, fire: &[usize]) -> Settled {
+        let work = &call.work;
         self.advance(work);
+        if let Some(pending) = &mut self.pending {
+            pending.called |= !call.batches.is_empty();
+        }
         if fire.is_empty() {
             return Settled::Commit;
         }
@@ -204,6 +208,7 @@ impl Task {
             record: None,
             outputs: Vec::new(),
             records_in: 0,
+            called: false,
         });
         pending.outputs.extend(self.outputs.take());
         pending.records_in += records_in;
@@ -231,6 +236,10 @@ impl Task {
         self.telemetry.fault(&self.config.id, fault, units);
         self.outputs.clear();
         self.own_guest = None;
+        let passing = fault.retryable || fault.kind == FaultKind::Host;
+        if self.pending.is_none() && !passing && self.go_back(Some(fault))? {
+            return Ok(Settled::Again);
+        }
         self.attempt += 1;
         if self.pending.is_some() {
             return self.poison(&call.work, fault);

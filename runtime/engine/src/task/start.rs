@@ -36,7 +36,7 @@ pub(crate) fn layout_of(config: &TaskConfig) -> Layout {
     Layout { stores: declared.stores.clone(), timers: declared.timers.clone() }
 }
 
-fn state_layout(layout: &Layout, config: &TaskConfig) -> StateLayout {
+pub(super) fn state_layout(layout: &Layout, config: &TaskConfig) -> StateLayout {
     StateLayout {
         stores: layout.stores.clone(),
         timers: layout.timers.clone(),
@@ -184,6 +184,8 @@ impl Task {
             sequence: recovered.sequence,
             changed_bytes: 0,
             snapshot: None,
+            trial: None,
+            verdict: None,
             scratch: Scratch::default(),
             config: Arc::new(config),
         })
