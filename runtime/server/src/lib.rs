@@ -4,6 +4,7 @@
 //! [`Node::deploy`] and run on the node's workers.
 
 mod clock;
+mod control;
 mod deployment;
 mod drive;
 mod load;
@@ -13,6 +14,7 @@ mod telemetry;
 mod workers;
 
 pub use clock::SystemClock;
+pub use control::SwapEvent;
 pub use deployment::{Deployment, Progress};
 pub use load::LoadOptions;
 pub use node::{Node, NodeConfig};
@@ -20,4 +22,5 @@ pub use spec::{DeploymentSpec, InputSpec, PoisonSpec};
 pub use telemetry::{LogLine, NodeTelemetry};
 pub use workers::{SUSPENDED_CALLS_MAX, Timers, Workers, yield_now};
 
+pub use pelton_engine::{Task, Verdict};
 pub use pelton_journal::{Action, Hooks, POINTS, Point, SyncMode, TopicConfig};
