@@ -131,6 +131,13 @@ impl Deployment {
         self.shared.outcome.lock().unwrap_or_else(PoisonError::into_inner).running > 0
     }
 
+    /// Why a task has stopped by itself, if one has.
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        let outcome = self.shared.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        outcome.error.as_ref().map(ToString::to_string)
+    }
+
     /// Asks all tasks to stop behind their next commit.
     pub fn stop(&self) {
         self.tasks.iter().for_each(|task| task.stop());

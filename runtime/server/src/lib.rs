@@ -7,6 +7,7 @@ mod clock;
 mod control;
 mod deployment;
 mod drive;
+pub mod functions;
 mod load;
 mod node;
 mod spec;
@@ -18,7 +19,7 @@ pub use control::SwapEvent;
 pub use deployment::{Deployment, Progress};
 pub use load::LoadOptions;
 pub use node::{Node, NodeConfig};
-pub use spec::{DeploymentSpec, InputSpec, PoisonSpec};
+pub use spec::{DeploymentSpec, InputSpec, PoisonSpec, secret_from_environment};
 pub use telemetry::{LogLine, NodeTelemetry};
 pub use workers::{SUSPENDED_CALLS_MAX, Timers, Workers, yield_now};
 

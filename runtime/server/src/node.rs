@@ -12,8 +12,8 @@ use pelton_journal::adapter::{JournalSink, JournalSource};
 use pelton_journal::{Commit, Config, Hooks, Journal, SyncMode, TopicConfig, Visibility};
 
 use crate::clock::SystemClock;
-use crate::deployment::{Deployment, Shared};
 use crate::control::{Control, SwapEvent};
+use crate::deployment::{Deployment, Shared};
 use crate::drive::Driver;
 use crate::load::{LoadOptions, Loader};
 use crate::spec::{DeploymentSpec, PoisonSpec};

@@ -16,8 +16,8 @@ pub use replace::{Replacement, Verdict};
 use std::sync::Arc;
 
 use pelton_core::{
-    BoxFuture, Clock, Domain, Error, Guest, OutputBatch, Result, SharedEnvironment, Sink, Source,
-    TaskRecord,
+    BoxFuture, Clock, Domain, Error, Guest, InputProgress, OutputBatch, Result, SharedEnvironment,
+    Sink, Source, TaskRecord, TopicPartition,
 };
 use pelton_state::TaskState;
 
@@ -164,6 +164,12 @@ impl Task {
     /// Its source, to wait on.
     pub fn source(&mut self) -> &mut dyn Source {
         &mut *self.source
+    }
+
+    /// Its inputs: the partition, the offset that is read next, and how far its event time has come.
+    pub fn progress(&self) -> impl Iterator<Item = (&TopicPartition, u64, InputProgress)> {
+        let inputs = self.inputs.iter().zip(&self.clocks);
+        inputs.map(|(input, clock)| (&input.config.partition, input.next, clock.progress))
     }
 
     /// Records that wait in its inputs' partitions, none of them committed.
