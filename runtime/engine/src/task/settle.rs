@@ -101,7 +101,12 @@ impl Task {
         }
         let mut guest = self.pool.factory().instantiate(Arc::clone(environment)).await?;
         if let Some(saved) = &self.saved {
-            guest.restore(saved, Arc::clone(environment)).await?;
+            let restored = guest.restore(saved, Arc::clone(environment)).await;
+            // No record is to blame: like a function that cannot be opened, it is stopped.
+            restored.map_err(|fault| match fault.kind {
+                FaultKind::Host => fault,
+                _ => Fault { kind: FaultKind::Open, ..fault },
+            })?;
         }
         Ok(guest)
     }
