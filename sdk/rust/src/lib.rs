@@ -94,18 +94,12 @@ pub mod prelude {
     };
 }
 
-/// What `wit-bindgen` makes of the contract.
+/// What `wit-bindgen` makes of the contract; `tests/bindings.rs` keeps it so.
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, reason = "generated code")]
 pub mod bindings {
-    wit_bindgen::generate!({
-        path: "../../wit",
-        world: "function",
-        pub_export_macro: true,
-        export_macro_name: "export_function",
-        default_bindings_module: "pelton_sdk::bindings",
-    });
+    include!("bindings/function.rs");
 }
 
 /// The same for a function that saves its memory. Everything but its exports is shared.
@@ -113,20 +107,5 @@ pub mod bindings {
 #[doc(hidden)]
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, reason = "generated code")]
 pub mod saving_bindings {
-    wit_bindgen::generate!({
-        path: "../../wit",
-        world: "stateful-function",
-        pub_export_macro: true,
-        export_macro_name: "export_function",
-        default_bindings_module: "pelton_sdk::saving_bindings",
-        with: {
-            "pelton:function/types@0.1.0": crate::bindings::pelton::function::types,
-            "pelton:function/state@0.1.0": crate::bindings::pelton::function::state,
-            "pelton:function/log@0.1.0": crate::bindings::pelton::function::log,
-            "pelton:function/clock@0.1.0": crate::bindings::pelton::function::clock,
-            "pelton:function/random@0.1.0": crate::bindings::pelton::function::random,
-            "pelton:function/config@0.1.0": crate::bindings::pelton::function::config,
-            "pelton:function/metrics@0.1.0": crate::bindings::pelton::function::metrics,
-        },
-    });
+    include!("bindings/stateful-function.rs");
 }
