@@ -112,7 +112,7 @@ fn as_json(op: &Operation<'_>, operations: &Operations<'_>, declared: &Declarati
         "operation": name(op.kind),
         "target": target(op, declared),
         "key": raw(op.key),
-        "value": stored.map_or_else(|| json!(raw(op.value)), |value| value),
+        "value": stored.unwrap_or_else(|| json!(raw(op.value))),
         "timestamp": op.timestamp,
         "partition": op.partition,
         "ttl_ms": op.ttl,

@@ -48,8 +48,8 @@ impl Session {
         topic.partitions().iter().map(|partition| partition.end(Visibility::Appended)).collect()
     }
 
-    /// Hands `each` the durable records of a topic behind `from`, and moves `from` behind them.
-    /// Answers how many there were.
+    /// Hands `each` the durable records of a topic behind `from`, and moves `from` behind them; what
+    /// retention has removed is left out. Answers how many there were.
     pub(crate) fn read(
         &self,
         topic: &TopicName,
@@ -61,6 +61,11 @@ impl Session {
         from.resize(topic.partitions().len(), 0);
         let mut count = 0;
         for (partition, next) in topic.partitions().iter().zip(from) {
+            let known = partition.offsets();
+            if *next >= known.end {
+                continue;
+            }
+            *next = (*next).max(known.start);
             while let Some(batch) = partition
                 .read(*next, Visibility::Durable)
                 .map_err(|error| CliError::coded(&error))?

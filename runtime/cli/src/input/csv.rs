@@ -26,7 +26,8 @@ impl CsvReader {
         format: TimeFormat,
     ) -> Result<Self, BadLine> {
         let mut reader = csv::ReaderBuilder::new().from_reader(QuoteWatch::new(source));
-        let headers = reader.headers().map_err(|error| bad_row(&error))?.clone();
+        let headers = reader.headers().map_err(|error| bad_row(&error, 1))?.clone();
+        reader.get_mut().next_row();
         check_quotes(&reader, true)?;
         let find = |column: Option<&str>| match column {
             None => Ok(None),
@@ -50,10 +51,11 @@ impl RowReader for CsvReader {
         let read = self.reader.read_record(&mut self.record);
         // An open quote swallows rows: what else is wrong with this one is only its consequence.
         check_quotes(&self.reader, matches!(read, Ok(false)))?;
-        if !read.map_err(|error| bad_row(&error))? {
+        if let Ok(false) = read {
             return Ok(false);
         }
-        let line = self.record.position().map_or(0, csv::Position::line);
+        let line = self.reader.get_mut().next_row();
+        read.map_err(|error| bad_row(&error, line))?;
         row.line = line;
         let key = self.key.and_then(|column| self.record.get(column));
         if let Some(text) = key.filter(|text| !text.is_empty()) {
@@ -118,8 +120,7 @@ fn fatal(text: String) -> BadLine {
     BadLine { fatal: true, next, ..BadLine::new("E-INPUT-CSV", 1, 0, text) }
 }
 
-fn bad_row(error: &csv::Error) -> BadLine {
-    let line = error.position().map_or(0, csv::Position::line);
+fn bad_row(error: &csv::Error, line: u64) -> BadLine {
     let text = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("this row has {len} cells, the header row {expected_len}")

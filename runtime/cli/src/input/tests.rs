@@ -261,4 +261,10 @@ fn every_record_knows_its_line() {
     assert_eq!(lines(InputFormat::Json, "{}\n\n{}\n{}"), [1, 3, 4]);
     assert_eq!(lines(InputFormat::Lines, "a\n\nb"), [1, 2, 3]);
     assert_eq!(lines(InputFormat::Csv, "a,b\n1,\"x\ny\"\n2,3\n\n4,5\n"), [2, 4, 6]);
+    let crlf = "\r\na,b\r\n1,\"x\r\ny\"\r\n\r\n2,3\r\n4\r\n5,6";
+    let skipping = InputArgs { skip_bad_lines: true, ..args(InputFormat::Csv) };
+    let mut kept = Kept::default();
+    let loaded = load_text(&skipping, crlf, &mut kept).unwrap();
+    assert_eq!(kept.lines, [3, 6, 8]);
+    assert!(loaded.first_bad.unwrap().starts_with("rows:7: "), "a bad row has its line too");
 }
