@@ -37,8 +37,8 @@ fn append(node: &Node, numbers: std::ops::Range<u64>) {
     node.append(&topic("in"), 0, &mut builder).unwrap();
 }
 
-/// Runs the reservoir over what is there, by the factory that `wrap` makes of its own.
-fn run(node: &Node, wrap: fn(Arc<dyn GuestFactory>) -> Arc<dyn GuestFactory>) {
+/// The reservoir, and how it is deployed.
+fn reservoir() -> (Vec<u8>, DeploymentSpec) {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-examples");
     let path = examples.join("target/wasm32-unknown-unknown/release/reservoir.wasm");
     let wasm = std::fs::read(&path).unwrap_or_else(|error| {
@@ -49,6 +49,12 @@ fn run(node: &Node, wrap: fn(Arc<dyn GuestFactory>) -> Arc<dyn GuestFactory>) {
     spec.bounded = true;
     spec.outputs.insert("out".into(), topic("out"));
     spec.settings.entries.insert("every".into(), "50".into());
+    (wasm, spec)
+}
+
+/// Runs the reservoir over what is there, by the factory that `wrap` makes of its own.
+fn run(node: &Node, wrap: fn(Arc<dyn GuestFactory>) -> Arc<dyn GuestFactory>) {
+    let (wasm, spec) = reservoir();
     let factory = node.load(&wasm, &spec).unwrap();
     assert!(factory.declaration().saves);
     node.deploy(&spec, wrap(factory)).unwrap().wait().unwrap();
@@ -155,4 +161,30 @@ fn one_instance_fresh_ones_and_a_restart_send_the_same() {
         run(&node, |factory| factory);
     }
     assert_eq!(sent(&open(directory.path())), calm);
+}
+
+/// Runs the reservoir over one value of so many bytes, with this limit on what it may save.
+fn save_one(value_bytes: usize, limit_bytes: u64) -> pelton_core::Result<()> {
+    let directory = tempfile::tempdir().unwrap();
+    let node = open(directory.path());
+    node.ensure_topic(&topic("in"), 1).unwrap();
+    let mut builder = RecordsBuilder::new();
+    builder.push(None, Some("x".repeat(value_bytes).as_bytes()), 0);
+    node.append(&topic("in"), 0, &mut builder).unwrap();
+    let (wasm, mut spec) = reservoir();
+    spec.bounded = true;
+    spec.limits.set("output_bytes", limit_bytes).unwrap();
+    let factory = node.load(&wasm, &spec).unwrap();
+    node.deploy(&spec, factory).unwrap().wait()
+}
+
+#[test]
+fn memory_at_the_limit_is_kept_and_one_byte_past_it_stops_the_function() {
+    // A map of two names with a number and a list of one text, as MessagePack.
+    let around = 1 + 5 + 1 + 7 + 1 + 3;
+    save_one(1_000, around + 1_000).unwrap();
+    let error = save_one(1_001, around + 1_000).unwrap_err();
+    assert_eq!(error.code, "E-FUNCTION-SAVE", "{error}");
+    let text = error.to_string();
+    assert!(text.contains("saved 1019 bytes, but the limit `output_bytes` is 1018"), "{text}");
 }

@@ -55,7 +55,7 @@ impl Stateful for Reservoir {
                 memory.values[place] = value.to_owned();
             }
         }
-        if memory.seen % self.every == 0 {
+        if memory.seen.is_multiple_of(self.every) {
             let report = Report { seen: memory.seen, sample: memory.values.clone() };
             OUT.emit(ctx, record.key(), Json(report))?;
         }
