@@ -7,6 +7,7 @@ fn help_lists_the_commands_and_the_exit_codes_on_stdout() {
         assert!(ended.out.contains(word), "{word}: {}", ended.out);
     }
     assert!(!ended.out.contains("compile-child"));
+    assert!(ended.out.contains("-v info, -vv debug, -vvv trace"), "{}", ended.out);
 }
 
 #[test]
@@ -26,7 +27,10 @@ fn version_and_completions_go_to_stdout() {
     assert!(place.pelton(&["version"]).expect(0).out.starts_with("pelton "));
     assert_eq!(place.pelton(&["version", "-o", "json"]).expect(0).json()["batch_layout"], 1);
     for shell in ["bash", "zsh", "fish"] {
-        assert!(place.pelton(&["completions", shell]).expect(0).out.contains("pelton"), "{shell}");
+        let script = place.pelton(&["completions", shell]).expect(0).out;
+        assert!(script.contains("pelton"), "{shell}");
+        let json = place.pelton(&["completions", shell, "-o", "json"]).expect(0).json();
+        assert_eq!((&json["shell"], &json["script"]), (&shell.into(), &script.into()));
     }
 }
 

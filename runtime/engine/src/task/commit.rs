@@ -78,7 +78,9 @@ impl Task {
             let text = format!("{} could not save: {fault}", self.config.id);
             Error::new("E-FUNCTION-SAVE", Domain::Guest, text)
         })?;
-        self.own_guest = Some(guest);
+        if self.pool.reuses() {
+            self.own_guest = Some(guest);
+        }
         if saved.is_some() {
             self.saved.clone_from(&saved);
         }

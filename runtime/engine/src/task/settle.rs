@@ -103,7 +103,12 @@ impl Task {
         }
         let mut guest = self.pool.factory().instantiate(Arc::clone(environment)).await?;
         if let Some(saved) = &self.saved {
-            guest.restore(saved, Arc::clone(environment)).await?;
+            let restored = guest.restore(saved, Arc::clone(environment)).await;
+            // No record is to blame: like a function that cannot be opened, it is stopped.
+            restored.map_err(|fault| match fault.kind {
+                FaultKind::Host => fault,
+                _ => Fault { kind: FaultKind::Open, ..fault },
+            })?;
         }
         Ok(guest)
     }
@@ -359,8 +364,8 @@ fn apply_all(
     let empty = Slice::default();
     let slice = call.work.plan().map_or(&empty, |plan| &plan.slice);
     let rows = RowIndex::new(slice).map_err(broken)?;
-    apply_host(call, &rows, config, state, outputs)?;
-    let mut total = (0, Vec::new());
+    let unkeyed = apply_host(call, &rows, config, state, outputs)?;
+    let mut total = (unkeyed, Vec::new());
     for (batch, answer) in call.batches.iter().zip(answers) {
         let contents = match &call.work {
             Work::Fire { .. } => Some(records_of(batch).map_err(broken)?),
@@ -388,16 +393,17 @@ fn records_of(batch: &Bytes) -> Result<pelton_batch::Records<'_>, pelton_batch::
     Batch::parse(batch)?.records()
 }
 
-/// Late records, records without a key, contents of windows: what needs no guest.
+/// Late records, records without a key, contents of windows: what needs no guest. Answers how many
+/// records it gave up.
 fn apply_host(
     call: &Call,
     rows: &RowIndex<'_>,
     config: &crate::config::TaskConfig,
     state: &mut pelton_state::TaskState,
     outputs: &mut crate::outputs::Outputs,
-) -> Result<(), Fault> {
+) -> Result<u64, Fault> {
     let (Some(plan), Some(spec)) = (call.work.plan(), &config.declaration.window) else {
-        return Ok(());
+        return Ok(0);
     };
     if let Some(target) = spec.late_output {
         for row in &plan.late {
@@ -417,5 +423,5 @@ fn apply_host(
             state.append_pane(group.window, key, bytes, group.records).map_err(state_fault)?;
         }
     }
-    Ok(())
+    Ok(plan.unkeyed.len() as u64)
 }
