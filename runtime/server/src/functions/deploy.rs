@@ -88,6 +88,7 @@ impl Functions {
         if request.dry_run || report.outcome == Outcome::Unchanged {
             return Ok(report);
         }
+        let _unswept = self.sweeping.read().await;
         let mut record = record;
         if same.is_none() {
             let wasm = request.wasm.clone();

@@ -17,6 +17,7 @@ impl Functions {
     /// # Errors
     /// Where the registry cannot be read.
     pub async fn start_all(self: &Arc<Self>) -> Result<()> {
+        self.sweep().await?;
         for record in self.registry.all()? {
             if record.paused || record.active == 0 {
                 continue;
@@ -59,13 +60,16 @@ impl Functions {
         Some(versions)
     }
 
-    /// Stops all functions behind their next commit: nothing that they did is done again.
+    /// Stops all functions behind their next commit: nothing that they did is done again. To be
+    /// called once, at the end.
     pub async fn drain(&self) {
         let all: Vec<_> = self.running.iter().map(|entry| entry.key().clone()).collect();
         self.running.iter().for_each(|entry| entry.deployment.stop());
         for function in all {
             self.stop_running(&function).await;
         }
+        self.following.close();
+        self.following.wait().await;
     }
 
     /// Pauses a function: its tasks stop, positions and state stay.
@@ -155,9 +159,17 @@ impl Functions {
                     journal.remove_task(task.key(), now).map_err(Error::from_coded)?;
                 }
             }
-            registry.sweep()
+            Ok(())
         })
-        .await
+        .await?;
+        self.sweep().await
+    }
+
+    /// Removes modules that no version names, unless a deployment is under way.
+    async fn sweep(&self) -> Result<()> {
+        let Ok(_alone) = self.sweeping.try_write() else { return Ok(()) };
+        let registry = self.registry.clone();
+        blocking(move || registry.sweep()).await
     }
 
     async fn write(&self, record: FunctionRecord) -> Result<()> {

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
 use pelton_core::{Domain, Error, FunctionId, Result, TopicName};
+use tokio_util::task::TaskTracker;
 
 pub use deploy::{DeployReport, DeployRequest, Outcome};
 pub use inspect::StateEntry;
@@ -51,6 +52,10 @@ pub struct Functions {
     /// Why a function that should run does not.
     failed: DashMap<FunctionId, String>,
     changing: DashMap<FunctionId, Arc<tokio::sync::Mutex<()>>>,
+    /// Held while a module is kept that no version names yet: nothing may be swept then.
+    sweeping: Arc<tokio::sync::RwLock<()>>,
+    /// Trials that are followed.
+    following: TaskTracker,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -69,6 +74,8 @@ impl Functions {
             running: DashMap::new(),
             failed: DashMap::new(),
             changing: DashMap::new(),
+            sweeping: Arc::default(),
+            following: TaskTracker::new(),
         })
     }
 

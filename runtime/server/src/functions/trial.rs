@@ -141,7 +141,7 @@ impl Functions {
         mut swap: Swap,
     ) {
         let functions = Arc::clone(self);
-        tokio::spawn(async move {
+        self.following.spawn(async move {
             let progress = swap.follow(None).await;
             let _turn = functions.turn(&function).await;
             let ended = match progress {
