@@ -15,3 +15,4 @@ mod start;
 mod support;
 mod time;
 mod traps;
+mod wasi;
