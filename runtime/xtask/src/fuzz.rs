@@ -12,7 +12,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace::{self, cargo_in};
 
-/// Runs the fuzz targets, one after the other. What crashes one is kept in `fuzz/artifacts`.
+/// Runs the fuzz targets, one after the other. What crashes one, and what it found on its way, is
+/// kept in `fuzz/artifacts`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Time for each target
@@ -89,10 +90,12 @@ impl Target {
         let directory = format!("runtime/{}/fuzz", self.subject);
         let corpus = format!("corpus/{}", self.name);
         fs::create_dir_all(workspace::path(&directory).join(&corpus))?;
-        fs::create_dir_all(workspace::path(&directory).join("artifacts"))?;
+        // New inputs go to the first corpus that is named: this one is not checked in.
+        let found = format!("artifacts/corpus-{}", self.name);
+        fs::create_dir_all(workspace::path(&directory).join(&found))?;
         // Naming the target keeps the coverage counters out of build scripts.
         let mut command = cargo_in(&directory, ["run", "--release", "--target", host, "--bin"]);
-        command.arg(&self.name).arg("--").arg(corpus);
+        command.arg(&self.name).arg("--").arg(found).arg(corpus);
         if workspace::path("tests/golden").join(&self.subject).is_dir() {
             command.arg(format!("../../../tests/golden/{}", self.subject));
         }
