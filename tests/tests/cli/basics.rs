@@ -64,6 +64,21 @@ fn check_reports_imports_abilities_and_sizes() {
 }
 
 #[test]
+fn check_lists_what_a_function_imports_of_wasi_by_what_becomes_of_it() {
+    let place = Place::new();
+    let wasm =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime/host/tests/fixtures/wasi_guest.wasm");
+    let ended = place.pelton(&["check", wasm]).expect(0);
+    let at = |word: &str| ended.out.find(word).unwrap_or_else(|| panic!("{word}: {}", ended.out));
+    assert!(at("answered the same") < at("wasi:cli/stdout@0.2."));
+    assert!(at("wasi:cli/stdout@0.2.") < at("E-GUEST-FORBIDDEN"));
+    assert!(at("E-GUEST-FORBIDDEN") < at("wasi:sockets/tcp@0.2."));
+    let report = place.pelton(&["check", wasm, "-o", "json"]).expect(0).json();
+    let wasi = report["report"]["wasi"].as_array().unwrap();
+    assert!(wasi.iter().any(|import| import["standing"] == "stubbed"));
+}
+
+#[test]
 fn check_refuses_what_is_no_function_and_says_why() {
     let place = Place::new();
     place.write("text.wasm", "hello");
