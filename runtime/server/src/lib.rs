@@ -4,8 +4,10 @@
 //! [`Node::deploy`] and run on the node's workers.
 
 mod clock;
+pub mod data;
 mod deployment;
 mod drive;
+pub mod http;
 mod load;
 mod node;
 mod spec;
