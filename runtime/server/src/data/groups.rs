@@ -245,6 +245,9 @@ impl DataPlane {
 
     fn admit_group(&self, tenant: &TenantId, group: &str) -> Result<()> {
         let prefix = prefix_of(tenant);
+        if !self.journal.entries(&format!("{prefix}{group}/")).is_empty() {
+            return Ok(());
+        }
         let mut names: Vec<String> = self
             .journal
             .entries(&prefix)
@@ -253,7 +256,7 @@ impl DataPlane {
             .collect();
         names.dedup();
         let max = self.limits.groups_max;
-        if names.len() < max || names.iter().any(|name| name == group) {
+        if names.len() < max {
             return Ok(());
         }
         let text = format!("tenant {tenant} has {max} groups, the limit: delete one first");

@@ -120,7 +120,9 @@ pub(super) async fn count(State(app): State<App>, request: Request, next: Next) 
 #[utoipa::path(get, path = "/metrics", tag = "server", operation_id = "metrics",
     responses((status = 200, description = "Prometheus text", content_type = "text/plain", body = String)))]
 pub(super) async fn metrics(State(app): State<App>) -> ApiResult<Response> {
-    let text = encode(&app).map_err(|_| ApiError::internal("the metrics cannot be written"))?;
+    let of = app.clone();
+    let text = app.blocking(move |_| Ok(encode(&of))).await?;
+    let text = text.map_err(|_| ApiError::internal("the metrics cannot be written"))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

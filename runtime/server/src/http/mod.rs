@@ -22,6 +22,7 @@ mod sse;
 mod stall;
 mod state;
 mod status;
+mod token_routes;
 mod tokens;
 mod topics;
 

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::extract::{no_method, no_route};
 use super::state::App;
-use super::{auth, consume, groups, health, metrics, produce, topics};
+use super::{auth, consume, groups, health, metrics, produce, token_routes, topics};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -20,6 +20,7 @@ use super::{auth, consume, groups, health, metrics, produce, topics};
         (name = "topics", description = "Topics"),
         (name = "records", description = "Producing and consuming"),
         (name = "groups", description = "Consumer groups: positions by name"),
+        (name = "tokens", description = "Who may call"),
         (name = "server", description = "The server itself"),
     ),
     components(schemas(super::ErrorBody)),
@@ -56,6 +57,8 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(groups::describe, groups::delete))
         .routes(routes!(groups::commit))
         .routes(routes!(groups::reset))
+        .routes(routes!(token_routes::list, token_routes::create))
+        .routes(routes!(token_routes::revoke))
 }
 
 /// The OpenAPI document, as JSON with a line break at its end.

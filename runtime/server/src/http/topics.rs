@@ -81,7 +81,8 @@ pub(super) async fn list(
     State(app): State<App>,
     ApiPath(path): ApiPath<TenantPath>,
 ) -> ApiResult<Json<TopicList>> {
-    Ok(Json(TopicList { topics: app.data().topics(&path.id()?) }))
+    let tenant = path.id()?;
+    Ok(Json(TopicList { topics: app.blocking(move |data| Ok(data.topics(&tenant))).await? }))
 }
 
 /// Creates a topic. Answered when it is durable.

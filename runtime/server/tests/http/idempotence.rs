@@ -1,7 +1,9 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pelton_core::{ManualClock, TopicName};
 use pelton_server::data::{DataLimits, DataPlane, NewRecord, RecordBatch, Stamp, TopicSettings};
+use pelton_server::{Action, Hooks, Point};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, RECORDS, Rig, TOPICS, values};
@@ -94,6 +96,54 @@ fn the_same_request_sent_by_many_at_once_is_appended_once() {
     });
     assert!(answers.iter().all(|answer| *answer == answers[0]));
     assert_eq!(values(&rig.get(RECORDS).expect(200)).len(), 2);
+}
+
+/// Stops the journal at a point, once it is told to.
+fn stop_at(point: Point, action: Action) -> (Hooks, Arc<AtomicBool>) {
+    let armed = Arc::new(AtomicBool::new(false));
+    let hooks = {
+        let armed = Arc::clone(&armed);
+        Hooks::new(move |at| match at == point && armed.load(Ordering::SeqCst) {
+            true => action,
+            false => Action::Continue,
+        })
+    };
+    (hooks, armed)
+}
+
+#[test]
+fn a_request_that_a_crash_cut_off_is_appended_once_wherever_the_crash_was() {
+    for (point, action, is_kept) in [
+        (Point::AppendBefore, Action::Stop, false),
+        (Point::AppendBefore, Action::Torn(200), false),
+        (Point::AppendAfter, Action::Stop, true),
+        (Point::SyncBefore, Action::Stop, true),
+        (Point::SyncAfter, Action::Stop, true),
+    ] {
+        let (hooks, armed) = stop_at(point, action);
+        let rig = Rig::with_hooks(hooks, |_| {});
+        rig.topic(3);
+        rig.produce(r#"{"value":"other","partition":0},{"value":"other","partition":2}"#);
+        let first = partitions(&send(&rig, 0, 0, "one"));
+        rig.node.sync().unwrap();
+        armed.store(true, Ordering::SeqCst);
+        send(&rig, 0, 1, "two").refused(503, "E-JOURNAL-POISONED");
+        let rig = rig.restart();
+        let again = send(&rig, 0, 1, "two");
+        assert_eq!(again.expect(200)["duplicate"], is_kept, "{point:?} {action:?}");
+        assert_eq!(partitions(&send(&rig, 0, 1, "two")), partitions(&again));
+        assert_eq!(partitions(&send(&rig, 0, 0, "one")), first);
+        let read = rig.get(RECORDS).expect(200);
+        assert_eq!(values(&read).len(), 2 + 4, "{point:?} {action:?}");
+        // The offsets that were answered are those where the records stand.
+        for range in partitions(&again).as_array().unwrap() {
+            let at = |record: &&Value| {
+                record["partition"] == range["partition"] && record["offset"] == range["offset"]
+            };
+            let found = read["records"].as_array().unwrap().iter().find(at).unwrap();
+            assert_eq!(found["value"], "two");
+        }
+    }
 }
 
 /// The service itself, with a clock of the test's own.

@@ -7,6 +7,7 @@ mod connections;
 mod consume;
 mod errors;
 mod groups;
+mod hostile;
 mod idempotence;
 mod produce;
 mod safety;

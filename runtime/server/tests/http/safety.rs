@@ -78,6 +78,50 @@ fn once_there_is_a_token_every_request_needs_one() {
 }
 
 #[test]
+fn revoking_the_last_token_of_an_open_address_opens_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = node_in(directory.path(), Hooks::default());
+    let loopback = Server::bind(Arc::clone(&node), HttpConfig::loopback(0)).unwrap();
+    loopback.tokens().create("ops").unwrap();
+    let server = Server::bind(node, anywhere()).unwrap();
+    server.tokens().revoke("ops").unwrap();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.address().port()));
+    Client::connect(address).send("GET", TOPICS, &[], b"").refused(401, "E-AUTH-MISSING");
+}
+
+#[test]
+fn tokens_are_made_listed_and_revoked_by_requests() {
+    let rig = Rig::start();
+    let made = rig.post("/api/v1/tokens", r#"{"name":"ops"}"#).expect(201);
+    let value = format!("Bearer {}", made["token"].as_str().unwrap());
+    rig.get("/api/v1/tokens").refused(401, "E-AUTH-MISSING");
+    let send = |method: &str, path: &str, body: &str| {
+        let headers = [("authorization", value.as_str()), ("content-type", "application/json")];
+        rig.connect().send(method, path, &headers, body.as_bytes())
+    };
+    let listed = send("GET", "/api/v1/tokens", "");
+    assert_eq!(listed.expect(200)["tokens"][0]["name"], "ops");
+    assert!(!listed.text().contains(made["token"].as_str().unwrap()));
+    send("POST", "/api/v1/tokens", r#"{"name":"ops"}"#).refused(409, "E-TOKEN-EXISTS");
+    send("POST", "/api/v1/tokens", r#"{"name":"a/b"}"#).refused(400, "E-NAME");
+    send("DELETE", "/api/v1/tokens/other", "").refused(404, "E-TOKEN-NOT-FOUND");
+    send("DELETE", "/api/v1/tokens/ops", "").expect(204);
+    rig.get(TOPICS).expect(200);
+}
+
+#[test]
+fn there_are_tokens_up_to_the_limit_and_no_more() {
+    let rig = Rig::start();
+    let tokens = rig.server().tokens();
+    for number in 0..1_000 {
+        tokens.create(&number.to_string()).unwrap();
+    }
+    assert_eq!(tokens.create("more").unwrap_err().code, "E-TOKEN-LIMIT");
+    tokens.revoke("7").unwrap();
+    tokens.create("more").unwrap();
+}
+
+#[test]
 fn without_a_token_pages_of_other_sites_are_refused() {
     let rig = Rig::start();
     let send = |headers: &[(&str, &str)]| rig.connect().send("GET", TOPICS, headers, b"");
