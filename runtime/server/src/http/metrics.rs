@@ -19,7 +19,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::error::{ApiError, ApiResult};
+use super::error::{ApiError, ApiResult, ErrorBody};
 use super::state::App;
 use crate::node::Node;
 
@@ -118,7 +118,9 @@ pub(super) async fn count(State(app): State<App>, request: Request, next: Next) 
 
 /// Figures of the server, its journal and its functions.
 #[utoipa::path(get, path = "/metrics", tag = "server", operation_id = "metrics",
-    responses((status = 200, description = "Prometheus text", content_type = "text/plain", body = String)))]
+    responses((status = 200, description = "OpenMetrics text, as Prometheus reads it",
+            content_type = "application/openmetrics-text", body = String),
+        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn metrics(State(app): State<App>) -> ApiResult<Response> {
     let of = app.clone();
     let text = app.blocking(move |_| Ok(encode(&of))).await?;

@@ -72,7 +72,8 @@ pub fn openapi() -> String {
 /// The document that describes this API.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "server", operation_id = "openapi",
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json",
-        body = serde_json::Value)))]
+            body = serde_json::Value),
+        (status = "4XX", body = super::ErrorBody)))]
 async fn document() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], openapi()).into_response()
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pelton_core::{Domain, Error, Result};
 use tokio::net::TcpListener;
@@ -17,6 +18,9 @@ use crate::node::Node;
 
 /// Threads that serve connections. They only move bytes: what computes has threads of its own.
 const IO_THREADS: usize = 2;
+
+/// How long threads have to end once nothing is served any more.
+const STOP_TIME: Duration = Duration::from_secs(5);
 
 /// A server that runs. Dropping it closes all connections at once; [`Server::shutdown`] lets
 /// running requests finish.
@@ -86,7 +90,8 @@ impl Server {
         self.tasks.close();
         let (tasks, limit) = (self.tasks.clone(), self.app.config().drain_timeout);
         let drained = runtime.block_on(async { tokio::time::timeout(limit, tasks.wait()).await });
-        runtime.shutdown_background();
+        // Whatever is left lets go of the node before this returns.
+        runtime.shutdown_timeout(STOP_TIME);
         drained.is_ok()
     }
 }
