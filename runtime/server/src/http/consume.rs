@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiError, ApiResult, ErrorBody};
 use super::extract::{ApiPath, ApiQuery};
+use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::topics::TopicPath;
 use crate::data::{
@@ -35,6 +36,7 @@ pub(super) struct ConsumeQuery {
     partition: Option<u32>,
     /// `earliest` (the default), `latest`, an offset (of one partition), `time:MS`,
     /// `time:RFC3339`, or a cursor of an answer before.
+    #[param(value_type = Option<FromText>)]
     from: Option<String>,
     /// Most records of an answer.
     #[param(minimum = 1, maximum = 10000, default = 500)]
@@ -46,8 +48,10 @@ pub(super) struct ConsumeQuery {
     #[param(minimum = 0, maximum = 30000, default = 0)]
     wait_ms: Option<u64>,
     /// Goes on where this group stands; `from` is for partitions that it has no position in.
+    #[param(value_type = Option<Name>)]
     group: Option<String>,
     /// Commits this cursor for the group before reading on from there.
+    #[param(value_type = Option<CursorText>)]
     commit: Option<String>,
 }
 
@@ -58,7 +62,7 @@ pub(super) struct RecordList {
     /// In order within each partition.
     records: Vec<RecordBody>,
     /// Where to go on: the next request's `from`, or what a group commits.
-    #[schema(example = "0:12,1:7")]
+    #[schema(value_type = CursorText)]
     cursor: String,
     /// Offsets that retention had removed before they were read; left out where there are none.
     skipped: Option<Vec<Skipped>>,
@@ -96,7 +100,7 @@ pub(super) struct Wanted {
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/topics/{topic}/records", tag = "records",
     operation_id = "consume",
     params(TopicPath, ConsumeQuery,
-        ("last-event-id" = Option<String>, Header,
+        ("last-event-id" = Option<CursorText>, Header,
             description = "With an event stream: resumes behind this event")),
     responses(
         (status = 200, content(

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiError, ApiResult, ErrorBody};
 use super::extract::{ApiPath, Payload};
+use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::topics::TenantPath;
 use crate::data::{Cursor, From, GroupInfo, GroupSummary, NewPosition, bad_name, topic_name};
@@ -21,10 +22,10 @@ const POSITIONS_MAX: usize = 10_000;
 #[into_params(parameter_in = Path)]
 pub(super) struct GroupPath {
     /// The tenant; `default` where there is only one.
-    #[param(example = "default")]
+    #[param(value_type = Name, example = "default")]
     tenant: String,
     /// The group.
-    #[param(example = "dashboard")]
+    #[param(value_type = Name, example = "dashboard")]
     group: String,
 }
 
@@ -46,12 +47,14 @@ pub(super) struct GroupList {
 #[serde(deny_unknown_fields)]
 pub(super) struct CommitBody {
     /// The topic of `cursor`.
+    #[schema(value_type = Option<Name>)]
     topic: Option<String>,
     /// The cursor of an answer whose records are done.
-    #[schema(example = "0:12,1:7")]
+    #[schema(value_type = Option<CursorText>)]
     cursor: Option<String>,
     /// Positions one by one, of any topics.
     #[serde(default)]
+    #[schema(max_items = 10000)]
     positions: Vec<PositionBody>,
 }
 
@@ -60,6 +63,7 @@ pub(super) struct CommitBody {
 #[serde(deny_unknown_fields)]
 pub(super) struct PositionBody {
     /// The topic.
+    #[schema(value_type = Name)]
     topic: String,
     /// The partition.
     partition: u32,
@@ -72,11 +76,12 @@ pub(super) struct PositionBody {
 #[serde(deny_unknown_fields)]
 pub(super) struct ResetBody {
     /// The topic.
+    #[schema(value_type = Name)]
     topic: String,
     /// One partition; all, where none is named.
     partition: Option<u32>,
     /// `earliest`, `latest`, an offset (of one partition), `time:MS`, `time:RFC3339` or a cursor.
-    #[schema(example = "earliest")]
+    #[schema(value_type = FromText)]
     from: String,
 }
 

@@ -14,6 +14,7 @@ mod groups;
 mod health;
 mod listen;
 mod metrics;
+mod names;
 mod produce;
 mod rate;
 mod routes;

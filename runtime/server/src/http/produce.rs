@@ -64,6 +64,7 @@ pub(super) struct NewRecordBody {
 #[expect(dead_code, reason = "it only describes what `data::json` reads piece by piece")]
 pub(super) struct NewRecords {
     /// In the order in which they are appended; 1 to 10,000.
+    #[schema(min_items = 1, max_items = 10000)]
     records: Vec<NewRecordBody>,
 }
 

@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::{no_method, no_route};
+use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{auth, consume, groups, health, metrics, produce, token_routes, topics};
 
@@ -23,7 +24,7 @@ use super::{auth, consume, groups, health, metrics, produce, token_routes, topic
         (name = "tokens", description = "Who may call"),
         (name = "server", description = "The server itself"),
     ),
-    components(schemas(super::ErrorBody)),
+    components(schemas(super::ErrorBody, Name, CursorText, FromText)),
     modifiers(&Bearer),
 )]
 struct Document;

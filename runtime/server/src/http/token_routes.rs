@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiResult, ErrorBody};
 use super::extract::{ApiPath, Payload};
+use super::names::Name;
 use super::state::App;
 use super::tokens::TokenInfo;
 
@@ -16,7 +17,7 @@ use super::tokens::TokenInfo;
 #[into_params(parameter_in = Path)]
 pub(super) struct TokenPath {
     /// The token's name.
-    #[param(example = "ops")]
+    #[param(value_type = Name, example = "ops")]
     name: String,
 }
 
@@ -25,7 +26,7 @@ pub(super) struct TokenPath {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
     /// Its name, to list and revoke it by.
-    #[schema(example = "ops")]
+    #[schema(value_type = Name)]
     name: String,
 }
 

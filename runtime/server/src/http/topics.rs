@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiResult, ErrorBody};
 use super::extract::{ApiPath, Payload};
+use super::names::Name;
 use super::state::App;
 use crate::data::{RetentionChange, TopicInfo, TopicSettings, bad_name, topic_name};
 
@@ -17,7 +18,7 @@ use crate::data::{RetentionChange, TopicInfo, TopicSettings, bad_name, topic_nam
 #[into_params(parameter_in = Path)]
 pub(super) struct TenantPath {
     /// The tenant; `default` where there is only one.
-    #[param(example = "default")]
+    #[param(value_type = Name, example = "default")]
     pub(super) tenant: String,
 }
 
@@ -32,10 +33,10 @@ impl TenantPath {
 #[into_params(parameter_in = Path)]
 pub(super) struct TopicPath {
     /// The tenant; `default` where there is only one.
-    #[param(example = "default")]
+    #[param(value_type = Name, example = "default")]
     pub(super) tenant: String,
     /// The topic.
-    #[param(example = "flights")]
+    #[param(value_type = Name, example = "flights")]
     pub(super) topic: String,
 }
 
@@ -57,7 +58,7 @@ pub(super) struct TopicList {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewTopic {
     /// Its name.
-    #[schema(example = "flights")]
+    #[schema(value_type = Name)]
     name: String,
     /// Number of partitions, fixed for good.
     #[serde(default = "one")]

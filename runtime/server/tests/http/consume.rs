@@ -105,7 +105,7 @@ fn a_long_poll_is_answered_by_the_first_record_or_empty_when_its_time_is_over() 
     assert!(started.elapsed() >= Duration::from_millis(150));
     assert_eq!((numbers(&empty).len(), &empty["cursor"]), (0, &json!("0:10")));
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| read(&rig, "from=latest&wait_ms=20000"));
+        let waiting = scope.spawn(|| read(&rig, "from=10&wait_ms=20000"));
         rig.produce(r#"{"value":10}"#);
         assert_eq!(numbers(&waiting.join().unwrap()), [10]);
     });
