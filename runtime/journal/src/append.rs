@@ -202,6 +202,7 @@ impl Shared {
                 part.base_offset = partition.reserve(part.rows);
             }
         }
+        commit.fill_offsets();
         let fixed = Fixed {
             total: commit.frame_len() as u32,
             seq,

@@ -28,6 +28,18 @@ pub struct Commit<'a> {
     /// May use the reserve: it makes room.
     pub(crate) is_urgent: bool,
     is_sealed: bool,
+    /// Entries that name offsets of this commit.
+    blanks: Vec<Blank>,
+}
+
+/// A place in an entry's value that waits for the offset of a batch.
+struct Blank {
+    /// The entry's part, and its slice.
+    entry: (usize, usize),
+    /// Where in the value, in bytes.
+    at: usize,
+    /// The batch's part.
+    batch: usize,
 }
 
 pub(crate) enum Target {
@@ -48,6 +60,7 @@ impl<'a> Commit<'a> {
             payload: 0,
             is_urgent: false,
             is_sealed: false,
+            blanks: Vec::new(),
         }
     }
 
@@ -107,6 +120,45 @@ impl<'a> Commit<'a> {
     pub fn entry(&mut self, key: &str, value: Option<&[u8]>) {
         let value = value.map(Bytes::copy_from_slice);
         self.control(Control::Entry { key: key.to_owned(), value });
+    }
+
+    /// As [`Commit::entry`], with a value that says which offsets batches of this very commit were
+    /// given, which nobody knows before the append: for each `(at, part)` the offset of the first
+    /// record of the batch `part` is written at byte `at` of the value, as u64, little-endian.
+    ///
+    /// # Panics
+    /// Where a part is not a batch of this commit, or a place not within the value.
+    pub fn entry_with_offsets(&mut self, key: &str, value: &[u8], offsets: &[(usize, usize)]) {
+        let entry = (self.parts.len(), self.slices.len());
+        self.entry(key, Some(value));
+        for &(at, batch) in offsets {
+            assert_eq!(self.parts[batch].kind, PartKind::Batch, "only batches have offsets");
+            assert!(at + 8 <= value.len(), "an offset lies within the value");
+            self.blanks.push(Blank { entry, at, batch });
+        }
+    }
+
+    /// Fills in the offsets that entries wait for. Only under the append lock, once batches have
+    /// theirs.
+    pub(crate) fn fill_offsets(&mut self) {
+        for blanks in self.blanks.chunk_by(|one, other| one.entry == other.entry) {
+            let (part, slice) = blanks[0].entry;
+            let Target::Control(Control::Entry { key, value: Some(value) }) = &self.targets[part]
+            else {
+                unreachable!("blanks are in entries");
+            };
+            let mut value = value.to_vec();
+            for blank in blanks {
+                let offset = self.parts[blank.batch].base_offset;
+                value[blank.at..blank.at + 8].copy_from_slice(&offset.to_le_bytes());
+            }
+            let control = Control::Entry { key: key.clone(), value: Some(value.into()) };
+            let bytes = control.encode();
+            assert_eq!(bytes.len(), self.parts[part].len as usize, "an entry keeps its length");
+            self.parts[part].crc = crc32fast::hash(&bytes);
+            self.slices[slice] = Cow::Owned(bytes);
+            self.targets[part] = Target::Control(control);
+        }
     }
 
     pub(crate) fn control(&mut self, control: Control) {

@@ -5,9 +5,11 @@
 
 mod clock;
 mod control;
+pub mod data;
 mod deployment;
 mod drive;
 pub mod functions;
+pub mod http;
 mod load;
 mod node;
 mod spec;

@@ -13,6 +13,7 @@ use pelton_journal::{Commit, Config, Hooks, Journal, SyncMode, TopicConfig, Visi
 
 use crate::clock::SystemClock;
 use crate::control::{Control, SwapEvent};
+use crate::data::{DataLimits, DataPlane};
 use crate::deployment::{Deployment, Shared};
 use crate::drive::Driver;
 use crate::load::{LoadOptions, Loader};
@@ -65,6 +66,7 @@ pub struct Node {
     telemetry: Arc<NodeTelemetry>,
     loader: Loader,
     next_worker: AtomicUsize,
+    data: Arc<DataPlane>,
 }
 
 fn of(error: pelton_journal::Error) -> Error {
@@ -88,10 +90,13 @@ impl Node {
         let workers = Workers::start(config.workers).map_err(|error| {
             Error::new("E-THREADS", Domain::External, "cannot start a worker").caused_by(error)
         })?;
+        let (journal, clock): (_, Arc<dyn Clock>) = (Arc::new(journal), Arc::new(SystemClock));
+        let data = DataPlane::new(Arc::clone(&journal), Arc::clone(&clock), DataLimits::default());
         Ok(Self {
-            journal: Arc::new(journal),
+            journal,
             workers,
-            clock: Arc::new(SystemClock),
+            clock,
+            data: Arc::new(data),
             telemetry: Arc::new(NodeTelemetry::default()),
             loader: Loader::new(&config.directory, config.load)?,
             next_worker: AtomicUsize::new(0),
@@ -102,6 +107,12 @@ impl Node {
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    /// Topics, records and groups, as clients see them.
+    #[must_use]
+    pub fn data(&self) -> &Arc<DataPlane> {
+        &self.data
     }
 
     /// Logs, metrics and faults of the functions.

@@ -60,6 +60,14 @@ impl NodeTelemetry {
         act(&mut lock(&function))
     }
 
+    /// Functions that have told something.
+    #[must_use]
+    pub fn functions(&self) -> Vec<FunctionId> {
+        let mut all: Vec<_> = self.functions.iter().map(|entry| entry.key().clone()).collect();
+        all.sort();
+        all
+    }
+
     /// The newest log lines of a function, oldest first.
     #[must_use]
     pub fn lines(&self, id: &FunctionId) -> Vec<LogLine> {

@@ -32,6 +32,42 @@ fn what_was_appended_is_read_again_after_opening_a_real_directory() {
 }
 
 #[test]
+fn an_entry_names_the_offsets_of_its_own_commit_also_after_it_was_opened_again_and_carried() {
+    let disk = SimDisk::new();
+    let (journal, to) = start(&disk);
+    put(&journal, &to, b"before").unwrap();
+    let mut commit = Commit::new(1);
+    let first = commit.batch(&to, 2, 0, [&b"ab"[..]]);
+    commit.entry("plain", Some(b"12345678"));
+    let second = commit.batch(&to, 3, 0, [&b"cde"[..]]);
+    commit.entry_with_offsets("named", &[7; 20], &[(12, second), (1, first)]);
+    commit.entry_with_offsets("other", &[0; 8], &[(0, first)]);
+    journal.append(&mut commit).unwrap();
+    journal.sync_step().unwrap();
+    let mut named = [7; 20];
+    named[1..9].copy_from_slice(&1u64.to_le_bytes());
+    named[12..20].copy_from_slice(&3u64.to_le_bytes());
+    let check = |journal: &Journal| {
+        assert_eq!(journal.entry("named").unwrap(), &named[..]);
+        assert_eq!(journal.entry("other").unwrap(), &1u64.to_le_bytes()[..]);
+        assert_eq!(journal.entry("plain").unwrap(), &b"12345678"[..]);
+    };
+    check(&journal);
+    let journal = reopen(&disk, journal).unwrap();
+    check(&journal);
+    let to = partition(&journal, "t/in");
+    let retention = Retention { bytes: Some(1), ..Retention::default() };
+    journal.set_retention("t/in", retention, 2).unwrap();
+    for _ in 0..40 {
+        put(&journal, &to, &[1; 1_000]).unwrap();
+    }
+    journal.sync_step().unwrap();
+    assert!(journal.clean(3).unwrap().segments_removed > 0);
+    let journal = reopen(&disk, journal).unwrap();
+    check(&journal);
+}
+
+#[test]
 fn a_batch_is_handed_out_without_copying() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path(), Config::default()).unwrap();

@@ -1,0 +1,123 @@
+//! What every request passes before it is looked at: rates, tokens, and where it comes from.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::error::{ApiError, ApiResult};
+use super::rate::Rate;
+use super::state::App;
+
+/// What is known of the connection that a request came by.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) rate: Arc<Rate>,
+}
+
+/// Lets a request through, or answers why not.
+pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    match check(&app, &request) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+fn check(app: &App, request: &Request) -> ApiResult<()> {
+    if let Some(peer) = request.extensions().get::<Peer>() {
+        peer.rate.check().map_err(|pause| too_many("this connection", pause))?;
+    }
+    if matches!(request.uri().path(), "/healthz" | "/readyz") {
+        return Ok(());
+    }
+    // On an address that others reach, the last token's end opens nothing.
+    if app.tokens().is_empty() && app.config().address.ip().is_loopback() {
+        return check_origin(request.headers());
+    }
+    let token = bearer(request.headers()).ok_or_else(|| {
+        ApiError::user("E-AUTH-MISSING", "this server asks for a token and the request has none")
+    })?;
+    let rate = app.tokens().find(token).ok_or_else(|| {
+        ApiError::user("E-AUTH-TOKEN", "the request's token is not one of this server's")
+    })?;
+    rate().map_err(|pause| too_many("this token", pause))
+}
+
+fn too_many(who: &str, pause: std::time::Duration) -> ApiError {
+    ApiError::user("E-HTTP-RATE", format!("too many requests a second by {who}")).after(pause)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Without a token a browser on this machine is all that another site needs: it must neither reach
+/// the server by a name of its own (DNS rebinding) nor send requests across origins.
+fn check_origin(headers: &HeaderMap) -> ApiResult<()> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let host = text(header::HOST).unwrap_or_default();
+    if !is_loopback(host) {
+        let text = format!(
+            "without a token this server answers to localhost only, not to {:?}",
+            shortened(host)
+        );
+        return Err(ApiError::user("E-HTTP-HOST", text));
+    }
+    let foreign = match text(header::ORIGIN) {
+        Some(origin) => {
+            let authority = origin.split_once("://").map(|(_, authority)| authority);
+            authority != Some(host)
+        }
+        None => matches!(
+            headers.get("sec-fetch-site").map(|value| value.as_bytes()),
+            Some(b"cross-site" | b"same-site")
+        ),
+    };
+    if foreign {
+        let text = "without a token this server takes no requests from pages of other sites";
+        return Err(ApiError::user("E-HTTP-ORIGIN", text));
+    }
+    Ok(())
+}
+
+/// Whether a `host:port` names this machine itself.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_loopback() {
+        for host in ["localhost", "LOCALHOST:1", "127.0.0.1", "127.9.9.9:80", "[::1]:7070", "[::1]"]
+        {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil",
+            "10.0.0.1:80",
+            "[::2]:1",
+            "0.0.0.0",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

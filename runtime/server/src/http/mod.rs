@@ -1,0 +1,36 @@
+//! The HTTP face of a node: `/api/v1`, health, metrics.
+//!
+//! [`Server::bind`] listens and serves until [`Server::shutdown`]. Handlers only parse, call a
+//! service of [`crate::data`], and answer; what goes wrong is JSON with a stable code, whatever
+//! found it.
+
+mod auth;
+mod config;
+mod connection;
+mod consume;
+mod error;
+mod extract;
+mod groups;
+mod health;
+mod listen;
+mod metrics;
+mod names;
+mod produce;
+mod rate;
+mod routes;
+mod server;
+mod sse;
+mod stall;
+mod state;
+mod status;
+mod token_routes;
+mod tokens;
+mod topics;
+
+pub use config::HttpConfig;
+pub use error::{ApiError, ErrorBody, ErrorDetail};
+pub use extract::{ApiPath, ApiQuery, Payload};
+pub use routes::openapi;
+pub use server::Server;
+pub use state::App;
+pub use tokens::{TokenInfo, Tokens};

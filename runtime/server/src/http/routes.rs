@@ -1,0 +1,90 @@
+//! All routes, and the document that describes them.
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::{Router, middleware};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::extract::{no_method, no_route};
+use super::names::{CursorText, FromText, Name};
+use super::state::App;
+use super::{auth, consume, groups, health, metrics, produce, token_routes, topics};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Pelton", description = "WebAssembly functions on streams.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")),
+    tags(
+        (name = "topics", description = "Topics"),
+        (name = "records", description = "Producing and consuming"),
+        (name = "groups", description = "Consumer groups: positions by name"),
+        (name = "tokens", description = "Who may call"),
+        (name = "server", description = "The server itself"),
+    ),
+    components(schemas(super::ErrorBody, Name, CursorText, FromText)),
+    modifiers(&Bearer),
+)]
+struct Document;
+
+/// The token, where the server asks for one.
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, document: &mut OpenApi) {
+        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        let none = utoipa::openapi::SecurityRequirement::default();
+        let token = utoipa::openapi::SecurityRequirement::new("token", [""; 0]);
+        document.security = Some(vec![none, token]);
+    }
+}
+
+/// Every route with its description.
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(document))
+        .routes(routes!(topics::list, topics::create))
+        .routes(routes!(topics::describe, topics::alter, topics::delete))
+        .routes(routes!(produce::produce, consume::consume))
+        .routes(routes!(groups::list))
+        .routes(routes!(groups::describe, groups::delete))
+        .routes(routes!(groups::commit))
+        .routes(routes!(groups::reset))
+        .routes(routes!(token_routes::list, token_routes::create))
+        .routes(routes!(token_routes::revoke))
+}
+
+/// The OpenAPI document, as JSON with a line break at its end.
+#[must_use]
+pub fn openapi() -> String {
+    let mut text = described().into_openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// The document that describes this API.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "server", operation_id = "openapi",
+    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json",
+            body = serde_json::Value),
+        (status = "4XX", body = super::ErrorBody)))]
+async fn document() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], openapi()).into_response()
+}
+
+/// The service that answers all requests.
+pub(super) fn router(app: &App) -> Router {
+    Router::from(described())
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(app.clone(), auth::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
+        .with_state(app.clone())
+}

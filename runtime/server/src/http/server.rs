@@ -1,0 +1,106 @@
+//! The server: from an address to requests that are answered, and back to a quiet port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pelton_core::{Domain, Error, Result};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_util::task::TaskTracker;
+
+use super::config::HttpConfig;
+use super::listen::listen;
+use super::routes::router;
+use super::state::App;
+use super::tokens::Tokens;
+use crate::node::Node;
+
+/// Threads that serve connections. They only move bytes: what computes has threads of its own.
+const IO_THREADS: usize = 2;
+
+/// How long threads have to end once nothing is served any more.
+const STOP_TIME: Duration = Duration::from_secs(5);
+
+/// A server that runs. Dropping it closes all connections at once; [`Server::shutdown`] lets
+/// running requests finish.
+pub struct Server {
+    app: App,
+    address: SocketAddr,
+    tasks: TaskTracker,
+    runtime: Option<Runtime>,
+}
+
+impl Server {
+    /// Listens and serves from now on.
+    ///
+    /// # Errors
+    /// `E-HTTP-OPEN` for an address that others can reach while there is no token,
+    /// `E-HTTP-ADDRESS` where it cannot be listened on, `E-THREADS`.
+    pub fn bind(node: Arc<Node>, config: HttpConfig) -> Result<Self> {
+        let tokens =
+            Tokens::open(Arc::clone(node.journal()), Arc::clone(node.clock()), config.token_rate);
+        let wanted = config.address;
+        if !wanted.ip().is_loopback() && tokens.is_empty() {
+            let text = format!(
+                "{wanted} can be reached from other machines and there is no token: make one \
+                 first, or listen on 127.0.0.1"
+            );
+            return Err(Error::new("E-HTTP-OPEN", Domain::User, text));
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(IO_THREADS)
+            .thread_name("http")
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|error| {
+                Error::new("E-THREADS", Domain::External, "cannot start the server")
+                    .caused_by(error)
+            })?;
+        let bound = runtime.block_on(TcpListener::bind(wanted));
+        let (listener, address) = bound
+            .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
+            .map_err(|error| {
+                let text = format!("cannot listen on {wanted}: choose another address or port");
+                Error::new("E-HTTP-ADDRESS", Domain::User, text).caused_by(error)
+            })?;
+        let (app, tasks) = (App::new(node, config, tokens), TaskTracker::new());
+        runtime.spawn(listen(app.clone(), router(&app), listener, tasks.clone()));
+        Ok(Self { app, address, tasks, runtime: Some(runtime) })
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Who may call.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        self.app.tokens()
+    }
+
+    /// Takes no more connections, ends what waits, lets running requests finish within the drain
+    /// time, and closes the rest. Answers whether all of them finished.
+    pub fn shutdown(mut self) -> bool {
+        let Some(runtime) = self.runtime.take() else { return true };
+        self.app.draining().cancel();
+        self.tasks.close();
+        let (tasks, limit) = (self.tasks.clone(), self.app.config().drain_timeout);
+        let drained = runtime.block_on(async { tokio::time::timeout(limit, tasks.wait()).await });
+        // Whatever is left lets go of the node before this returns.
+        runtime.shutdown_timeout(STOP_TIME);
+        drained.is_ok()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.app.draining().cancel();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

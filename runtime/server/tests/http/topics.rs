@@ -1,0 +1,88 @@
+use pelton_core::TopicName;
+use serde_json::json;
+
+use crate::support::{RECORDS, Rig, TOPICS};
+
+#[test]
+fn a_topic_is_created_listed_described_changed_and_deleted() {
+    let rig = Rig::start();
+    let body = r#"{"name":"t","partitions":2,"retention_ms":1000}"#;
+    let made = rig.post(TOPICS, body).expect(201);
+    assert_eq!(made["name"], "t");
+    assert_eq!(made["tenant"], "default");
+    assert_eq!(made["retention_ms"], 1000);
+    let empty =
+        |partition| json!({"partition": partition, "start": 0, "end": 0, "durable": 0, "bytes": 0});
+    assert_eq!(made["partitions"], json!([empty(0), empty(1)]));
+
+    let listed = rig.get(TOPICS).expect(200);
+    assert_eq!(listed["topics"], json!([made]));
+
+    let path = format!("{TOPICS}/t");
+    let changed = rig.patch(&path, r#"{"retention_bytes":5,"retention_ms":null}"#).expect(200);
+    assert_eq!((&changed["retention_ms"], &changed["retention_bytes"]), (&json!(null), &json!(5)));
+    let kept = rig.patch(&path, "{}").expect(200);
+    assert_eq!(kept["retention_bytes"], 5);
+
+    rig.produce(r#"{"value":"a","partition":1}"#);
+    let described = rig.get(&path).expect(200);
+    let second = &described["partitions"][1];
+    assert_eq!((&second["end"], &second["durable"]), (&json!(1), &json!(1)));
+    assert!(second["bytes"].as_u64().unwrap() > 0);
+    assert_eq!(described["bytes"], second["bytes"]);
+
+    rig.delete(&path).expect(204);
+    rig.get(&path).refused(404, "E-TOPIC-UNKNOWN");
+    rig.delete(&path).refused(404, "E-TOPIC-UNKNOWN");
+    assert_eq!(rig.get(TOPICS).expect(200)["topics"], json!([]));
+}
+
+#[test]
+fn topics_are_there_after_a_restart() {
+    let rig = Rig::start();
+    rig.topic(3);
+    rig.produce(r#"{"key":"k","value":"v"}"#);
+    let before = rig.get(&format!("{TOPICS}/t")).expect(200);
+    let rig = rig.restart();
+    assert_eq!(rig.get(&format!("{TOPICS}/t")).expect(200), before);
+}
+
+#[test]
+fn a_topic_of_one_tenant_is_not_seen_by_another() {
+    let rig = Rig::start();
+    rig.topic(1);
+    rig.post("/api/v1/tenants/other/topics", r#"{"name":"t2"}"#).expect(201);
+    assert_eq!(rig.get(TOPICS).expect(200)["topics"].as_array().unwrap().len(), 1);
+    rig.get("/api/v1/tenants/other/topics/t").refused(404, "E-TOPIC-UNKNOWN");
+    rig.get("/api/v1/tenants/other/topics/t/records").refused(404, "E-TOPIC-UNKNOWN");
+}
+
+#[test]
+fn what_makes_no_topic_is_refused() {
+    let rig = Rig::start();
+    rig.topic(1);
+    rig.post(TOPICS, r#"{"name":"t"}"#).refused(409, "E-TOPIC-EXISTS");
+    for name in ["", "a/b", "..", "__internal", "a b", "ü", &"x".repeat(121)] {
+        let body = json!({"name": name}).to_string();
+        rig.post(TOPICS, &body).refused(400, "E-NAME");
+    }
+    rig.post(TOPICS, &json!({"name": "x".repeat(120)}).to_string()).expect(201);
+    rig.post(TOPICS, r#"{"name":"u","partitions":0}"#).refused(400, "E-TOPIC-PARTITIONS");
+    rig.post(TOPICS, r#"{"name":"u","partitions":257}"#).refused(400, "E-JOURNAL-LIMIT");
+    rig.post(TOPICS, r#"{"name":"u","partitions":256}"#).expect(201);
+    rig.post(TOPICS, r#"{"name":"v","partition":1}"#).refused(400, "E-JSON");
+    rig.post("/api/v1/tenants/__x/topics", r#"{"name":"u"}"#).refused(400, "E-NAME");
+}
+
+#[test]
+fn a_topic_that_somebody_uses_is_not_deleted() {
+    let rig = Rig::start();
+    rig.topic(1);
+    rig.node.data().on_delete(|topic| {
+        let used = TopicName::parse("default/t").unwrap();
+        if *topic == used { vec!["function default/counts".to_owned()] } else { Vec::new() }
+    });
+    let message = rig.delete(&format!("{TOPICS}/t")).refused(409, "E-TOPIC-IN-USE");
+    assert!(message.contains("default/counts"), "{message}");
+    rig.get(RECORDS).expect(200);
+}
