@@ -247,15 +247,12 @@ impl Shared {
         for (part, target) in commit.parts.iter().zip(&commit.targets) {
             let located = PartRef::new(appender.active(), seq, at, part);
             match target {
-                Target::Partition(partition) if part.flags & CARRIED != 0 => {
-                    partition.relocate(part.base_offset, located);
-                }
                 Target::Partition(partition) => {
-                    let (base, rows) = (part.base_offset, part.rows);
-                    let (timestamp_max, located) = (part.timestamp_max, Located::batch(located));
-                    let producer = part.producer;
-                    let entry = BatchEntry { base, rows, timestamp_max, seq, producer, located };
-                    partition.push(entry, wakers);
+                    let entry = BatchEntry::new(part, located);
+                    match part.flags & CARRIED != 0 {
+                        true => partition.replace(entry),
+                        false => partition.push(entry, wakers),
+                    }
                 }
                 Target::Task(task, _) => {
                     let (time_ms, located) = (commit.time_ms, Located::task(located));

@@ -11,7 +11,7 @@ use crate::append::Appender;
 use crate::catalog::Catalog;
 use crate::commit::Commit;
 use crate::config::{Config, SyncDriver, SyncMode};
-use crate::control::Control;
+use crate::control::{Control, Range};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::locks::{lock, read};
@@ -19,7 +19,7 @@ use crate::segment::SEGMENT_HEADER_LEN;
 use crate::storage::{Disk, Storage};
 use crate::sync::SyncState;
 use crate::task::{Claim, Task};
-use crate::topic::{Retention, Topic, TopicConfig, tenant_of};
+use crate::topic::{Cleanup, Retention, Topic, TopicConfig, tenant_of};
 use crate::{recovery, sync};
 
 /// An open journal: one data directory, held by this process alone.
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) sync: Mutex<SyncState>,
     /// Held while a control commit is decided on: lookup and append are one step.
     control: Mutex<()>,
+    /// Held by the one cleaner. Taken before `control`.
+    pub(crate) cleaning: Mutex<()>,
     pub(crate) sleeper: sync::Sleeper,
     _lock: Box<dyn Send + Sync>,
 }
@@ -67,6 +69,7 @@ impl Journal {
         let frame_room = config.segment_bytes - SEGMENT_HEADER_LEN;
         let frame_max = &mut config.limits.frame_bytes_max;
         *frame_max = (*frame_max).min(frame_room);
+        config.compaction_bytes_max = config.compaction_bytes_max.max(4 << 10);
         config.carry_bytes_max = config.carry_bytes_max.min(config.segment_bytes / 4);
         let lock = storage.lock().map_err(|source| lock_error(&*storage, source))?;
         let opened = recovery::open(&storage, &config)?;
@@ -77,6 +80,7 @@ impl Journal {
             durability: opened.durability,
             sync: Mutex::default(),
             control: Mutex::default(),
+            cleaning: Mutex::default(),
             sleeper: sync::Sleeper::default(),
             config,
             storage,
@@ -216,7 +220,7 @@ impl Journal {
         };
         let id = counters.next_topic;
         counters.next_topic += 1;
-        let ranges = vec![(0, 0); config.partitions as usize];
+        let ranges = vec![Range::default(); config.partitions as usize];
         let mut commit = Commit::new(time_ms);
         commit.control(Control::Topic { id, name: name.to_owned(), config, ranges });
         commit.control(counters.control());
@@ -232,7 +236,19 @@ impl Journal {
         let _control = lock(&self.shared.control);
         let topic = self.topic(name)?;
         let mut commit = Commit::new(time_ms);
-        commit.control(topic.control(retention));
+        commit.control(topic.control(topic.config().with_retention(retention)));
+        self.append(&mut commit).map(drop)
+    }
+
+    /// Changes how a topic forgets. What is there already is compacted (or not) from then on.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`] and those of [`Journal::append`].
+    pub fn set_cleanup(&self, name: &str, cleanup: Cleanup, time_ms: i64) -> Result<()> {
+        let _control = lock(&self.shared.control);
+        let topic = self.topic(name)?;
+        let mut commit = Commit::new(time_ms);
+        commit.control(topic.control(topic.config().with_cleanup(cleanup)));
         self.append(&mut commit).map(drop)
     }
 

@@ -7,7 +7,8 @@
 //! appending never waits for the disk, unless the [`SyncMode`] says so.
 //!
 //! The journal never looks inside of batches and task records, reads them without copying, and
-//! checks every byte it hands out. It has no clock: times are given by its caller.
+//! checks every byte it hands out; only the cleaner of compacted topics reads keys. It has no
+//! clock: times are given by its caller.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,8 +35,11 @@
 //!   created and harms nothing ([`Error::Full`]).
 //! - A torn tail is cut at open. Damage to what had been durable is never skipped: it is
 //!   [`Error::Corrupt`], at open or where it is read.
-//! - [`Journal::clean`] applies retention and removes segments that nothing needs;
+//! - [`Journal::clean`] applies retention, compacts, and removes segments that nothing needs;
 //!   [`Journal::pins`] says what needs the oldest one.
+//! - A compacted topic ([`Cleanup`]) keeps the latest record of each key, at its offset: what is
+//!   left of its old batches is appended again as sparse batches ([`Batch::offset`]), which cover
+//!   the offsets of those that they stand for. Read on at [`Batch::next_offset`], always.
 //!
 //! # Files
 //! ```text
@@ -48,6 +52,8 @@
 //! snapshots/TASK-SEQ.snap    a task's snapshot, named by a control part of the log
 //! artefacts/DIGEST           content-addressed files
 //! ```
+//! Format 2 brought sparse batches, and commit times of batches. Directories of format 1 are
+//! opened and become format 2, which older versions refuse.
 
 pub mod adapter;
 pub mod sim;
@@ -59,6 +65,7 @@ mod bytes_of;
 mod catalog;
 mod clean;
 mod commit;
+mod compact;
 mod config;
 mod control;
 mod durability;
@@ -83,4 +90,6 @@ pub use failpoint::{Action, Hooks, POINTS, Point};
 pub use journal::Journal;
 pub use snapshot::{Snapshot, SnapshotWriter};
 pub use task::{Claim, Producer, Task, TaskCommit, TaskId};
-pub use topic::{Batch, Partition, Retention, Topic, TopicConfig, TopicId, Visibility};
+pub use topic::{
+    Batch, Cleanup, Compaction, Partition, Retention, Topic, TopicConfig, TopicId, Visibility,
+};

@@ -78,21 +78,18 @@ impl Source for JournalSource {
             tracing::warn!(?partition, from, to = start, "retention has passed a position");
             input.position = start;
         }
-        let position = input.position;
-        let Some(batch) = partition.read(position, visibility).map_err(of)? else {
-            return Ok(None);
+        let (batch, skipped) = loop {
+            let Some(batch) = partition.read(input.position, visibility).map_err(of)? else {
+                return Ok(None);
+            };
+            let skipped = batch.row_at(input.position);
+            input.position = batch.next_offset();
+            // Nothing may be left here of a compacted topic.
+            if skipped < batch.rows as usize {
+                break (batch, skipped);
+            }
         };
-        let next = batch.base_offset + u64::from(batch.rows);
-        input.position = next;
-        let rows = (next - position) as usize;
-        let producer = batch
-            .producer
-            .map(|by| Producer { task: u64::from(by.task.0), watermark: by.watermark });
-        let batch = match position - batch.base_offset {
-            0 => batch.bytes,
-            skipped => rest_of(&mut self.builder, &batch, skipped as usize)?,
-        };
-        Ok(Some(Fetch { batch, rows, offsets: Offsets::From(position), next, producer }))
+        Ok(Some(fetch_of(&mut self.builder, batch, skipped)?))
     }
 
     fn seek(&mut self, input: usize, offset: u64) -> Result<()> {
@@ -158,6 +155,24 @@ fn check_end(partition: &Partition, offset: u64) -> Result<()> {
     let topic = partition.topic_name().to_owned();
     let (partition, start, end) = (partition.number(), held.start, held.end);
     Err(of(crate::Error::OffsetOutOfRange { topic, partition, offset, start, end }))
+}
+
+fn fetch_of(builder: &mut RecordsBuilder, batch: Batch, skipped: usize) -> Result<Fetch> {
+    let rows = batch.rows as usize - skipped;
+    let offsets = match batch.is_compacted() {
+        false => Offsets::From(batch.offset(skipped)),
+        true => {
+            Offsets::Each((skipped..batch.rows as usize).map(|row| batch.offset(row)).collect())
+        }
+    };
+    let next = batch.next_offset();
+    let producer =
+        batch.producer.map(|by| Producer { task: u64::from(by.task.0), watermark: by.watermark });
+    let batch = match skipped {
+        0 => batch.bytes,
+        _ => rest_of(builder, &batch, skipped)?,
+    };
+    Ok(Fetch { batch, rows, offsets, next, producer })
 }
 
 /// The first record whose timestamp is not before `time`, or the end.

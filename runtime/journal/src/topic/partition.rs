@@ -6,14 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::task::Waker;
 
-use bytes::Bytes;
-
-use super::{BatchEntry, PartitionIndex, TopicId};
+use super::batch::Found;
+use super::{Batch, BatchEntry, PartitionIndex, TopicId};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::locks::{lock, read, write};
-use crate::segment::PartRef;
-use crate::task::Producer;
 
 /// How far a read may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,23 +19,6 @@ pub enum Visibility {
     Appended,
     /// Only what is durable: for everything that leaves the process.
     Durable,
-}
-
-/// A batch as it was appended.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// The offset of its first record.
-    pub base_offset: u64,
-    /// How many records it has.
-    pub rows: u32,
-    /// The latest timestamp in it, as its writer said.
-    pub timestamp_max: i64,
-    /// The commit that wrote it.
-    pub seq: u64,
-    /// Which task wrote it, where one did.
-    pub producer: Option<Producer>,
-    /// Its bytes, shared with the segment they are in.
-    pub bytes: Bytes,
 }
 
 /// One partition of a topic. Cheap to clone.
@@ -109,11 +89,7 @@ impl Partition {
         let index = read(&self.0.index);
         match visibility {
             Visibility::Appended => index.end,
-            Visibility::Durable => {
-                let durable = self.0.durability.durable();
-                let at = index.entries.partition_point(|entry| entry.seq <= durable);
-                index.entries.get(at).map_or(index.end, |entry| entry.base)
-            }
+            Visibility::Durable => index.end_at(self.0.durability.durable()),
         }
     }
 
@@ -123,11 +99,14 @@ impl Partition {
         read(&self.0.index).bytes
     }
 
-    /// The batch that holds `offset` (it may begin before it), or `None` at the end.
+    /// The batch that covers `offset` (it may begin before it), or `None` at the end. In a
+    /// compacted topic it may have no record at or behind `offset`: read on at
+    /// [`Batch::next_offset`].
     ///
     /// # Errors
     /// [`Error::OffsetOutOfRange`] for an offset that retention removed or that was never
-    /// written, [`Error::Corrupt`] where the bytes do not match their checksum.
+    /// written, [`Error::Corrupt`] where the bytes do not match their checksum,
+    /// [`Error::UnknownTopic`] once the topic was deleted.
     pub fn read(&self, offset: u64, visibility: Visibility) -> Result<Option<Batch>> {
         // The watermark is taken before the index: it may only be too low.
         let durable = match visibility {
@@ -136,26 +115,22 @@ impl Partition {
         };
         let found = {
             let index = read(&self.0.index);
+            self.check_exists()?;
             if offset < index.start || offset > index.end {
                 return Err(self.out_of_range(offset, index.start..index.end));
             }
-            index.find(offset).filter(|entry| entry.seq <= durable).map(|entry| {
-                let part: PartRef = (*entry.located).clone();
-                let batch = Batch {
-                    base_offset: entry.base,
-                    rows: entry.rows,
-                    timestamp_max: entry.timestamp_max,
-                    seq: entry.seq,
-                    producer: entry.producer,
-                    bytes: Bytes::new(),
-                };
-                (batch, part)
-            })
+            index.find(offset).filter(|entry| entry.seq <= durable).map(Found::new)
         };
-        let Some((batch, part)) = found else {
-            return Ok(None);
-        };
-        Ok(Some(Batch { bytes: part.read()?, ..batch }))
+        found.map(Found::read).transpose()
+    }
+
+    /// # Errors
+    /// [`Error::UnknownTopic`] once the topic was deleted.
+    pub(crate) fn check_exists(&self) -> Result<()> {
+        match self.is_deleted() {
+            true => Err(Error::UnknownTopic { name: self.topic_name().to_owned() }),
+            false => Ok(()),
+        }
     }
 
     /// Wakes `waker` once, at the next append to this partition. Register first, then look:
@@ -208,8 +183,13 @@ impl Partition {
         wakers.append(&mut lock(&self.0.wakers));
     }
 
-    pub(crate) fn relocate(&self, base: u64, to: PartRef) {
-        write(&self.0.index).relocate(base, to);
+    pub(crate) fn replace(&self, entry: BatchEntry) {
+        write(&self.0.index).replace(entry);
+    }
+
+    pub(crate) fn set_compacted(&self, to: u64) {
+        let mut index = write(&self.0.index);
+        index.compacted_to = index.compacted_to.max(to);
     }
 
     pub(crate) fn trim(&self, start: u64) {
@@ -218,8 +198,7 @@ impl Partition {
 
     pub(crate) fn clear(&self) {
         let mut index = write(&self.0.index);
-        index.entries.clear();
-        (index.start, index.bytes) = (index.end, 0);
+        index.clear();
         let wakers = std::mem::take(&mut *lock(&self.0.wakers));
         drop(index);
         wakers.into_iter().for_each(Waker::wake);

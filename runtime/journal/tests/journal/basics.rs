@@ -103,7 +103,10 @@ fn topics_are_created_listed_changed_and_deleted_for_good() {
     let journal = reopen(&disk, journal).unwrap();
     let names: Vec<_> = journal.topics().iter().map(|topic| topic.name().to_owned()).collect();
     assert_eq!(names, ["t/b"]);
-    assert_eq!(journal.topic("t/b").unwrap().config(), TopicConfig { partitions: 3, retention });
+    assert_eq!(
+        journal.topic("t/b").unwrap().config(),
+        TopicConfig::new(3).with_retention(retention)
+    );
     let again = journal.create_topic("t/a", TopicConfig::new(1), 0).unwrap();
     assert_ne!(again.id(), first.id(), "an id is never given twice");
     assert_eq!(again.partitions()[0].offsets(), 0..0);

@@ -30,7 +30,7 @@ fn follow(journal: &Journal, partition: &Partition, visibility: Visibility) -> V
                     assert!(batch.seq <= journal.durable());
                 }
                 found.push(u64::from_le_bytes(batch.bytes[..8].try_into().unwrap()));
-                at += u64::from(batch.rows);
+                at = batch.next_offset();
             }
             None => match partition.read(at, Visibility::Appended).unwrap() {
                 Some(batch) if journal.poll_durable(batch.seq, &waker).is_ready() => {}

@@ -4,6 +4,8 @@
 
 mod adapter;
 mod basics;
+mod compaction;
+mod compaction_model;
 mod concurrency;
 mod damage;
 mod durable;
@@ -11,6 +13,7 @@ mod faults;
 mod fixture;
 mod limits;
 mod model;
+mod records;
 mod retention;
 mod snapshots;
 mod support;

@@ -153,7 +153,7 @@ impl World {
         let config = Config { hooks: hooks(&armed), ..config };
         let journal = open_with(&disk, config.clone()).unwrap();
         let retention = Retention { bytes: Some(KEPT), ..Retention::default() };
-        journal.create_topic("t/in", TopicConfig { partitions: 2, retention }, 0).unwrap();
+        journal.create_topic("t/in", TopicConfig::new(2).with_retention(retention), 0).unwrap();
         journal.register_task("t/f#0", 0).unwrap();
         journal.sync_step().unwrap();
         World { disk, config, armed, journal: Some(journal), model: Model::default() }
