@@ -177,6 +177,8 @@ impl Shared {
 
     /// Moves the start of every partition by its topic's retention.
     fn release(&self, now_ms: i64, report: &mut CleanReport) -> Result<()> {
+        // What a new control part says of a topic's offsets must not be older than its trims.
+        let _control = self.control_lock();
         let mut trims = Vec::new();
         for topic in read(&self.catalog).topics.values() {
             let config = topic.config();

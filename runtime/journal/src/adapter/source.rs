@@ -143,7 +143,10 @@ fn first_position(partition: &Partition, start: Start, visibility: Visibility) -
             check_end(partition, offset)?;
             Ok(offset.max(held.start))
         }
-        Start::Time(time) => first_at(partition, time),
+        Start::Time(time) => {
+            let found = partition.offset_for_time(time, Visibility::Appended).map_err(of)?;
+            Ok(found.unwrap_or_else(|| partition.offsets().end))
+        }
     }
 }
 
@@ -175,22 +178,6 @@ fn fetch_of(builder: &mut RecordsBuilder, batch: Batch, skipped: usize) -> Resul
     Ok(Fetch { batch, rows, offsets, next, producer })
 }
 
-/// The first record whose timestamp is not before `time`, or the end.
-fn first_at(partition: &Partition, time: i64) -> Result<u64> {
-    let (start, end, found) = partition.with_index(|index| {
-        let found = index.entries.iter().find(|entry| entry.timestamp_max >= time);
-        (index.start, index.end, found.map(|entry| entry.base))
-    });
-    let Some(base) = found else { return Ok(end) };
-    let offset = base.max(start);
-    let batch = partition.read(offset, Visibility::Appended).map_err(of)?;
-    let Some(batch) = batch else { return Ok(end) };
-    let records = Layout::parse(&batch.bytes).and_then(|layout| layout.records());
-    let records = records.map_err(|error| broken(partition, error))?;
-    let row = (0..records.len()).find(|row| records.timestamp(*row) >= time);
-    Ok(row.map_or(offset, |row| (batch.base_offset + row as u64).max(offset)))
-}
-
 /// The records of a batch behind the first `skipped` ones: the one case where it is copied.
 fn rest_of(builder: &mut RecordsBuilder, batch: &Batch, skipped: usize) -> Result<Bytes> {
     let records = Layout::parse(&batch.bytes).and_then(|layout| layout.records());
@@ -201,9 +188,4 @@ fn rest_of(builder: &mut RecordsBuilder, batch: &Batch, skipped: usize) -> Resul
     builder.clear();
     builder.extend_from(&records, skipped..records.len());
     Ok(builder.finish().into())
-}
-
-fn broken(partition: &Partition, error: pelton_batch::FormatError) -> Error {
-    let text = format!("a batch that is stored in {partition:?} cannot be read");
-    Error::new("E-BATCH-STORED", Domain::Internal, text).caused_by(error)
 }

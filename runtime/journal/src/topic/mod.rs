@@ -5,6 +5,7 @@ mod config;
 mod index;
 mod partition;
 mod sparse;
+mod time;
 
 pub use batch::Batch;
 pub(crate) use batch::Found;

@@ -109,10 +109,7 @@ impl Partition {
     /// [`Error::UnknownTopic`] once the topic was deleted.
     pub fn read(&self, offset: u64, visibility: Visibility) -> Result<Option<Batch>> {
         // The watermark is taken before the index: it may only be too low.
-        let durable = match visibility {
-            Visibility::Appended => u64::MAX,
-            Visibility::Durable => self.0.durability.durable(),
-        };
+        let durable = self.durable_for(visibility);
         let found = {
             let index = read(&self.0.index);
             self.check_exists()?;
@@ -122,6 +119,14 @@ impl Partition {
             index.find(offset).filter(|entry| entry.seq <= durable).map(Found::new)
         };
         found.map(Found::read).transpose()
+    }
+
+    /// The last commit that `visibility` shows.
+    pub(crate) fn durable_for(&self, visibility: Visibility) -> u64 {
+        match visibility {
+            Visibility::Appended => u64::MAX,
+            Visibility::Durable => self.0.durability.durable(),
+        }
     }
 
     /// # Errors

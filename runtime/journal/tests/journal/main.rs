@@ -18,3 +18,4 @@ mod retention;
 mod snapshots;
 mod support;
 mod tails;
+mod time;
