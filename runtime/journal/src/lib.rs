@@ -92,4 +92,5 @@ pub use snapshot::{Snapshot, SnapshotWriter};
 pub use task::{Claim, Producer, Task, TaskCommit, TaskId};
 pub use topic::{
     Batch, Cleanup, Compaction, Partition, Retention, Topic, TopicConfig, TopicId, Visibility,
+    Waiter,
 };

@@ -9,7 +9,7 @@ use pelton_core::{Domain, Error, Fetch, Offsets, Producer, Result, Source, Start
 
 use super::of;
 use crate::journal::Journal;
-use crate::topic::{Batch, Partition, Visibility};
+use crate::topic::{Batch, Partition, Visibility, Waiter};
 
 /// Partitions of a journal, for one task.
 ///
@@ -23,6 +23,7 @@ pub struct JournalSource {
 
 struct Input {
     partition: Partition,
+    waiter: Waiter,
     position: u64,
     is_paused: bool,
 }
@@ -54,7 +55,8 @@ impl Source for JournalSource {
             let topic = self.journal.topic(&at.topic.to_string()).map_err(of)?;
             let partition = topic.partition(at.partition).map_err(of)?.clone();
             let position = first_position(&partition, *start, self.visibility)?;
-            Ok(Input { partition, position, is_paused: false })
+            let waiter = partition.waiter();
+            Ok(Input { partition, waiter, position, is_paused: false })
         };
         self.inputs = inputs.iter().map(resolve).collect::<Result<_>>()?;
         Ok(())
@@ -116,17 +118,8 @@ impl Source for JournalSource {
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
         for input in self.inputs.iter().filter(|input| !input.is_paused) {
-            let partition = &input.partition;
-            partition.wake_on_append(context.waker());
-            let is_readable = input.position < partition.end(self.visibility);
-            if is_readable || partition.is_deleted() || self.journal.health().is_err() {
-                return Poll::Ready(());
-            }
-            // Appended but not durable: what is missing is a sync.
-            let waiting = partition.with_index(|index| index.find(input.position).map(|at| at.seq));
-            if let Some(seq) = waiting
-                && self.journal.poll_durable(seq, context.waker()).is_ready()
-            {
+            // Ready as well where it was deleted or the journal stopped: a fetch says so.
+            if input.waiter.poll(input.position, self.visibility, context.waker()).is_ready() {
                 return Poll::Ready(());
             }
         }

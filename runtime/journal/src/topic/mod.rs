@@ -6,6 +6,7 @@ mod index;
 mod partition;
 mod sparse;
 mod time;
+mod waiting;
 
 pub use batch::Batch;
 pub(crate) use batch::Found;
@@ -13,6 +14,8 @@ pub use config::{Cleanup, Compaction, Retention, TopicConfig};
 pub(crate) use index::{BatchEntry, PartitionIndex};
 pub use partition::{Partition, Visibility};
 pub(crate) use sparse::{prefix, prefix_len};
+pub use waiting::Waiter;
+pub(crate) use waiting::Waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 use std::task::Waker;
 
 use super::batch::Found;
-use super::{Batch, BatchEntry, PartitionIndex, TopicId};
+use super::{Batch, BatchEntry, PartitionIndex, TopicId, Waiting, waiting};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
-use crate::locks::{lock, read, write};
+use crate::locks::{read, write};
 
 /// How far a read may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ struct Inner {
     /// The offset that the next append gets. Written under the append lock only.
     next: AtomicU64,
     index: RwLock<PartitionIndex>,
-    wakers: Mutex<Vec<Waker>>,
+    waiting: Arc<Waiting>,
 }
 
 impl Partition {
@@ -46,6 +46,8 @@ impl Partition {
         deleted: &Arc<AtomicBool>,
         durability: &Arc<Durability>,
     ) -> Partition {
+        let waiting = Arc::new(Waiting::default());
+        waiting::watch(&waiting, durability);
         Partition(Arc::new(Inner {
             topic,
             topic_name: Arc::clone(topic_name),
@@ -54,7 +56,7 @@ impl Partition {
             durability: Arc::clone(durability),
             next: AtomicU64::new(index.end),
             index: RwLock::new(index),
-            wakers: Mutex::default(),
+            waiting,
         }))
     }
 
@@ -138,15 +140,6 @@ impl Partition {
         }
     }
 
-    /// Wakes `waker` once, at the next append to this partition. Register first, then look:
-    /// what was appended before the call does not wake.
-    pub fn wake_on_append(&self, waker: &Waker) {
-        let mut wakers = lock(&self.0.wakers);
-        if !wakers.iter().any(|other| other.will_wake(waker)) {
-            wakers.push(waker.clone());
-        }
-    }
-
     /// Says that `holder` still needs the records from `offset` on: a topic with
     /// `until_consumed_by` forgets nothing younger. Held in memory: a holder says it again after
     /// the journal was opened, and nothing is forgotten before all have.
@@ -184,8 +177,9 @@ impl Partition {
 
     /// Shows a batch to readers and moves those who waited for it to `wakers`.
     pub(crate) fn push(&self, entry: BatchEntry, wakers: &mut Vec<Waker>) {
+        let seq = entry.seq;
         write(&self.0.index).push(entry);
-        wakers.append(&mut lock(&self.0.wakers));
+        self.0.waiting.appended(seq, &self.0.durability, wakers);
     }
 
     pub(crate) fn replace(&self, entry: BatchEntry) {
@@ -204,9 +198,16 @@ impl Partition {
     pub(crate) fn clear(&self) {
         let mut index = write(&self.0.index);
         index.clear();
-        let wakers = std::mem::take(&mut *lock(&self.0.wakers));
         drop(index);
-        wakers.into_iter().for_each(Waker::wake);
+        self.0.waiting.wake_all();
+    }
+
+    pub(crate) fn waiting(&self) -> &Waiting {
+        &self.0.waiting
+    }
+
+    pub(crate) fn durability(&self) -> &Durability {
+        &self.0.durability
     }
 
     /// Runs `look` over the index.

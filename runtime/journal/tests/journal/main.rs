@@ -19,3 +19,4 @@ mod snapshots;
 mod support;
 mod tails;
 mod time;
+mod waiting;
