@@ -81,6 +81,7 @@ mod snapshot;
 mod sync;
 mod task;
 mod topic;
+mod topics;
 
 pub use clean::{CleanReport, Pin};
 pub use commit::Commit;
@@ -91,6 +92,6 @@ pub use journal::Journal;
 pub use snapshot::{Snapshot, SnapshotWriter};
 pub use task::{Claim, Producer, Task, TaskCommit, TaskId};
 pub use topic::{
-    Batch, Cleanup, Compaction, Partition, Retention, Topic, TopicConfig, TopicId, Visibility,
-    Waiter,
+    Batch, Cleanup, Compaction, Partition, PartitionInfo, Retention, Topic, TopicConfig, TopicId,
+    Visibility, Waiter,
 };

@@ -3,6 +3,7 @@
 mod batch;
 mod config;
 mod index;
+mod info;
 mod partition;
 mod sparse;
 mod time;
@@ -12,6 +13,7 @@ pub use batch::Batch;
 pub(crate) use batch::Found;
 pub use config::{Cleanup, Compaction, Retention, TopicConfig};
 pub(crate) use index::{BatchEntry, PartitionIndex};
+pub use info::PartitionInfo;
 pub use partition::{Partition, Visibility};
 pub(crate) use sparse::{prefix, prefix_len};
 pub use waiting::Waiter;

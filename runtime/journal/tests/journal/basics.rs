@@ -1,4 +1,3 @@
-
 use pelton_journal::sim::SimDisk;
 use pelton_journal::{Commit, Config, Error, Journal, Retention, TopicConfig, Visibility};
 

@@ -19,4 +19,5 @@ mod snapshots;
 mod support;
 mod tails;
 mod time;
+mod topics;
 mod waiting;
