@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::failpoint::Point;
 use crate::frame::{PartHead, head_len, padded};
 use crate::journal::{Journal, Shared};
-use crate::locks::{lock, read};
+use crate::locks::{lock, read, try_read};
 use crate::segment::{FOLDER, PartRef, Segment, sidecar_path_of};
 use crate::topic::Partition;
 
@@ -83,7 +83,9 @@ impl Journal {
             if segment.live_batches() > 0 || segment.live_tasks() > 0 {
                 break;
             }
-            shared.remove(&segment)?;
+            if !shared.remove(&segment)? {
+                break;
+            }
             report.segments_removed += 1;
         }
         Ok(report)
@@ -302,8 +304,9 @@ impl Shared {
     }
 
     /// Removes the oldest segment. Each removal is lasting before the next: a crash must not
-    /// leave a hole.
-    fn remove(&self, segment: &Arc<Segment>) -> Result<()> {
+    /// leave a hole. Answers whether it did: not while a backup is made.
+    fn remove(&self, segment: &Arc<Segment>) -> Result<bool> {
+        let Some(_files) = try_read(&self.files) else { return Ok(false) };
         self.pass(Point::SegmentRemove)?;
         let path = segment.path();
         let removed = self.storage.remove(&path).and_then(|()| self.storage.sync_folder(FOLDER));
@@ -316,6 +319,6 @@ impl Shared {
         appender.unblock_spares();
         drop(appender);
         self.sleeper.wake();
-        Ok(())
+        Ok(true)
     }
 }

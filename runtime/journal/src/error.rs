@@ -167,6 +167,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// There is something in the directory that a backup was to be made in.
+    #[error("cannot make a backup in {path}: {problem}")]
+    BackupTarget {
+        /// The directory.
+        path: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// The task was removed.
     #[error("task '{key}' was removed from the journal: register it again")]
     UnknownTask {
@@ -207,6 +215,7 @@ impl Error {
             Error::OffsetOutOfRange { .. } => "E-OFFSET-RANGE",
             Error::KeyMissing { .. } => "E-TOPIC-KEY",
             Error::Unreadable { .. } => "E-BATCH-STORED",
+            Error::BackupTarget { .. } => "E-BACKUP-TARGET",
             Error::UnknownTask { .. } => "E-TASK-UNKNOWN",
             Error::Fenced { .. } => "E-TASK-FENCED",
             Error::UnknownArtefact { .. } => "E-ARTEFACT-UNKNOWN",

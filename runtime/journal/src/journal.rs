@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     control: Mutex<()>,
     /// Held by the one cleaner. Taken before `control`.
     pub(crate) cleaning: Mutex<()>,
+    /// Read by whoever removes files; written to by a backup, which needs them all.
+    pub(crate) files: RwLock<()>,
     pub(crate) sleeper: sync::Sleeper,
     _lock: Box<dyn Send + Sync>,
 }
@@ -80,6 +82,7 @@ impl Journal {
             sync: Mutex::default(),
             control: Mutex::default(),
             cleaning: Mutex::default(),
+            files: RwLock::default(),
             sleeper: sync::Sleeper::default(),
             config,
             storage,

@@ -37,6 +37,7 @@
 //!   [`Error::Corrupt`], at open or where it is read.
 //! - [`Journal::clean`] applies retention, compacts, and removes segments that nothing needs;
 //!   [`Journal::pins`] says what needs the oldest one.
+//! - [`Journal::backup`] makes a copy of the directory while everything goes on.
 //! - A compacted topic ([`Cleanup`]) keeps the latest record of each key, at its offset: what is
 //!   left of its old batches is appended again as sparse batches ([`Batch::offset`]), which cover
 //!   the offsets of those that they stand for. Read on at [`Batch::next_offset`], always.
@@ -45,6 +46,7 @@
 //! ```text
 //! FORMAT                     format version and salt
 //! LOCK                       held by the process that has the directory open; its pid
+//! INCOMPLETE                 a backup that was not finished: the directory is refused
 //! DURABLE                    how far it was durable at the last clean close
 //! segments/00000001.seg      64-byte header, then frames
 //! segments/00000001.idx      index of a sealed segment; rebuilt where missing
@@ -61,6 +63,7 @@ pub mod storage;
 
 mod append;
 mod artefact;
+mod backup;
 mod bytes_of;
 mod catalog;
 mod clean;
@@ -83,6 +86,7 @@ mod task;
 mod topic;
 mod topics;
 
+pub use backup::BackupReport;
 pub use clean::{CleanReport, Pin};
 pub use commit::Commit;
 pub use config::{Config, Limits, SyncDriver, SyncMode};

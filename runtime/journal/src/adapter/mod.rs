@@ -26,6 +26,7 @@ impl Coded for Error {
             | Error::UnknownPartition { .. }
             | Error::OffsetOutOfRange { .. }
             | Error::KeyMissing { .. }
+            | Error::BackupTarget { .. }
             | Error::UnknownArtefact { .. } => Domain::User,
             Error::Locked { .. }
             | Error::Malformed { .. }

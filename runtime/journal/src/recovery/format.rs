@@ -3,7 +3,9 @@
 use crate::error::{Error, Result};
 use crate::storage::{Storage, read_all, replace};
 
-const FORMAT: &str = "FORMAT";
+pub(crate) const FORMAT: &str = "FORMAT";
+/// Stands in a directory until a backup that is made there is whole.
+pub(crate) const INCOMPLETE: &str = "INCOMPLETE";
 const MARK: &str = "DURABLE";
 /// The format that this version writes, and the newest that it reads.
 const CURRENT: u32 = 2;
@@ -18,6 +20,12 @@ pub(super) struct Format {
 
 /// The journal's format, a new one where `is_new` says that there is no segment yet.
 pub(super) fn open_or_create(storage: &dyn Storage, is_new: bool) -> Result<Format> {
+    let path = format!("{}/{INCOMPLETE}", storage.name());
+    let marker = read_all(storage, INCOMPLETE).map_err(|error| Error::io("read", &*path, error))?;
+    if marker.is_some() {
+        let problem = "the backup in this directory was not finished: remove it, make another one";
+        return Err(Error::malformed(path, problem));
+    }
     let path = format!("{}/{FORMAT}", storage.name());
     let bytes = read_all(storage, FORMAT).map_err(|error| Error::io("read", &*path, error))?;
     if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {

@@ -10,7 +10,7 @@ mod replay;
 mod scan;
 mod tail;
 
-pub(crate) use format::write_mark;
+pub(crate) use format::{FORMAT, INCOMPLETE, write_mark};
 pub(crate) use scan::{Frame, scan};
 
 use std::collections::VecDeque;

@@ -109,6 +109,15 @@ impl Storage for Disk {
         fs::remove_file(self.root.join(path))
     }
 
+    fn link(&self, path: &str, target: &dyn Storage) -> io::Result<()> {
+        let to = target.location(path).ok_or(io::ErrorKind::Unsupported)?;
+        fs::hard_link(self.root.join(path), to)
+    }
+
+    fn location(&self, path: &str) -> Option<PathBuf> {
+        Some(self.root.join(path))
+    }
+
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
         let path: &Path = &self.root.join(folder);
         fs::File::open(path)?.sync_all()

@@ -5,6 +5,7 @@ mod disk;
 pub use disk::Disk;
 
 use std::io::{self, IoSlice};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -54,6 +55,21 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// The system's.
     fn remove(&self, path: &str) -> io::Result<()>;
+
+    /// Gives a file, which nobody writes to any more, the same path in another storage too.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not there; any other where it has to be copied instead.
+    fn link(&self, path: &str, target: &dyn Storage) -> io::Result<()> {
+        let _ = (path, target);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Where a file is in the file system, for a storage that is there.
+    fn location(&self, path: &str) -> Option<PathBuf> {
+        let _ = path;
+        None
+    }
 
     /// Makes creations, renames and removals in a folder lasting (`""`: the top).
     ///
