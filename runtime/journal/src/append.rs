@@ -19,6 +19,9 @@ use crate::topic::BatchEntry;
 
 /// Spare segments kept for commits that make room when the disk is full.
 const RESERVE: usize = 1;
+/// Spares from which on a freed segment's file is removed, not kept: what appends use until the
+/// cleaner comes again.
+const SPARES_MAX: usize = 4;
 
 /// What the append lock guards.
 pub(crate) struct Appender {
@@ -109,6 +112,11 @@ impl Appender {
                 self.spares_blocked = true;
             }
         }
+    }
+
+    /// Whether the file of a freed segment is worth keeping.
+    pub(crate) fn takes_recycled(&self) -> bool {
+        self.spares.len() < SPARES_MAX
     }
 
     /// Makes the next segment the active one. Errors leave everything as it was.

@@ -12,11 +12,10 @@ use bytes::Bytes;
 use crate::commit::Commit;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::failpoint::Point;
 use crate::frame::{PartHead, head_len, padded};
 use crate::journal::{Journal, Shared};
-use crate::locks::{lock, read, try_read};
-use crate::segment::{FOLDER, PartRef, Segment, sidecar_path_of};
+use crate::locks::{lock, read};
+use crate::segment::{PartRef, Segment};
 use crate::topic::Partition;
 
 /// What [`Journal::clean`] did.
@@ -83,7 +82,7 @@ impl Journal {
             if segment.live_batches() > 0 || segment.live_tasks() > 0 {
                 break;
             }
-            if !shared.remove(&segment)? {
+            if !shared.remove(segment)? {
                 break;
             }
             report.segments_removed += 1;
@@ -301,24 +300,5 @@ impl Shared {
             rest = later;
         }
         Ok(())
-    }
-
-    /// Removes the oldest segment. Each removal is lasting before the next: a crash must not
-    /// leave a hole. Answers whether it did: not while a backup is made.
-    fn remove(&self, segment: &Arc<Segment>) -> Result<bool> {
-        let Some(_files) = try_read(&self.files) else { return Ok(false) };
-        self.pass(Point::SegmentRemove)?;
-        let path = segment.path();
-        let removed = self.storage.remove(&path).and_then(|()| self.storage.sync_folder(FOLDER));
-        removed.map_err(|source| Error::io("remove", path, source))?;
-        // Without its segment an index is tidied away at the next open.
-        let _ = self.storage.remove(&sidecar_path_of(segment.number));
-        let mut appender = self.appender()?;
-        let gone = appender.segments.pop_front();
-        assert!(gone.is_some_and(|gone| gone.number == segment.number), "the oldest goes first");
-        appender.unblock_spares();
-        drop(appender);
-        self.sleeper.wake();
-        Ok(true)
     }
 }

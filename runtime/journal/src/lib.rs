@@ -50,7 +50,7 @@
 //! DURABLE                    how far it was durable at the last clean close
 //! segments/00000001.seg      64-byte header, then frames
 //! segments/00000001.idx      index of a sealed segment; rebuilt where missing
-//! segments/spare-*.tmp       reserved room
+//! segments/spare-*.tmp       reserved room, and files of freed segments to be used again
 //! snapshots/TASK-SEQ.snap    a task's snapshot, named by a control part of the log
 //! artefacts/DIGEST           content-addressed files
 //! ```
@@ -78,6 +78,7 @@ mod frame;
 mod journal;
 mod locks;
 mod recovery;
+mod recycle;
 mod segment;
 mod sidecar;
 mod snapshot;

@@ -69,7 +69,10 @@ impl Opening<'_> {
         }
         self.drop_segments(later)?;
         if is_dirty {
-            tracing::warn!(segment = %segment.path(), at, seq = chain.seq, "cut a torn tail");
+            // After a clean close it is what a recycled file held before.
+            if self.mark + 1 < chain.seq {
+                tracing::warn!(segment = %segment.path(), at, seq = chain.seq, "cut a torn tail");
+            }
             let cut = segment.file.zero_from(at).and_then(|()| segment.file.sync());
             cut.map_err(|error| Error::io("cut", segment.path(), error))?;
         }

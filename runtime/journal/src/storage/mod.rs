@@ -91,6 +91,14 @@ pub trait File: Send + Sync {
     /// The system's, or `UnexpectedEof` past the end.
     fn read(&self, offset: u64, len: usize) -> io::Result<Bytes>;
 
+    /// Makes sure that nobody but the holder of this handle, which must be the only one, can see
+    /// the file's bytes: no slice that [`File::read`] gave is left, and there is no other name for
+    /// it. Where that is so the file may be written anew; where not, only be removed.
+    ///
+    /// # Errors
+    /// The system's: the file may only be removed.
+    fn reclaim(&mut self) -> io::Result<bool>;
+
     /// Writes all slices, one after another, from `offset` on.
     ///
     /// # Errors

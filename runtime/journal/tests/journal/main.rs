@@ -15,6 +15,7 @@ mod fixture;
 mod limits;
 mod model;
 mod records;
+mod recycling;
 mod retention;
 mod snapshots;
 mod support;
