@@ -101,12 +101,15 @@ impl Shared {
             let mut keys = Keys::new(self.config.compaction_bytes_max);
             let to = survey(partition, from..plan.to, &mut keys)?;
             assert!(to > from, "a survey gets on");
-            Rewrite::new(self, partition, &keys, settings, now_ms, report).run(to)?;
+            let done = Rewrite::new(self, partition, &keys, settings, now_ms, report).run(to)?;
             let mut commit = Commit::new(now_ms);
             let (topic, number) = (partition.topic().0, partition.number());
-            commit.control(Control::Compacted { topic, partition: number, to });
+            commit.control(Control::Compacted { topic, partition: number, to: done });
             self.append(&mut commit)?;
             report.compaction_passes += 1;
+            if done < to {
+                break;
+            }
             from = to;
         }
         Ok(())

@@ -28,6 +28,8 @@ pub(super) struct Rewrite<'a> {
     now_ms: i64,
     /// The survey has seen everything before it.
     surveyed_to: u64,
+    /// The first batch that should have lost something and could not be written again.
+    stuck_at: Option<u64>,
     group: Group,
     report: &'a mut CleanReport,
 }
@@ -47,12 +49,22 @@ impl<'a> Rewrite<'a> {
         now_ms: i64,
         report: &'a mut CleanReport,
     ) -> Rewrite<'a> {
-        let (group, surveyed_to) = (Group::default(), 0);
-        Rewrite { shared, partition, keys, settings, now_ms, surveyed_to, group, report }
+        Rewrite {
+            shared,
+            partition,
+            keys,
+            settings,
+            now_ms,
+            surveyed_to: 0,
+            stuck_at: None,
+            group: Group::default(),
+            report,
+        }
     }
 
-    /// Goes over all batches that begin before `to`, which the survey has reached.
-    pub(super) fn run(mut self, to: u64) -> Result<()> {
+    /// Goes over all batches that begin before `to`, which the survey has reached. Answers before
+    /// which offset nothing is left that should have gone.
+    pub(super) fn run(mut self, to: u64) -> Result<u64> {
         self.surveyed_to = to;
         let mut at = self.partition.offsets().start;
         while at < to {
@@ -80,7 +92,8 @@ impl<'a> Rewrite<'a> {
                 self.batch(&held, found, has_due_tombstones)?;
             }
         }
-        self.flush()
+        self.flush()?;
+        Ok(self.stuck_at.unwrap_or(to).min(to))
     }
 
     fn batch(&mut self, held: &Held, found: Found, has_due_tombstones: bool) -> Result<()> {
@@ -113,7 +126,7 @@ impl<'a> Rewrite<'a> {
             let is_over = records.key(row).is_some_and(|key| {
                 offset < self.surveyed_to
                     && (self.keys.is_superseded(key, offset)
-                        || tombstone_ms.is_some_and(|ms| is_due(ms, self.now_ms, self.settings)))
+                        || tombstone_ms.is_some_and(|ms| self.may_forget(ms)))
             });
             if is_over {
                 is_changed = true;
@@ -124,6 +137,11 @@ impl<'a> Rewrite<'a> {
         // A sparse batch knows its tombstones' times: they are found again when they are due.
         is_changed |= tombstones > 0 && !batch.is_compacted();
         Verdict { stays, is_changed }
+    }
+
+    /// Whether a tombstone may go. Not where something that it deletes may be left.
+    fn may_forget(&self, tombstone_ms: i64) -> bool {
+        self.stuck_at.is_none() && is_due(tombstone_ms, self.now_ms, self.settings)
     }
 
     fn join(
@@ -158,7 +176,9 @@ impl<'a> Rewrite<'a> {
         };
         let frame_len = head_len(1) as u64 + bytes.len() as u64;
         if frame_len > self.shared.config.limits.frame_bytes_max {
-            // One batch that filled its frame and lost next to nothing: it stays as it is.
+            // One batch that filled its frame and lost next to nothing: it stays as it is, and
+            // so does every tombstone behind it.
+            self.stuck_at.get_or_insert(head.base_offset);
             return Ok(());
         }
         let mut commit = Commit::new(self.now_ms);

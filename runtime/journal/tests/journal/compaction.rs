@@ -306,3 +306,86 @@ fn batches_of_different_producers_stay_apart() {
     let [one, other] = tasks.map(|task| task.id());
     assert_eq!(found, [(2, one, 100), (1, other, 102), (2, one, 103)]);
 }
+
+#[test]
+fn readers_and_writers_go_on_under_the_cleaner() {
+    const ROUNDS: u32 = 400;
+    const KEYS: u32 = 10;
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { segment_bytes: 64 << 10, ..Config::default() };
+    let journal = Journal::open(dir.path(), config.clone()).unwrap();
+    let to = compacted(&journal);
+    let end = u64::from(ROUNDS * KEYS);
+    let value = |round: u32| format!("{round:05}{}", "x".repeat(100));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..ROUNDS {
+                for key in 0..KEYS {
+                    produce(&journal, &to, &[row(&key.to_string(), &value(round))], 0).unwrap();
+                }
+            }
+        });
+        scope.spawn(|| {
+            while to.offsets().end < end {
+                journal.clean(0).unwrap();
+            }
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let (mut at, mut latest) = (0, std::collections::BTreeMap::new());
+                let waker = std::task::Waker::noop();
+                let waiter = to.waiter();
+                while at < end {
+                    if waiter.poll(at, Visibility::Durable, waker).is_pending() {
+                        std::thread::yield_now();
+                        continue;
+                    }
+                    let batch = to.read(at, Visibility::Durable).unwrap().unwrap();
+                    let records = Layout::parse(&batch.bytes).unwrap().records().unwrap();
+                    for row in batch.row_at(at)..records.len() {
+                        assert!(batch.offset(row) >= at);
+                        let key = records.key(row).unwrap().to_vec();
+                        let value = records.value(row).unwrap().to_vec();
+                        assert!(latest.insert(key, value.clone()).is_none_or(|old| old < value));
+                    }
+                    at = batch.next_offset();
+                }
+                // Whatever went meanwhile, no reader misses the last word of a key.
+                let last = value(ROUNDS - 1).into_bytes();
+                assert_eq!(latest.len(), KEYS as usize);
+                assert!(latest.values().all(|value| *value == last));
+            });
+        }
+    });
+    journal.wait_durable(journal.appended()).unwrap();
+    journal.clean(0).unwrap();
+    let left = records(&to, Visibility::Durable);
+    assert_eq!(left.keys().copied().collect::<Vec<_>>(), (end - 10..end).collect::<Vec<_>>());
+    journal.close().unwrap();
+    let journal = Journal::open(dir.path(), config).unwrap();
+    assert_eq!(records(&partition(&journal, "t/c"), Visibility::Durable), left);
+}
+
+#[test]
+fn a_deleted_key_stays_deleted_where_its_batch_is_too_large_to_be_written_again() {
+    let disk = SimDisk::new();
+    let config = Config { segment_bytes: 4 << 10, ..config() };
+    let journal = open_with(&disk, config).unwrap();
+    let to = compacted(&journal);
+    // One record less and the offsets of all others are more than the frame has room for.
+    let fill = |len| {
+        let mut rows = vec![row("d", "1")];
+        rows.extend((0..90).map(|key| row(&format!("{key:03}"), "x")));
+        rows.push(row("fill", &"x".repeat(len)));
+        rows
+    };
+    let base = (1..).take_while(|len| produce(&journal, &to, &fill(*len), 0).is_ok()).count();
+    assert!(base > 0);
+    produce(&journal, &to, &[row("d", "")], 0).unwrap();
+    for _ in 0..3 {
+        clean(&journal, 2 * HOUR as i64);
+        let found = records(&to, Visibility::Durable);
+        let of_d: Vec<_> = found.values().filter(|row| row.0 == b"d").collect();
+        assert!(of_d.last().is_none_or(|row| row.1.is_none()), "it came back: {of_d:?}");
+    }
+}
