@@ -6,6 +6,7 @@ mod adapter;
 mod backup;
 mod basics;
 mod compaction;
+mod compaction_limits;
 mod compaction_model;
 mod concurrency;
 mod damage;
