@@ -109,7 +109,7 @@ fn scan(journal: &Journal, commits: usize) -> Result<Cost> {
         let mut at = 0;
         while let Some(batch) = from.read(at, Visibility::Appended)? {
             ensure!(Batch::parse(&batch.bytes)?.rows() == batch.rows as usize, "a torn batch");
-            at += u64::from(batch.rows);
+            at = batch.next_offset();
         }
         Ok(at)
     });

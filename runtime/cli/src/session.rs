@@ -70,8 +70,8 @@ impl Session {
                 .read(*next, Visibility::Durable)
                 .map_err(|error| CliError::coded(&error))?
             {
-                let skip = next.saturating_sub(batch.base_offset) as usize;
-                *next = batch.base_offset + u64::from(batch.rows);
+                let skip = batch.row_at(*next);
+                *next = batch.next_offset();
                 let records = Batch::parse(&batch.bytes).and_then(|batch| batch.records());
                 let records = records.map_err(|error| damaged(&error))?;
                 for record in records.iter().skip(skip) {

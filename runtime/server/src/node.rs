@@ -217,7 +217,7 @@ impl Node {
             };
             match partition.read(offset, visibility) {
                 Ok(Some(batch)) => {
-                    let next = batch.base_offset + u64::from(batch.rows);
+                    let next = batch.next_offset();
                     state = Some(Ok((next, partition)));
                     Some(Ok((batch.base_offset, batch.bytes)))
                 }
