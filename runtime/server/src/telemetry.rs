@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
-use pelton_core::{Fault, FunctionId, LogLevel, TaskId};
+use pelton_core::{Clock, Fault, FunctionId, LogLevel, TaskId};
 use pelton_engine::Telemetry;
+
+use crate::clock::SystemClock;
 
 /// Log lines that are kept for each function.
 pub(crate) const LINES_KEPT: usize = 1_000;
@@ -15,6 +17,10 @@ pub(crate) const METRICS_MAX: usize = 256;
 /// A log line of a function.
 #[derive(Debug, Clone)]
 pub struct LogLine {
+    /// Counts the lines of the function, from 0.
+    pub number: u64,
+    /// When it came, ms since the epoch.
+    pub time_ms: i64,
     /// The task whose call wrote it.
     pub task: TaskId,
     /// How grave it is.
@@ -26,7 +32,7 @@ pub struct LogLine {
 #[derive(Debug, Default)]
 struct Function {
     lines: VecDeque<LogLine>,
-    lines_dropped: u64,
+    lines_told: u64,
     metrics: BTreeMap<String, f64>,
     metrics_refused: u64,
     faults: BTreeMap<&'static str, u64>,
@@ -74,6 +80,15 @@ impl NodeTelemetry {
         self.with(id, |function| function.lines.iter().cloned().collect())
     }
 
+    /// The kept lines of a function from number `from` on, oldest first.
+    #[must_use]
+    pub fn lines_from(&self, id: &FunctionId, from: u64) -> Vec<LogLine> {
+        self.with(id, |function| {
+            let new = function.lines.iter().filter(|line| line.number >= from);
+            new.cloned().collect()
+        })
+    }
+
     /// Number of faults of a function by code.
     #[must_use]
     pub fn faults(&self, id: &FunctionId) -> BTreeMap<&'static str, u64> {
@@ -107,17 +122,21 @@ impl NodeTelemetry {
 
 impl Telemetry for NodeTelemetry {
     fn log(&self, task: &TaskId, level: LogLevel, message: &str) {
-        let line = LogLine { task: task.clone(), level, message: message.to_string() };
+        let (task, message) = (task.clone(), message.to_string());
+        let time_ms = SystemClock.now_ms();
+        let mut line = LogLine { number: 0, time_ms, task, level, message };
+        let function = line.task.function.clone();
+        self.with(&function, |function| {
+            line.number = function.lines_told;
+            function.lines_told += 1;
+            if function.lines.len() == LINES_KEPT {
+                function.lines.pop_front();
+            }
+            function.lines.push_back(line.clone());
+        });
         if let Some(listener) = &*lock(&self.listener) {
             listener(&line);
         }
-        self.with(&task.function, |function| {
-            if function.lines.len() == LINES_KEPT {
-                function.lines.pop_front();
-                function.lines_dropped += 1;
-            }
-            function.lines.push_back(line);
-        });
     }
 
     fn counter(&self, task: &TaskId, name: &str, amount: f64) {

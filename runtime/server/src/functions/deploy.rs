@@ -102,6 +102,25 @@ impl Functions {
         self.activate(record, new, report, kind, request.wait).await
     }
 
+    /// Keeps a module for a deployment that follows; answers its digest.
+    ///
+    /// # Errors
+    /// What the journal answers.
+    pub async fn upload(&self, wasm: Bytes) -> Result<String> {
+        let _unswept = self.sweeping.read().await;
+        let registry = self.registry.clone();
+        blocking(move || registry.put_module(&wasm)).await
+    }
+
+    /// A module that was uploaded or is deployed.
+    ///
+    /// # Errors
+    /// `E-ARTEFACT-UNKNOWN` where it has to be uploaded (again).
+    pub async fn module(&self, digest: &str) -> Result<Bytes> {
+        let (registry, digest) = (self.registry.clone(), digest.to_owned());
+        blocking(move || registry.module(&digest)).await
+    }
+
     /// What deploying `new` would do.
     pub(super) fn report(
         &self,

@@ -16,7 +16,7 @@ pub struct HttpConfig {
     /// From when a connection can take a request to the end of its head (15 s): for slow clients
     /// and for connections that nobody uses.
     pub head_timeout: Duration,
-    /// Bytes of a request's body (16 MiB).
+    /// Bytes of a request's body (32 MiB: the default limit of a module).
     pub body_bytes_max: usize,
     /// From the end of the head to the end of the body (30 s).
     pub body_timeout: Duration,
@@ -54,7 +54,7 @@ impl HttpConfig {
             connections_max: 1_000,
             head_bytes_max: 64 << 10,
             head_timeout: Duration::from_secs(15),
-            body_bytes_max: 16 << 20,
+            body_bytes_max: 32 << 20,
             body_timeout: Duration::from_secs(30),
             bodies_bytes_max: 256 << 20,
             write_timeout: Duration::from_secs(30),

@@ -11,7 +11,9 @@ use utoipa_axum::routes;
 use super::extract::{no_method, no_route};
 use super::names::{CursorText, FromText, Name};
 use super::state::App;
-use super::{auth, consume, groups, health, metrics, produce, token_routes, topics};
+use super::{
+    auth, consume, functions, groups, health, inspect, metrics, produce, token_routes, topics,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -21,6 +23,7 @@ use super::{auth, consume, groups, health, metrics, produce, token_routes, topic
         (name = "topics", description = "Topics"),
         (name = "records", description = "Producing and consuming"),
         (name = "groups", description = "Consumer groups: positions by name"),
+        (name = "functions", description = "Functions, their versions and their state"),
         (name = "tokens", description = "Who may call"),
         (name = "server", description = "The server itself"),
     ),
@@ -58,6 +61,16 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(groups::describe, groups::delete))
         .routes(routes!(groups::commit))
         .routes(routes!(groups::reset))
+        .routes(routes!(functions::upload))
+        .routes(routes!(functions::list, functions::deploy))
+        .routes(routes!(functions::describe, functions::remove))
+        .routes(routes!(functions::versions))
+        .routes(routes!(functions::rollback))
+        .routes(routes!(functions::pause))
+        .routes(routes!(functions::resume))
+        .routes(routes!(inspect::list_state))
+        .routes(routes!(inspect::get_state))
+        .routes(routes!(inspect::logs))
         .routes(routes!(token_routes::list, token_routes::create))
         .routes(routes!(token_routes::revoke))
 }

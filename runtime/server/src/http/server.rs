@@ -14,7 +14,7 @@ use super::listen::listen;
 use super::routes::router;
 use super::state::App;
 use super::tokens::Tokens;
-use crate::node::Node;
+use crate::functions::Functions;
 
 /// Threads that serve connections. They only move bytes: what computes has threads of its own.
 const IO_THREADS: usize = 2;
@@ -37,7 +37,8 @@ impl Server {
     /// # Errors
     /// `E-HTTP-OPEN` for an address that others can reach while there is no token,
     /// `E-HTTP-ADDRESS` where it cannot be listened on, `E-THREADS`.
-    pub fn bind(node: Arc<Node>, config: HttpConfig) -> Result<Self> {
+    pub fn bind(functions: Arc<Functions>, config: HttpConfig) -> Result<Self> {
+        let node = functions.node();
         let tokens =
             Tokens::open(Arc::clone(node.journal()), Arc::clone(node.clock()), config.token_rate);
         let wanted = config.address;
@@ -65,7 +66,12 @@ impl Server {
                 let text = format!("cannot listen on {wanted}: choose another address or port");
                 Error::new("E-HTTP-ADDRESS", Domain::User, text).caused_by(error)
             })?;
-        let (app, tasks) = (App::new(node, config, tokens), TaskTracker::new());
+        let users = Arc::downgrade(&functions);
+        node.data().on_delete(move |topic| {
+            let users = users.upgrade().and_then(|functions| functions.users_of(topic).ok());
+            users.into_iter().flatten().map(|user| user.to_string()).collect()
+        });
+        let (app, tasks) = (App::new(functions, config, tokens), TaskTracker::new());
         runtime.spawn(listen(app.clone(), router(&app), listener, tasks.clone()));
         Ok(Self { app, address, tasks, runtime: Some(runtime) })
     }
@@ -76,6 +82,18 @@ impl Server {
         self.address
     }
 
+    /// Starts what is deployed: see [`Functions::start_all`].
+    ///
+    /// # Errors
+    /// Where the registry cannot be read.
+    pub fn start_functions(&self) -> Result<()> {
+        let functions = self.app.functions();
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(functions.start_all()),
+            None => Ok(()),
+        }
+    }
+
     /// Who may call.
     #[must_use]
     pub fn tokens(&self) -> &Tokens {
@@ -83,13 +101,15 @@ impl Server {
     }
 
     /// Takes no more connections, ends what waits, lets running requests finish within the drain
-    /// time, and closes the rest. Answers whether all of them finished.
+    /// time, and closes the rest; then stops all functions behind their next commit. Answers whether
+    /// all requests finished.
     pub fn shutdown(mut self) -> bool {
         let Some(runtime) = self.runtime.take() else { return true };
         self.app.draining().cancel();
         self.tasks.close();
         let (tasks, limit) = (self.tasks.clone(), self.app.config().drain_timeout);
         let drained = runtime.block_on(async { tokio::time::timeout(limit, tasks.wait()).await });
+        runtime.block_on(self.app.functions().drain());
         // Whatever is left lets go of the node before this returns.
         runtime.shutdown_timeout(STOP_TIME);
         drained.is_ok()

@@ -11,6 +11,7 @@ use super::error::{ApiError, ApiResult};
 use super::metrics::HttpMetrics;
 use super::tokens::Tokens;
 use crate::data::DataPlane;
+use crate::functions::Functions;
 use crate::node::Node;
 
 /// Request bodies are counted in pieces of this many bytes.
@@ -21,7 +22,7 @@ pub(super) const PIECE: usize = 1 << 10;
 pub struct App(Arc<Inner>);
 
 struct Inner {
-    node: Arc<Node>,
+    functions: Arc<Functions>,
     config: HttpConfig,
     tokens: Tokens,
     metrics: HttpMetrics,
@@ -32,10 +33,10 @@ struct Inner {
 }
 
 impl App {
-    pub(super) fn new(node: Arc<Node>, config: HttpConfig, tokens: Tokens) -> Self {
+    pub(super) fn new(functions: Arc<Functions>, config: HttpConfig, tokens: Tokens) -> Self {
         let room = (config.bodies_bytes_max / PIECE).min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
-            node,
+            functions,
             config,
             tokens,
             metrics: HttpMetrics::default(),
@@ -48,13 +49,19 @@ impl App {
     /// The node.
     #[must_use]
     pub fn node(&self) -> &Arc<Node> {
-        &self.0.node
+        self.0.functions.node()
+    }
+
+    /// The functions.
+    #[must_use]
+    pub fn functions(&self) -> &Arc<Functions> {
+        &self.0.functions
     }
 
     /// Topics, records and groups.
     #[must_use]
     pub fn data(&self) -> &Arc<DataPlane> {
-        self.0.node.data()
+        self.node().data()
     }
 
     /// How the server listens.

@@ -2,6 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use pelton_server::Hooks;
+use pelton_server::functions::Functions;
 use pelton_server::http::{HttpConfig, Server};
 
 use crate::support::{Client, Rig, TOPICS, node_in};
@@ -14,11 +15,11 @@ fn anywhere() -> HttpConfig {
 fn an_address_that_others_reach_needs_a_token() {
     let directory = tempfile::tempdir().unwrap();
     let node = node_in(directory.path(), Hooks::default());
-    let error = Server::bind(Arc::clone(&node), anywhere()).err().unwrap();
+    let error = Server::bind(Functions::new(Arc::clone(&node)), anywhere()).err().unwrap();
     assert_eq!(error.code, "E-HTTP-OPEN");
-    let loopback = Server::bind(Arc::clone(&node), HttpConfig::loopback(0)).unwrap();
+    let loopback = Server::bind(Functions::new(Arc::clone(&node)), HttpConfig::loopback(0)).unwrap();
     loopback.tokens().create("ops").unwrap();
-    let server = Server::bind(node, anywhere()).unwrap();
+    let server = Server::bind(Functions::new(node), anywhere()).unwrap();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.address().port()));
     Client::connect(address).send("GET", TOPICS, &[], b"").refused(401, "E-AUTH-MISSING");
     Client::connect(address).send("GET", "/healthz", &[], b"").expect(200);
@@ -28,7 +29,7 @@ fn an_address_that_others_reach_needs_a_token() {
 fn an_address_that_is_taken_is_told() {
     let rig = Rig::start();
     let config = HttpConfig::loopback(rig.address().port());
-    let error = Server::bind(Arc::clone(&rig.node), config).err().unwrap();
+    let error = Server::bind(Functions::new(Arc::clone(&rig.node)), config).err().unwrap();
     assert_eq!(error.code, "E-HTTP-ADDRESS");
 }
 
@@ -81,9 +82,9 @@ fn once_there_is_a_token_every_request_needs_one() {
 fn revoking_the_last_token_of_an_open_address_opens_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let node = node_in(directory.path(), Hooks::default());
-    let loopback = Server::bind(Arc::clone(&node), HttpConfig::loopback(0)).unwrap();
+    let loopback = Server::bind(Functions::new(Arc::clone(&node)), HttpConfig::loopback(0)).unwrap();
     loopback.tokens().create("ops").unwrap();
-    let server = Server::bind(node, anywhere()).unwrap();
+    let server = Server::bind(Functions::new(node), anywhere()).unwrap();
     server.tokens().revoke("ops").unwrap();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.address().port()));
     Client::connect(address).send("GET", TOPICS, &[], b"").refused(401, "E-AUTH-MISSING");

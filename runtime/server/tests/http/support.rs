@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pelton_server::functions::Functions;
 use pelton_server::http::{HttpConfig, Server};
 use pelton_server::{Hooks, LoadOptions, Node, NodeConfig};
 use serde_json::Value;
@@ -43,7 +44,7 @@ impl Rig {
         let node = node_in(directory.path(), hooks);
         let mut config = HttpConfig::loopback(0);
         change(&mut config);
-        let server = Some(Server::bind(Arc::clone(&node), config).unwrap());
+        let server = Some(Server::bind(Functions::new(Arc::clone(&node)), config).unwrap());
         Self { server, node, directory }
     }
 
@@ -61,7 +62,7 @@ impl Rig {
         let Self { node, directory, .. } = self;
         drop(Arc::into_inner(node).expect("nobody else holds the node"));
         let node = node_in(directory.path(), Hooks::default());
-        let server = Server::bind(Arc::clone(&node), HttpConfig::loopback(0)).unwrap();
+        let server = Server::bind(Functions::new(Arc::clone(&node)), HttpConfig::loopback(0)).unwrap();
         Self { server: Some(server), node, directory }
     }
 
