@@ -1,12 +1,13 @@
 //! Running one function over records to their end.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
 use pelton_batch::{Record, RecordsBuilder};
 use pelton_core::manifest::OnPoison;
+use pelton_core::window::WindowSpec;
 use pelton_core::{GuestFactory, LogLevel, Manifest, TopicName};
 use pelton_engine::{RetryPolicy, Settings};
 use pelton_server::{DeploymentSpec, InputSpec, Node, PoisonSpec, Progress};
@@ -14,7 +15,8 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::error::{CliError, Result};
-use crate::input::{InputArgs, LoadOptions, Loaded, RowReader, Target, load};
+use crate::input::{LoadOptions, Loaded, Places, RowReader, Target, load};
+use crate::observed::{ConfigReads, Observed};
 use crate::output::write_record;
 use crate::session::{Session, wait};
 use crate::ui::Ui;
@@ -34,6 +36,9 @@ pub(crate) struct Job {
     manifest: Manifest,
     spec: DeploymentSpec,
     factory: Arc<dyn GuestFactory>,
+    reads: Arc<ConfigReads>,
+    /// What was loaded: its name, and the line of each record.
+    loaded: (String, Places),
     /// Output topics in the order of the declaration.
     outputs: Vec<TopicName>,
     /// Their topic, and its ends before the run.
@@ -63,6 +68,8 @@ pub(crate) struct DeadLetter {
     pub message: String,
     /// Which record: topic, partition and offset, or key.
     pub place: String,
+    /// Where it stood in the input of this run, `file:line`.
+    pub input: Option<String>,
 }
 
 impl Job {
@@ -79,7 +86,7 @@ impl Job {
         let mut spec = spec_of(manifest)?;
         let factory = session.node.load(wasm, &spec);
         bar.finish_and_clear();
-        let factory = factory?;
+        let (factory, reads) = Observed::new(factory?);
         let declared = factory.declaration();
         spec.window = manifest.window.apply(declared.window.as_ref(), &declared.outputs)?;
         for name in &declared.outputs {
@@ -106,7 +113,9 @@ impl Job {
             session,
             manifest: manifest.clone(),
             spec,
-            factory,
+            factory: Arc::new(factory),
+            reads,
+            loaded: Default::default(),
             outputs,
             dead_letters,
             written,
@@ -115,22 +124,39 @@ impl Job {
 
     /// Appends all rows to the input topics, durably. Where they are kept, nothing is appended
     /// before all have been read: after a bad line the same input can be given again.
-    pub(crate) fn load(&mut self, reader: &mut dyn RowReader, args: &InputArgs) -> Result<Loaded> {
+    /// Errors name the input as `file`.
+    pub(crate) fn load(
+        &mut self,
+        reader: &mut dyn RowReader,
+        file: &str,
+        skip_bad_lines: bool,
+    ) -> Result<Loaded> {
         let first = self.manifest.inputs.first().map(|input| short(&input.topic.to_string()));
         let options = LoadOptions {
-            file: args.name(),
+            file,
             topic: &first.unwrap_or_default(),
             now_ms: clock::now_ms(),
-            skip_bad_lines: args.skip_bad_lines,
+            skip_bad_lines,
         };
+        let ends = self.manifest.inputs.iter().map(|input| {
+            let ends = self.session.ends(&input.topic);
+            (input.topic.to_string(), ends)
+        });
         let node = &self.session.node;
-        let held = self.written.is_kept().then(Vec::new);
-        let mut target = Inputs { node, manifest: &self.manifest, held };
+        let mut target = Inputs {
+            node,
+            manifest: &self.manifest,
+            held: self.written.is_kept().then(Vec::new),
+            ends: ends.collect(),
+            places: Places::default(),
+        };
         let loaded = load(reader, &options, &mut target)?;
-        for (topic, partition, mut records) in target.held.into_iter().flatten() {
+        let Inputs { held, places, .. } = target;
+        for (topic, partition, mut records) in held.into_iter().flatten() {
             node.append(&topic, partition, &mut records)?;
         }
-        self.session.node.sync()?;
+        node.sync()?;
+        self.loaded = (file.to_owned(), places);
         Ok(loaded)
     }
 
@@ -166,11 +192,23 @@ impl Job {
         }
         summary.dead_letters = self.session.read(&topic, &mut from, |record| {
             if summary.first_dead_letters.len() < DEAD_LETTERS_SHOWN {
-                summary.first_dead_letters.push(DeadLetter::of(record));
+                let (file, places) = &self.loaded;
+                summary.first_dead_letters.push(DeadLetter::of(record, file, places));
             }
             Ok(())
         })?;
         take.map_or(Ok(0), |take| self.lines(&topic, take)).map(drop)
+    }
+
+    /// The windows that are in force, where the function has some.
+    pub(crate) fn window(&self) -> Option<&WindowSpec> {
+        self.spec.window.as_ref()
+    }
+
+    /// What to warn of after a run in which the function was called: configuration that it never
+    /// read.
+    pub(crate) fn config_warnings(&self) -> Vec<String> {
+        self.reads.warnings(self.manifest.config.keys())
     }
 
     /// Keeps in mind that all this has been written out.
@@ -198,21 +236,24 @@ impl Job {
 }
 
 impl DeadLetter {
-    fn of(record: &Record<'_>) -> Self {
+    fn of(record: &Record<'_>, file: &str, places: &Places) -> Self {
         let text =
             |name| record.header(name).map(|value| String::from_utf8_lossy(value).into_owned());
         let key = record.key().map(|key| String::from_utf8_lossy(key).into_owned());
-        let place = match (text("pelton-topic"), text("pelton-offset")) {
+        let (place, line) = match (text("pelton-topic"), text("pelton-offset")) {
             (Some(topic), Some(offset)) => {
                 let partition = text("pelton-partition").unwrap_or_default();
-                format!("{} partition {partition} offset {offset}", short(&topic))
+                let numbers = partition.parse().ok().zip(offset.parse().ok());
+                let line = numbers.and_then(|(number, at)| places.line(&topic, number, at));
+                (format!("{} partition {partition} offset {offset}", short(&topic)), line)
             }
-            _ => format!("key {}", key.unwrap_or_else(|| "null".into())),
+            _ => (format!("key {}", key.unwrap_or_else(|| "null".into())), None),
         };
         Self {
             code: text("pelton-code").unwrap_or_default(),
             message: text("pelton-message").unwrap_or_default(),
             place,
+            input: line.map(|line| format!("{file}:{line}")),
         }
     }
 }
@@ -280,6 +321,9 @@ struct Inputs<'a> {
     manifest: &'a Manifest,
     /// Batches that are not to be appended yet.
     held: Option<Vec<(TopicName, u32, RecordsBuilder)>>,
+    /// The ends of the topics' partitions before anything is appended.
+    ends: HashMap<String, Vec<u64>>,
+    places: Places,
 }
 
 impl Inputs<'_> {
@@ -301,9 +345,18 @@ impl Target for Inputs<'_> {
         self.find(topic).map(|input| input.partitions)
     }
 
-    fn append(&mut self, topic: &str, partition: u32, records: &mut RecordsBuilder) -> Result<()> {
+    fn append(
+        &mut self,
+        topic: &str,
+        partition: u32,
+        records: &mut RecordsBuilder,
+        lines: &[u64],
+    ) -> Result<()> {
         let Some(input) = self.find(topic) else { return Ok(()) };
         let topic = input.topic.clone();
+        let name = topic.to_string();
+        let ends = self.ends.get(&name).and_then(|ends| ends.get(partition as usize));
+        self.places.add(name, partition, ends.copied().unwrap_or_default(), lines);
         match &mut self.held {
             Some(held) => held.push((topic, partition, std::mem::take(records))),
             None => drop(self.node.append(&topic, partition, records)?),

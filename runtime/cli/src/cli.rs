@@ -40,7 +40,7 @@ pub(crate) struct Global {
         default_value = "table"
     )]
     pub output_format: OutputFormat,
-    /// Say more; twice: say everything
+    /// Say more: -v info, -vv debug, -vvv trace
     #[arg(short, long, help_heading = EVERYWHERE, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// When to use colour

@@ -4,16 +4,15 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::error::{CliError, Result};
+use crate::exit::Exit;
+use crate::interrupt::TemporaryFolder;
 use indicatif::ProgressBar;
 use pelton_batch::{Batch, Record};
 use pelton_core::TopicName;
 use pelton_host::CompileCommand;
 use pelton_journal::Visibility;
 use pelton_server::{Deployment, LoadOptions, Node, NodeConfig, Progress};
-use tempfile::TempDir;
-
-use crate::error::{CliError, Result};
-use crate::exit::Exit;
 
 /// How often a progress bar moves.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -24,7 +23,7 @@ pub(crate) struct Session {
     pub node: Node,
     /// Removes the folder at the end, where it is a temporary one. Behind the node, so that it is
     /// dropped last.
-    _temporary: Option<TempDir>,
+    _temporary: Option<TemporaryFolder>,
 }
 
 impl Session {
@@ -32,11 +31,7 @@ impl Session {
     pub(crate) fn open(folder: Option<&Path>) -> Result<Self> {
         let temporary = match folder {
             Some(_) => None,
-            None => Some(TempDir::with_prefix("pelton-").map_err(|error| {
-                let text = format!("cannot make a temporary folder: {error}");
-                CliError::new("E-FILE", Exit::Failure, text)
-                    .next("free some space, set TMPDIR, or give --data-dir")
-            })?),
+            None => Some(TemporaryFolder::new()?),
         };
         let folder = match (&temporary, folder) {
             (Some(temporary), _) => temporary.path(),
@@ -53,8 +48,8 @@ impl Session {
         topic.partitions().iter().map(|partition| partition.end(Visibility::Appended)).collect()
     }
 
-    /// Hands `each` the durable records of a topic behind `from`, and moves `from` behind them.
-    /// Answers how many there were.
+    /// Hands `each` the durable records of a topic behind `from`, and moves `from` behind them; what
+    /// retention has removed is left out. Answers how many there were.
     pub(crate) fn read(
         &self,
         topic: &TopicName,
@@ -66,6 +61,11 @@ impl Session {
         from.resize(topic.partitions().len(), 0);
         let mut count = 0;
         for (partition, next) in topic.partitions().iter().zip(from) {
+            let known = partition.offsets();
+            if *next >= known.end {
+                continue;
+            }
+            *next = (*next).max(known.start);
             while let Some(batch) = partition
                 .read(*next, Visibility::Durable)
                 .map_err(|error| CliError::coded(&error))?

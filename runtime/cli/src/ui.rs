@@ -106,18 +106,10 @@ impl Ui {
         self.complain(&value.to_string());
     }
 
-    /// Writes a line of a function's log to stderr, from any thread. Control characters are shown
-    /// as escapes: what a function logs cannot move the cursor.
-    pub(crate) fn log(line: &str) {
-        let clean: String = line
-            .chars()
-            .flat_map(|c| {
-                let escape = c.is_control() && c != '\t';
-                let escaped = escape.then(|| c.escape_default());
-                escaped.into_iter().flatten().chain((!escape).then_some(c))
-            })
-            .collect();
-        let _ = writeln!(io::stderr(), "{clean}");
+    /// Writes an entry of a function's log to stderr, from any thread: in one piece, the lines after
+    /// the first indented.
+    pub(crate) fn log(entry: &str) {
+        let _ = writeln!(io::stderr(), "{}", printable(entry));
     }
 
     /// Tells the person something, on stderr; not where results are wanted as JSON.
@@ -213,6 +205,26 @@ impl Ui {
     }
 }
 
+/// An entry of a log as it is shown. Control characters become escapes: what a function logs cannot
+/// move the cursor, nor look like an entry of its own. The host has escaped line ends already, so
+/// that an entry is one line wherever it is kept: here they are line ends again.
+fn printable(entry: &str) -> String {
+    let entry = entry.replace(r"\r\n", "\n").replace(r"\n", "\n");
+    let mut out = String::with_capacity(entry.len());
+    for (index, line) in entry.trim_end_matches(['\r', '\n']).split('\n').enumerate() {
+        if index > 0 {
+            out.push_str("\n    ");
+        }
+        for c in line.strip_suffix('\r').unwrap_or(line).chars() {
+            match c {
+                c if c.is_control() && c != '\t' => out.extend(c.escape_default()),
+                c => out.push(c),
+            }
+        }
+    }
+    out
+}
+
 fn paints(color: Color, terminal: bool) -> bool {
     match color {
         Color::Always => true,
@@ -255,4 +267,23 @@ fn start_log(verbose: u8, ansi: bool) {
         .with_ansi(ansi)
         .without_time()
         .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_log_entry_are_indented_and_control_characters_escaped() {
+        let cases = [
+            ("info: one", "info: one"),
+            ("info: one\ntwo\r\nthree\n", "info: one\n    two\n    three"),
+            ("warn: \x1b[2Jgone\rover\ttab", "warn: \\u{1b}[2Jgone\\rover\ttab"),
+            (r"error: panicked:\nwhy\r\nwhere", "error: panicked:\n    why\n    where"),
+            ("info: a\n\nb", "info: a\n    \n    b"),
+        ];
+        for (entry, expected) in cases {
+            assert_eq!(printable(entry), expected);
+        }
+    }
 }

@@ -21,6 +21,8 @@ pub enum FaultKind {
     UnknownTarget,
     /// A state key, value or store is larger than its limit.
     StateSize,
+    /// The function called an import that is there to be linked, and never run.
+    Forbidden,
     /// The function answered `failure`.
     Failure,
     /// The function could not be instantiated or opened.
@@ -41,6 +43,7 @@ impl FaultKind {
             Self::Malformed => "E-GUEST-MALFORMED",
             Self::UnknownTarget => "E-GUEST-UNKNOWN-TARGET",
             Self::StateSize => "E-GUEST-STATE-SIZE",
+            Self::Forbidden => "E-GUEST-FORBIDDEN",
             Self::Failure => "E-GUEST-FAILURE",
             Self::Open => "E-GUEST-OPEN",
             Self::Host => "E-HOST",

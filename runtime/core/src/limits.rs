@@ -125,13 +125,13 @@ limits! {
     /// Size of one record: key, value and headers.
     record_bytes: "bytes" = MIB, 16 * MIB;
     /// Records of one batch.
-    batch_records: "records" = 1_000, 10_000;
+    batch_records: "records" = 32_768, 65_536;
     /// Size of one batch.
-    batch_bytes: "bytes" = MIB, 16 * MIB;
+    batch_bytes: "bytes" = 4 * MIB, 16 * MIB;
     /// Size of what one call answers.
     output_bytes: "bytes" = 8 * MIB, 64 * MIB;
     /// Operations of what one call answers.
-    output_records: "operations" = 10_000, 1_000_000;
+    output_records: "operations" = 100_000, 1_000_000;
     /// Output topics of a deployment.
     output_topics: "topics" = 16, 256;
     /// Size of a state key.

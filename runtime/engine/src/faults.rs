@@ -40,7 +40,13 @@ pub fn decide(fault: &Fault, units: usize, attempt: u32, policy: &RetryPolicy) -
     if units > 1 { Decision::Shrink(units / 2) } else { Decision::Poison }
 }
 
-/// How many units a call takes: halved by faults, growing back slowly.
+/// Units of a task's first call: a function that has not shown that it is quick gets no more.
+const UNITS_AT_FIRST: usize = 1_000;
+/// CPU time of the guest up to which a call may grow, ns: a tenth of the default limit of a call, and
+/// short beside what a neighbour on the worker would notice.
+const GROW_BELOW_NS: u64 = 10_000_000;
+
+/// How many units a call takes: halved by faults, growing while calls are full and quick.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UnitLimit {
     current: usize,
@@ -49,7 +55,7 @@ pub(crate) struct UnitLimit {
 
 impl UnitLimit {
     pub(crate) fn new(max: usize) -> Self {
-        Self { current: max.max(1), max: max.max(1) }
+        Self { current: max.clamp(1, UNITS_AT_FIRST), max: max.max(1) }
     }
 
     pub(crate) fn current(&self) -> usize {
@@ -60,8 +66,10 @@ impl UnitLimit {
         self.current = units.clamp(1, self.max);
     }
 
-    pub(crate) fn grow(&mut self) {
-        if self.current < self.max {
+    /// Takes note of a call of `units` that went well and took the guest `cpu_ns`.
+    pub(crate) fn grow(&mut self, units: usize, cpu_ns: u64) {
+        let full = units >= self.current.div_ceil(2);
+        if self.current < self.max && full && cpu_ns <= GROW_BELOW_NS {
             self.current = (self.current + self.current.div_ceil(4)).min(self.max);
         }
     }
@@ -102,14 +110,24 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_grows_back_slowly() {
-        let mut limit = UnitLimit::new(1_000);
-        limit.shrink(500);
-        limit.grow();
-        assert_eq!(limit.current(), 625);
-        for _ in 0..9 {
-            limit.grow();
-        }
+    fn the_limit_grows_with_calls_that_are_full_and_quick() {
+        let mut limit = UnitLimit::new(2_000);
         assert_eq!(limit.current(), 1_000);
+        limit.shrink(500);
+        limit.grow(500, GROW_BELOW_NS);
+        assert_eq!(limit.current(), 625);
+        limit.grow(625, GROW_BELOW_NS + 1);
+        limit.grow(312, 0);
+        assert_eq!(limit.current(), 625, "slow calls and small ones show nothing");
+        for _ in 0..9 {
+            limit.grow(limit.current(), 0);
+        }
+        assert_eq!(limit.current(), 2_000);
+    }
+
+    #[test]
+    fn a_small_limit_is_kept_from_the_start() {
+        assert_eq!(UnitLimit::new(7).current(), 7);
+        assert_eq!(UnitLimit::new(0).current(), 1);
     }
 }

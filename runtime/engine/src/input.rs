@@ -85,6 +85,12 @@ impl Input {
         }
     }
 
+    /// `rows`, or as many as the first batch still has, where those are enough for a call.
+    fn whole(&self, rows: usize) -> usize {
+        let left = self.queue.front().map_or(0, |first| first.rows - self.consumed);
+        if left >= WHOLE_ROWS_MIN { rows.min(left) } else { rows }
+    }
+
     /// The fetched batch and row of the `ahead`-th record that waits.
     fn peek(&self, ahead: usize) -> Option<(&Arc<Fetch>, usize)> {
         let mut at = ahead + self.consumed;
@@ -110,7 +116,11 @@ impl Input {
     }
 }
 
-/// The next records of all inputs, at most `rows` and about `bytes`. Several inputs merge by
+/// Records from which on a fetched batch is worth a call of its own: as it is, without a copy.
+const WHOLE_ROWS_MIN: usize = 500;
+
+/// The next records of all inputs, at most `rows` and about `bytes`; with `whole`, rather the rest of
+/// one large batch of a single input than parts of several. Several inputs merge by
 /// (timestamp, input, offset); an input that is empty, has not ended and is not `idle` is waited
 /// for.
 pub(crate) fn select(
@@ -118,9 +128,11 @@ pub(crate) fn select(
     idle: impl Fn(usize) -> bool,
     rows: usize,
     bytes: usize,
+    whole: bool,
 ) -> Slice {
     let mut slice = Slice::default();
     if let [only] = inputs {
+        let rows = if whole { only.whole(rows) } else { rows };
         only.pieces(0, 0, rows, bytes, &mut slice);
         return slice;
     }

@@ -33,6 +33,11 @@ impl GuestPool {
         &self.factory
     }
 
+    /// Whether an instance serves more than one call.
+    pub(crate) fn reuses(&self) -> bool {
+        self.reuse
+    }
+
     pub(crate) async fn take(&self, env: SharedEnvironment) -> Result<Box<dyn Guest>, Fault> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match waiting {

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use pelton_batch::{Batch, FormatError, Records, RecordsBuilder};
 use pelton_core::{Declaration, Fetch};
 
+use crate::scratch::Scratch;
+
 /// Consecutive records of one fetched batch.
 #[derive(Debug, Clone)]
 pub(crate) struct Piece {
@@ -84,14 +86,20 @@ impl Slice {
 
     /// The slice as one batch of kind `Records`: the fetched bytes themselves where they are all of
     /// it and nothing beside them is wanted.
-    pub(crate) fn to_batch(&self, declared: &Declaration) -> Result<Bytes, FormatError> {
+    pub(crate) fn to_batch(
+        &self,
+        declared: &Declaration,
+        scratch: &mut Scratch,
+    ) -> Result<Bytes, FormatError> {
         let plain = !declared.wants_offsets && !declared.wants_inputs;
         if let Some(fetch) = self.whole().filter(|_| plain) {
             return Ok(fetch.batch.clone());
         }
-        let mut builder = RecordsBuilder::new();
-        self.copy_into(&mut builder, declared)?;
-        Ok(Bytes::from(builder.finish()))
+        let mut buffer = scratch.buffer();
+        scratch.records.clear();
+        self.copy_into(&mut scratch.records, declared)?;
+        scratch.records.finish_into(&mut buffer);
+        Ok(Bytes::from(buffer))
     }
 
     /// Appends the records to `builder`, with the columns that the function wants.

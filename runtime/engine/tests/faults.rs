@@ -227,7 +227,7 @@ fn an_operation_on_what_was_not_declared_is_a_fault_that_says_so() {
 
 #[test]
 fn output_limits_hold_at_the_limit_and_not_past_it() {
-    for (count, dead) in [(10_000, 0), (10_001, 1)] {
+    for (count, dead) in [(100_000, 0), (100_001, 1)] {
         let world = World::new();
         world.append("in", &numbered(1), &[1]);
         let function = native(declare(&["out"]), move |_, _, out| {
@@ -236,7 +236,7 @@ fn output_limits_hold_at_the_limit_and_not_past_it() {
         });
         world.run(&function, &[("in", 0)]);
         assert_eq!(world.rows("dead").len(), dead, "{count}");
-        assert_eq!(world.rows("out").len(), if dead == 0 { 10_000 } else { 0 });
+        assert_eq!(world.rows("out").len(), if dead == 0 { 100_000 } else { 0 });
     }
     for (size, dead) in [(1 << 20, 0), ((1 << 20) + 1, 1)] {
         let world = World::new();

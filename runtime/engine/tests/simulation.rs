@@ -234,7 +234,7 @@ fn read(journal: &Journal, topic: &str) -> Vec<Row> {
         for record in Batch::parse(&batch.bytes).unwrap().records().unwrap().iter() {
             rows.push((text(record.key()), text(record.value()), record.timestamp()));
         }
-        offset = batch.base_offset + u64::from(batch.rows);
+        offset = batch.next_offset();
     }
     rows
 }

@@ -68,6 +68,8 @@ fn a_record_without_a_key_is_poison_to_a_keyed_window_unless_told_otherwise() {
         let mut task = world.start(&function, config);
         world.finish(&mut task).unwrap();
         assert_eq!((world.rows("dead").len(), world.rows("out").len()), (dead, out));
+        let poison = task.counters().poison.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(poison, dead as u64);
     }
 }
 

@@ -5,10 +5,14 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pelton_core::Limits;
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
 use wit_component::ComponentEncoder;
 
 use crate::error::{ErrorKind, HostError, Result};
 use crate::scan::{Form, Report, scan};
+use crate::wasi::PREVIEW_1;
 
 /// The component that these bytes are, or can be made into, with what a scan of it says.
 ///
@@ -19,17 +23,25 @@ pub fn prepare<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Cow<'a, [u8]>, R
     if report.form == Form::Component {
         return Ok((bytes.into(), report));
     }
-    let component = componentize(bytes)?;
+    let preview_1 = report.imports.iter().any(|import| import == PREVIEW_1);
+    let component = componentize(bytes, preview_1)?;
     let inner = scan(&component, limits)?;
     let report = Report { form: report.form, bytes: report.bytes, ..inner };
     Ok((component.into(), report))
 }
 
 /// The encoder was not written for hostile input, so that a panic of its is an error here.
-fn componentize(module: &[u8]) -> Result<Vec<u8>> {
+///
+/// What imports WASI preview 1 gets the adapter that other toolchains put into their components.
+fn componentize(module: &[u8], preview_1: bool) -> Result<Vec<u8>> {
     let encode = || -> Result<Vec<u8>, String> {
         let mut encoder = ComponentEncoder::default();
         encoder.validate(false).module(module).map_err(|error| format!("{error:#}"))?;
+        if preview_1 {
+            let (name, adapter) =
+                (WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER);
+            encoder.adapter(name, adapter).map_err(|error| format!("{error:#}"))?;
+        }
         encoder.encode().map_err(|error| format!("{error:#}"))
     };
     let refuse = |why: &str| {

@@ -3,6 +3,7 @@
 use pelton_core::{Fault, FaultKind, Limits};
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
+use crate::instance::HANDLES_MAX;
 use crate::limiter::Refused;
 
 const BACKTRACE_BYTES_MAX: usize = 8 * 1024;
@@ -63,6 +64,13 @@ fn classify(error: &wasmtime::Error, facts: Facts<'_>) -> Fault {
             limits.output_bytes.name, limits.output_bytes.value
         );
         return Fault::new(FaultKind::OutputSize, text);
+    }
+    if root.contains("handle limit exceeded") {
+        let text = format!(
+            "the function holds more than {HANDLES_MAX} handles of streams and pollables at once; \
+             drop those that are done with"
+        );
+        return Fault::new(FaultKind::Trap, text);
     }
     let kind = match facts.phase {
         Phase::Open => FaultKind::Open,

@@ -21,6 +21,7 @@ mod link;
 mod logs;
 mod meter;
 mod scan;
+mod wasi;
 
 pub use cache::Cache;
 pub use compile::{CompileCommand, CompileMode, Compiled, Compiler, compile_child_main};
@@ -32,3 +33,4 @@ pub use instance::{FunctionSetup, LoadError, WasmFactory, WasmGuest};
 pub use link::Grants;
 pub use meter::CallStats;
 pub use scan::{Ability, Counts, Form, LimitUse, Report, World, describe_imports, scan};
+pub use wasi::{WasiImport, WasiStanding};

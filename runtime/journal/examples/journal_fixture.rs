@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use pelton_batch::RecordsBuilder;
 use pelton_journal::{Commit, Config, Journal, Producer, Retention, SyncDriver, TopicConfig};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,8 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let journal = Journal::open(&dir, config)?;
     let input = journal.create_topic("tenant-b/in", TopicConfig::new(2), 1)?;
     let day = Retention { time_ms: Some(86_400_000), bytes: Some(1 << 30), until_consumed_by: 0 };
-    let output =
-        journal.create_topic("default/out", TopicConfig { partitions: 1, retention: day }, 2)?;
+    let output = journal.create_topic("default/out", TopicConfig::new(1).with_retention(day), 2)?;
     journal.create_topic("default/deleted", TopicConfig::new(1), 3)?;
     journal.delete_topic("default/deleted", 4)?;
     for i in 1..=10u8 {
@@ -42,6 +42,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     journal.append(&mut commit)?;
     journal.put_artefact(b"a component")?;
     journal.append(&mut Commit::new(2_005))?;
+    compact(&journal)?;
     journal.close()?;
+    Ok(())
+}
+
+/// A compacted topic: of six records four are left, two of them tombstones.
+fn compact(journal: &Journal) -> Result<(), Box<dyn std::error::Error>> {
+    let topic = journal.create_topic("tenant-b/table", TopicConfig::compacted(1), 3_000)?;
+    for (value, time_ms) in [(Some(&b"old"[..]), 3_001), (Some(b"new"), 3_002), (None, 3_003)] {
+        let mut records = RecordsBuilder::new();
+        records.push(Some(b"k"), value, time_ms).push(Some(&time_ms.to_le_bytes()), value, 1);
+        let bytes = records.finish();
+        let mut commit = Commit::new(time_ms);
+        commit.batch(topic.partition(0)?, 2, time_ms, [&bytes[..]]);
+        journal.append(&mut commit)?;
+    }
+    journal.sync_step()?;
+    journal.clean(3_004)?;
     Ok(())
 }

@@ -19,6 +19,9 @@ use crate::topic::BatchEntry;
 
 /// Spare segments kept for commits that make room when the disk is full.
 const RESERVE: usize = 1;
+/// Spares from which on a freed segment's file is removed, not kept: what appends use until the
+/// cleaner comes again.
+const SPARES_MAX: usize = 4;
 
 /// What the append lock guards.
 pub(crate) struct Appender {
@@ -109,6 +112,11 @@ impl Appender {
                 self.spares_blocked = true;
             }
         }
+    }
+
+    /// Whether the file of a freed segment is worth keeping.
+    pub(crate) fn takes_recycled(&self) -> bool {
+        self.spares.len() < SPARES_MAX
     }
 
     /// Makes the next segment the active one. Errors leave everything as it was.
@@ -248,15 +256,12 @@ impl Shared {
         for (part, target) in commit.parts.iter().zip(&commit.targets) {
             let located = PartRef::new(appender.active(), seq, at, part);
             match target {
-                Target::Partition(partition) if part.flags & CARRIED != 0 => {
-                    partition.relocate(part.base_offset, located);
-                }
                 Target::Partition(partition) => {
-                    let (base, rows) = (part.base_offset, part.rows);
-                    let (timestamp_max, located) = (part.timestamp_max, Located::batch(located));
-                    let producer = part.producer;
-                    let entry = BatchEntry { base, rows, timestamp_max, seq, producer, located };
-                    partition.push(entry, wakers);
+                    let entry = BatchEntry::new(part, located);
+                    match part.flags & CARRIED != 0 {
+                        true => partition.replace(entry),
+                        false => partition.push(entry, wakers),
+                    }
                 }
                 Target::Task(task, _) => {
                     let (time_ms, located) = (commit.time_ms, Located::task(located));

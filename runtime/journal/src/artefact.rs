@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use crate::error::{Error, Result, is_shortage};
 use crate::journal::Journal;
+use crate::locks::read;
 use crate::storage::{read_all, replace};
 
-const FOLDER: &str = "artefacts";
+pub(crate) const FOLDER: &str = "artefacts";
 
 impl Journal {
     /// Stores bytes under their digest (BLAKE3, in hex), which it answers. Durable on return;
@@ -35,8 +36,7 @@ impl Journal {
     /// [`Error::UnknownArtefact`], [`Error::Corrupt`], [`Error::Io`].
     pub fn artefact(&self, digest: &str) -> Result<Bytes> {
         let unknown = || Error::UnknownArtefact { digest: digest.to_owned() };
-        let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_digest {
+        if !is_digest(digest) {
             return Err(unknown());
         }
         let path = format!("{FOLDER}/{digest}");
@@ -50,7 +50,7 @@ impl Journal {
         Err(Error::Corrupt { path, offset: 0, seq: 0, problem })
     }
 
-    /// Removes an artefact, if it is there.
+    /// Removes an artefact, if it is there. Waits while a backup is made.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -60,6 +60,7 @@ impl Journal {
             return Ok(());
         }
         let path = format!("{FOLDER}/{digest}");
+        let _files = read(&self.shared.files);
         let removed = self.shared.storage.remove(&path);
         removed.map_err(|source| Error::io("remove", path, source))
     }
@@ -71,7 +72,11 @@ impl Journal {
     pub fn artefacts(&self) -> Result<Vec<String>> {
         let listed = self.shared.storage.list(FOLDER);
         let mut names = listed.map_err(|source| Error::io("list", FOLDER, source))?;
-        names.retain(|name| name.len() == 64);
+        names.retain(|name| is_digest(name));
         Ok(names)
     }
+}
+
+pub(crate) fn is_digest(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -66,7 +66,7 @@ impl Catalog {
         match control {
             Control::Topic { id, name, config, ranges } => match self.topics.get(id) {
                 Some(topic) => {
-                    topic.set_retention(config.retention);
+                    topic.set_rules(config);
                     topic.set_control_seq(seq);
                 }
                 None => {
@@ -85,6 +85,12 @@ impl Catalog {
                 let topic = self.topics.get(topic);
                 if let Some(partition) = topic.and_then(|topic| topic.partition(*partition).ok()) {
                     partition.trim(*start);
+                }
+            }
+            Control::Compacted { topic, partition, to } => {
+                let topic = self.topics.get(topic);
+                if let Some(partition) = topic.and_then(|topic| topic.partition(*partition).ok()) {
+                    partition.set_compacted(*to);
                 }
             }
             Control::Task { id, key, snapshot } => match self.tasks.get(id) {

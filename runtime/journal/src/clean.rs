@@ -2,7 +2,8 @@
 //!
 //! Segments go oldest first. One is needed by batches that no retention has released and by
 //! commit records younger than their task's snapshot. Control parts that still say something,
-//! and a few batches of quiet topics, do not hold it: they are carried forward by a new commit.
+//! a few batches of quiet topics, and what compaction has left, do not hold it: they are carried
+//! forward by a new commit.
 
 use std::sync::Arc;
 
@@ -11,11 +12,10 @@ use bytes::Bytes;
 use crate::commit::Commit;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::failpoint::Point;
-use crate::frame::{PartHead, PartKind, head_len, padded};
+use crate::frame::{PartHead, head_len, padded};
 use crate::journal::{Journal, Shared};
-use crate::locks::read;
-use crate::segment::{FOLDER, PartRef, Segment, sidecar_path_of};
+use crate::locks::{lock, read};
+use crate::segment::{PartRef, Segment};
 use crate::topic::Partition;
 
 /// What [`Journal::clean`] did.
@@ -27,6 +27,12 @@ pub struct CleanReport {
     pub segments_removed: u32,
     /// Bytes of batches carried forward.
     pub bytes_carried: u64,
+    /// Records that compaction removed.
+    pub records_compacted: u64,
+    /// Bytes of the batches that compaction wrote.
+    pub bytes_rewritten: u64,
+    /// Passes of compaction: one for a partition, unless its keys did not fit the memory.
+    pub compaction_passes: u32,
 }
 
 /// Something that needs the oldest segment.
@@ -51,25 +57,23 @@ pub enum Pin {
 }
 
 impl Journal {
-    /// Applies retention as of `now_ms` and removes the segments that nothing needs any more.
-    /// Run it now and then, and when an append answers [`Error::Full`].
+    /// Applies retention as of `now_ms`, compacts, and removes the segments that nothing needs
+    /// any more. Run it now and then, and when an append answers [`Error::Full`]. One at a time;
+    /// appends, reads and snapshots go on meanwhile.
     ///
     /// # Errors
     /// Those of [`Journal::append`]; what was done until then stays done.
     pub fn clean(&self, now_ms: i64) -> Result<CleanReport> {
         let shared = &*self.shared;
         self.health()?;
-        let _control = shared.control_lock();
+        let _cleaning = lock(&shared.cleaning);
         let mut report = CleanReport::default();
         shared.release(now_ms, &mut report)?;
+        shared.compact(now_ms, &mut report)?;
         // What is carried forward lands in younger segments: those have their turn next time.
         let youngest = shared.appender()?.active().number;
         while let Some((segment, last_seq)) = shared.oldest_sealed()? {
-            if segment.number >= youngest {
-                break;
-            }
-            let too_much = segment.live_batch_bytes() > shared.config.carry_bytes_max;
-            if segment.live_tasks() > 0 || too_much {
+            if segment.number >= youngest || !shared.may_empty(&segment)? {
                 break;
             }
             shared.carry_batches(&segment, now_ms, &mut report)?;
@@ -78,7 +82,9 @@ impl Journal {
             if segment.live_batches() > 0 || segment.live_tasks() > 0 {
                 break;
             }
-            shared.remove(&segment)?;
+            if !shared.remove(segment)? {
+                break;
+            }
             report.segments_removed += 1;
         }
         Ok(report)
@@ -134,11 +140,53 @@ impl Shared {
         }))
     }
 
+    /// Whether what is live in the oldest segment may be carried out of it.
+    ///
+    /// What compaction left lives for ever: it is carried, however much it is, once the sealed
+    /// segments hold at least as much that is dead. So a byte is written again for each one that
+    /// is freed, and the segments are at most twice as large as what is live in them.
+    fn may_empty(&self, oldest: &Segment) -> Result<bool> {
+        let limit = self.config.carry_bytes_max;
+        if oldest.live_tasks() > 0 || oldest.live_batch_bytes() <= limit {
+            return Ok(oldest.live_tasks() == 0);
+        }
+        let sealed: Vec<Arc<Segment>> = {
+            let appender = self.appender()?;
+            let sealed = appender.segments.len() - 1;
+            appender.segments.iter().take(sealed).cloned().collect()
+        };
+        let (mut in_oldest, mut in_sealed) = (0, 0);
+        for topic in read(&self.catalog).topics.values() {
+            if topic.config().cleanup.compaction().is_none() {
+                continue;
+            }
+            for partition in topic.partitions() {
+                partition.with_index(|index| {
+                    for part in index.entries.iter().map(|entry| &entry.located) {
+                        let len = u64::from(part.len);
+                        in_oldest += if part.segment.number == oldest.number { len } else { 0 };
+                        in_sealed += len;
+                    }
+                });
+            }
+        }
+        let used: u64 = sealed.iter().map(|segment| segment.file.size()).sum();
+        let live: u64 = sealed.iter().map(|segment| segment.live_batch_bytes()).sum();
+        let others = oldest.live_batch_bytes().saturating_sub(in_oldest);
+        Ok(others <= limit && used.saturating_sub(live) >= in_sealed)
+    }
+
     /// Moves the start of every partition by its topic's retention.
     fn release(&self, now_ms: i64, report: &mut CleanReport) -> Result<()> {
+        // What a new control part says of a topic's offsets must not be older than its trims.
+        let _control = self.control_lock();
         let mut trims = Vec::new();
         for topic in read(&self.catalog).topics.values() {
-            let retention = topic.config().retention;
+            let config = topic.config();
+            if !config.cleanup.deletes() {
+                continue;
+            }
+            let retention = config.retention;
             for partition in topic.partitions() {
                 let moved = partition.with_index(|index| {
                     let start = index.expired(retention, now_ms)?;
@@ -170,6 +218,7 @@ impl Shared {
 
     /// Writes control parts again that were last written at or before `last_seq`.
     fn carry_control(&self, last_seq: u64, now_ms: i64) -> Result<()> {
+        let _control = self.control_lock();
         let mut controls = Vec::new();
         {
             let catalog = read(&self.catalog);
@@ -177,7 +226,7 @@ impl Shared {
                 controls.push(catalog.counters.control());
             }
             let topics = catalog.topics.values().filter(|topic| topic.control_seq() <= last_seq);
-            controls.extend(topics.map(|topic| topic.control(topic.config().retention)));
+            controls.extend(topics.map(|topic| topic.control(topic.config())));
             let tasks = catalog.tasks.values().filter(|task| task.control_seq() <= last_seq);
             controls.extend(tasks.map(|task| task.control()));
             let entries = catalog.entries.iter().filter(|(_, entry)| entry.seq <= last_seq);
@@ -207,7 +256,9 @@ impl Shared {
             let found: Vec<(PartHead, PartRef)> = partition.with_index(|index| {
                 let held = index.entries.iter();
                 let held = held.filter(|entry| entry.located.segment.number == segment.number);
-                held.map(|entry| (head_of(&partition, entry), (*entry.located).clone())).collect()
+                let (topic, number) = (partition.topic().0, partition.number());
+                held.map(|entry| (entry.carried_head(topic, number), (*entry.located).clone()))
+                    .collect()
             });
             match self.carry(&partition, &found, now_ms, report) {
                 // Deleted meanwhile: nothing of it needs carrying.
@@ -249,39 +300,5 @@ impl Shared {
             rest = later;
         }
         Ok(())
-    }
-
-    /// Removes the oldest segment. Each removal is lasting before the next: a crash must not
-    /// leave a hole.
-    fn remove(&self, segment: &Arc<Segment>) -> Result<()> {
-        self.pass(Point::SegmentRemove)?;
-        let path = segment.path();
-        let removed = self.storage.remove(&path).and_then(|()| self.storage.sync_folder(FOLDER));
-        removed.map_err(|source| Error::io("remove", path, source))?;
-        // Without its segment an index is tidied away at the next open.
-        let _ = self.storage.remove(&sidecar_path_of(segment.number));
-        let mut appender = self.appender()?;
-        let gone = appender.segments.pop_front();
-        assert!(gone.is_some_and(|gone| gone.number == segment.number), "the oldest goes first");
-        appender.unblock_spares();
-        drop(appender);
-        self.sleeper.wake();
-        Ok(())
-    }
-}
-
-fn head_of(partition: &Partition, entry: &crate::topic::BatchEntry) -> PartHead {
-    PartHead {
-        kind: PartKind::Batch,
-        flags: 0,
-        owner: partition.topic().0,
-        partition: partition.number(),
-        rows: entry.rows,
-        base_offset: entry.base,
-        timestamp_max: entry.timestamp_max,
-        offset: 0,
-        len: entry.located.len,
-        crc: 0,
-        producer: entry.producer,
     }
 }

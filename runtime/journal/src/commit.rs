@@ -98,7 +98,9 @@ impl<'a> Commit<'a> {
         bytes: impl IntoIterator<Item = &'a [u8]>,
     ) -> usize {
         let (owner, partition, kind) = (to.topic().0, to.number(), PartKind::Batch);
+        let (time_ms, span) = (self.time_ms, rows);
         let head = PartHead { owner, partition, rows, timestamp_max, producer, ..part(kind) };
+        let head = PartHead { time_ms, span, ..head };
         self.add(head, Target::Partition(to.clone()), bytes.into_iter().map(Cow::Borrowed))
     }
 
@@ -167,9 +169,9 @@ impl<'a> Commit<'a> {
         self.add(head, Target::Control(control), std::iter::once(Cow::Owned(bytes)));
     }
 
-    /// Writes a batch again that is about to lose its segment.
+    /// Writes a batch that takes the place of older ones, by its head.
     pub(crate) fn carried(&mut self, to: &Partition, head: PartHead, bytes: &'a Bytes) {
-        let head = PartHead { flags: CARRIED, ..head };
+        assert!(head.flags & CARRIED != 0, "it keeps its offsets");
         let bytes = std::iter::once(Cow::Borrowed(&bytes[..]));
         self.add(head, Target::Partition(to.clone()), bytes);
     }
@@ -214,7 +216,7 @@ impl<'a> Commit<'a> {
         limit("the number of parts of a commit", limits.parts_max.into(), self.len() as u64)?;
         limit("the size of a commit in bytes", limits.frame_bytes_max, self.frame_len())?;
         for part in &self.parts {
-            if part.kind == PartKind::Batch && part.rows == 0 {
+            if part.kind == PartKind::Batch && part.span == 0 {
                 let what = "the number of batches without a record in a commit";
                 return Err(Error::Limit { what, limit: 0, actual: 1 });
             }
@@ -260,5 +262,7 @@ fn part(kind: PartKind) -> PartHead {
         len: 0,
         crc: 0,
         producer: None,
+        time_ms: 0,
+        span: 0,
     }
 }

@@ -65,6 +65,10 @@ pub struct Config {
     /// forward, so that a quiet topic does not pin a busy one's segments (default 4 MiB; at most
     /// a quarter of a segment).
     pub carry_bytes_max: u64,
+    /// Memory that the cleaner takes for the keys of a compacted topic (default 64 MiB, which
+    /// is 917,504 keys; at least 4 KiB, 56 keys). A partition with more keys is compacted in
+    /// several passes. Beside it, the cleaner holds a batch that it reads and one that it writes.
+    pub compaction_bytes_max: u64,
     /// Ceilings.
     pub limits: Limits,
     /// Fail points, for crash tests.
@@ -78,6 +82,7 @@ impl Default for Config {
             sync_driver: SyncDriver::Thread,
             segment_bytes: 64 << 20,
             carry_bytes_max: 4 << 20,
+            compaction_bytes_max: 64 << 20,
             limits: Limits::default(),
             hooks: Hooks::default(),
         }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::bytes_of::{Cursor, put_slice};
-use crate::topic::{Retention, TopicConfig};
+use crate::topic::{Cleanup, Compaction, Retention, TopicConfig};
 
 /// A task's published snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,14 +15,22 @@ pub(crate) struct SnapshotRef {
     pub(crate) crc: u32,
 }
 
+/// The offsets of a partition, as known when written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Range {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) compacted_to: u64,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Control {
-    /// Ranges are `(start, end)` offsets of each partition as known when written.
     Topic {
         id: u32,
         name: String,
         config: TopicConfig,
-        ranges: Vec<(u64, u64)>,
+        /// Of each partition.
+        ranges: Vec<Range>,
     },
     TopicDeleted {
         id: u32,
@@ -31,6 +39,12 @@ pub(crate) enum Control {
         topic: u32,
         partition: u32,
         start: u64,
+    },
+    /// Compaction has seen all records before `to`.
+    Compacted {
+        topic: u32,
+        partition: u32,
+        to: u64,
     },
     Task {
         id: u32,
@@ -57,17 +71,16 @@ impl Control {
         let mut out = Vec::with_capacity(64);
         match self {
             Control::Topic { id, name, config, ranges } => {
-                out.push(1);
+                // 1 is format 1: neither cleanup nor `compacted_to`.
+                out.push(8);
                 out.extend_from_slice(&id.to_le_bytes());
                 put_slice(&mut out, name.as_bytes());
-                let Retention { time_ms, bytes, until_consumed_by } = config.retention;
-                out.extend_from_slice(&time_ms.unwrap_or(NONE).to_le_bytes());
-                out.extend_from_slice(&bytes.unwrap_or(NONE).to_le_bytes());
-                out.extend_from_slice(&until_consumed_by.to_le_bytes());
+                encode_config(&mut out, config);
                 out.extend_from_slice(&(ranges.len() as u32).to_le_bytes());
-                for (start, end) in ranges {
-                    out.extend_from_slice(&start.to_le_bytes());
-                    out.extend_from_slice(&end.to_le_bytes());
+                for range in ranges {
+                    out.extend_from_slice(&range.start.to_le_bytes());
+                    out.extend_from_slice(&range.end.to_le_bytes());
+                    out.extend_from_slice(&range.compacted_to.to_le_bytes());
                 }
             }
             Control::TopicDeleted { id } => {
@@ -79,6 +92,12 @@ impl Control {
                 out.extend_from_slice(&topic.to_le_bytes());
                 out.extend_from_slice(&partition.to_le_bytes());
                 out.extend_from_slice(&start.to_le_bytes());
+            }
+            Control::Compacted { topic, partition, to } => {
+                out.push(9);
+                out.extend_from_slice(&topic.to_le_bytes());
+                out.extend_from_slice(&partition.to_le_bytes());
+                out.extend_from_slice(&to.to_le_bytes());
             }
             Control::Task { id, key, snapshot } => {
                 out.push(4);
@@ -116,7 +135,13 @@ impl Control {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Control> {
         let mut cursor = Cursor(bytes);
         let control = match cursor.u8()? {
-            1 => decode_topic(&mut cursor)?,
+            1 => decode_topic(&mut cursor, true)?,
+            8 => decode_topic(&mut cursor, false)?,
+            9 => Control::Compacted {
+                topic: cursor.u32()?,
+                partition: cursor.u32()?,
+                to: cursor.u64()?,
+            },
             2 => Control::TopicDeleted { id: cursor.u32()? },
             3 => Control::Trimmed {
                 topic: cursor.u32()?,
@@ -153,16 +178,52 @@ impl Control {
     }
 }
 
-fn decode_topic(cursor: &mut Cursor<'_>) -> Option<Control> {
+fn encode_config(out: &mut Vec<u8>, config: &TopicConfig) {
+    let Retention { time_ms, bytes, until_consumed_by } = config.retention;
+    out.extend_from_slice(&time_ms.unwrap_or(NONE).to_le_bytes());
+    out.extend_from_slice(&bytes.unwrap_or(NONE).to_le_bytes());
+    out.extend_from_slice(&until_consumed_by.to_le_bytes());
+    let (policy, compaction) = match config.cleanup {
+        Cleanup::Delete => (0, None),
+        Cleanup::Compact(compaction) => (1, Some(compaction)),
+        Cleanup::CompactAndDelete(compaction) => (2, Some(compaction)),
+    };
+    out.push(policy);
+    if let Some(Compaction { delete_retention_ms, dirty_percent_min }) = compaction {
+        out.extend_from_slice(&delete_retention_ms.to_le_bytes());
+        out.push(dirty_percent_min);
+    }
+}
+
+fn decode_topic(cursor: &mut Cursor<'_>, is_format_1: bool) -> Option<Control> {
     let (id, name) = (cursor.u32()?, cursor.text()?);
     let limit = |value: u64| (value != NONE).then_some(value);
     let (time_ms, bytes) = (limit(cursor.u64()?), limit(cursor.u64()?));
-    let until_consumed_by = cursor.u32()?;
+    let retention = Retention { time_ms, bytes, until_consumed_by: cursor.u32()? };
+    let cleanup = if is_format_1 { Cleanup::Delete } else { decode_cleanup(cursor)? };
     let partitions = cursor.u32()?;
-    let ranges =
-        (0..partitions).map(|_| Some((cursor.u64()?, cursor.u64()?))).collect::<Option<_>>()?;
-    let retention = Retention { time_ms, bytes, until_consumed_by };
-    Some(Control::Topic { id, name, config: TopicConfig { partitions, retention }, ranges })
+    let mut range = || {
+        let (start, end) = (cursor.u64()?, cursor.u64()?);
+        let compacted_to = if is_format_1 { 0 } else { cursor.u64()? };
+        Some(Range { start, end, compacted_to })
+    };
+    let ranges = (0..partitions).map(|_| range()).collect::<Option<_>>()?;
+    let config = TopicConfig { partitions, retention, cleanup };
+    Some(Control::Topic { id, name, config, ranges })
+}
+
+fn decode_cleanup(cursor: &mut Cursor<'_>) -> Option<Cleanup> {
+    let policy = cursor.u8()?;
+    if policy == 0 {
+        return Some(Cleanup::Delete);
+    }
+    let (delete_retention_ms, dirty_percent_min) = (cursor.u64()?, cursor.u8()?);
+    let compaction = Compaction { delete_retention_ms, dirty_percent_min };
+    match policy {
+        1 => Some(Cleanup::Compact(compaction)),
+        2 => Some(Cleanup::CompactAndDelete(compaction)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -179,18 +240,38 @@ mod tests {
                 until_consumed_by,
             },
         );
-        let ranges = prop::collection::vec(any::<(u64, u64)>(), 0..5);
+        let range = any::<(u64, u64, u64)>().prop_map(|(start, end, compacted_to)| Range {
+            start,
+            end,
+            compacted_to,
+        });
+        let ranges = prop::collection::vec(range, 0..5);
+        let cleanup = (0..3u8, any::<(u64, u8)>()).prop_map(|(policy, settings)| {
+            let (delete_retention_ms, dirty_percent_min) = settings;
+            let compaction = Compaction { delete_retention_ms, dirty_percent_min };
+            match policy {
+                0 => Cleanup::Delete,
+                1 => Cleanup::Compact(compaction),
+                _ => Cleanup::CompactAndDelete(compaction),
+            }
+        });
         let snapshot = proptest::option::of(
             any::<(u64, u64, u32)>().prop_map(|(seq, len, crc)| SnapshotRef { seq, len, crc }),
         );
         let value = proptest::option::of(prop::collection::vec(any::<u8>(), 0..9));
         prop_oneof![
-            (any::<u32>(), ".{0,9}", retention, ranges).prop_map(
-                |(id, name, retention, ranges)| {
-                    let config = TopicConfig { partitions: ranges.len() as u32, retention };
+            (any::<u32>(), ".{0,9}", retention, cleanup, ranges).prop_map(
+                |(id, name, retention, cleanup, ranges)| {
+                    let partitions = ranges.len() as u32;
+                    let config = TopicConfig { partitions, retention, cleanup };
                     Control::Topic { id, name, config, ranges }
                 }
             ),
+            any::<(u32, u32, u64)>().prop_map(|(topic, partition, to)| Control::Compacted {
+                topic,
+                partition,
+                to
+            }),
             any::<u32>().prop_map(|id| Control::TopicDeleted { id }),
             any::<(u32, u32, u64)>().prop_map(|(topic, partition, start)| Control::Trimmed {
                 topic,

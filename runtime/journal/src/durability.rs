@@ -1,11 +1,13 @@
 //! How far the journal is durable, who waits for it, and whether it has stopped.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
 use std::task::{Poll, Waker};
 
 use crate::error::{Error, Result};
 use crate::locks::lock;
+use crate::topic::Waiting;
 
 #[derive(Default)]
 pub(crate) struct Durability {
@@ -15,8 +17,11 @@ pub(crate) struct Durability {
     durable: AtomicU64,
     poisoned: AtomicBool,
     reason: OnceLock<Arc<str>>,
-    waiters: Mutex<Vec<(u64, Waker)>>,
+    /// By the commit that they wait for.
+    waiters: Mutex<BTreeMap<u64, Vec<Waker>>>,
     moved: Condvar,
+    /// Who waits for something to be appended hears of the end here.
+    watched: Mutex<Vec<Weak<Waiting>>>,
 }
 
 impl Durability {
@@ -47,9 +52,10 @@ impl Durability {
         }
         let mut waiters = lock(&self.waiters);
         self.moved.notify_all();
-        let reached: Vec<_> = waiters.extract_if(.., |(wanted, _)| *wanted <= seq).collect();
+        let later = waiters.split_off(&(seq + 1));
+        let reached = std::mem::replace(&mut *waiters, later);
         drop(waiters);
-        reached.into_iter().for_each(|(_, waker)| waker.wake());
+        reached.into_values().flatten().for_each(Waker::wake);
     }
 
     /// Stops the journal for good. The first reason stays.
@@ -60,8 +66,36 @@ impl Durability {
         }
         let waiters = std::mem::take(&mut *lock(&self.waiters));
         self.moved.notify_all();
-        waiters.into_iter().for_each(|(_, waker)| waker.wake());
+        waiters.into_values().flatten().for_each(Waker::wake);
+        let watched = lock(&self.watched).clone();
+        watched.iter().filter_map(Weak::upgrade).for_each(|waiting| waiting.wake_all());
         Error::Poisoned { reason }
+    }
+
+    /// Wakes those who wait in `waiting` once the journal has stopped.
+    pub(crate) fn watch(&self, waiting: Weak<Waiting>) {
+        let mut watched = lock(&self.watched);
+        if watched.len() == watched.capacity() {
+            watched.retain(|waiting| waiting.strong_count() > 0);
+        }
+        watched.push(waiting);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn watched(&self) -> usize {
+        lock(&self.watched).len()
+    }
+
+    /// Wakes all of these once `seq` is durable or never will be; answers those for whom that is
+    /// so already.
+    pub(crate) fn wake_at(&self, seq: u64, wakers: Vec<Waker>) -> Vec<Waker> {
+        let mut waiters = lock(&self.waiters);
+        // The mark moves, and the journal stops, before the mover takes this lock.
+        if self.durable() >= seq || self.check().is_err() {
+            return wakers;
+        }
+        waiters.entry(seq).or_default().extend(wakers);
+        Vec::new()
     }
 
     /// Lets nothing follow a shutdown.
@@ -101,8 +135,10 @@ impl Durability {
         if let Err(error) = self.check() {
             return Poll::Ready(Err(error));
         }
-        if !waiters.iter().any(|(wanted, other)| *wanted == seq && other.will_wake(waker)) {
-            waiters.push((seq, waker.clone()));
+        let waiters = waiters.entry(seq).or_default();
+        // Who asks twice in a row is woken once.
+        if !waiters.last().is_some_and(|other| other.will_wake(waker)) {
+            waiters.push(waker.clone());
         }
         Poll::Pending
     }

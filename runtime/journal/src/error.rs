@@ -141,6 +141,40 @@ pub enum Error {
         /// One past the last offset.
         end: u64,
     },
+    /// A record for a compacted topic has no key.
+    #[error(
+        "record {row} for '{topic}' has no key, and the topic is compacted: give every record a \
+         key, or set the topic's cleanup to delete"
+    )]
+    KeyMissing {
+        /// The topic.
+        topic: String,
+        /// The record's place in its batch.
+        row: usize,
+    },
+    /// Bytes that were stored or given as a batch of records are none.
+    #[error(
+        "the batch at offset {offset} of '{topic}' partition {partition} cannot be read \
+         ({problem}): read on behind it, and report what wrote it"
+    )]
+    Unreadable {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The first offset of the batch.
+        offset: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There is something in the directory that a backup was to be made in.
+    #[error("cannot make a backup in {path}: {problem}")]
+    BackupTarget {
+        /// The directory.
+        path: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// The task was removed.
     #[error("task '{key}' was removed from the journal: register it again")]
     UnknownTask {
@@ -179,6 +213,9 @@ impl Error {
             Error::UnknownTopic { .. } => "E-TOPIC-UNKNOWN",
             Error::UnknownPartition { .. } => "E-PARTITION-UNKNOWN",
             Error::OffsetOutOfRange { .. } => "E-OFFSET-RANGE",
+            Error::KeyMissing { .. } => "E-TOPIC-KEY",
+            Error::Unreadable { .. } => "E-BATCH-STORED",
+            Error::BackupTarget { .. } => "E-BACKUP-TARGET",
             Error::UnknownTask { .. } => "E-TASK-UNKNOWN",
             Error::Fenced { .. } => "E-TASK-FENCED",
             Error::UnknownArtefact { .. } => "E-ARTEFACT-UNKNOWN",

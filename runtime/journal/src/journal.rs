@@ -19,7 +19,6 @@ use crate::segment::SEGMENT_HEADER_LEN;
 use crate::storage::{Disk, Storage};
 use crate::sync::SyncState;
 use crate::task::{Claim, Task};
-use crate::topic::{Retention, Topic, TopicConfig, tenant_of};
 use crate::{recovery, sync};
 
 /// An open journal: one data directory, held by this process alone.
@@ -41,6 +40,10 @@ pub(crate) struct Shared {
     pub(crate) sync: Mutex<SyncState>,
     /// Held while a control commit is decided on: lookup and append are one step.
     control: Mutex<()>,
+    /// Held by the one cleaner. Taken before `control`.
+    pub(crate) cleaning: Mutex<()>,
+    /// Read by whoever removes files; written to by a backup, which needs them all.
+    pub(crate) files: RwLock<()>,
     pub(crate) sleeper: sync::Sleeper,
     _lock: Box<dyn Send + Sync>,
 }
@@ -67,6 +70,7 @@ impl Journal {
         let frame_room = config.segment_bytes - SEGMENT_HEADER_LEN;
         let frame_max = &mut config.limits.frame_bytes_max;
         *frame_max = (*frame_max).min(frame_room);
+        config.compaction_bytes_max = config.compaction_bytes_max.max(4 << 10);
         config.carry_bytes_max = config.carry_bytes_max.min(config.segment_bytes / 4);
         let lock = storage.lock().map_err(|source| lock_error(&*storage, source))?;
         let opened = recovery::open(&storage, &config)?;
@@ -77,6 +81,8 @@ impl Journal {
             durability: opened.durability,
             sync: Mutex::default(),
             control: Mutex::default(),
+            cleaning: Mutex::default(),
+            files: RwLock::default(),
             sleeper: sync::Sleeper::default(),
             config,
             storage,
@@ -182,88 +188,6 @@ impl Journal {
     /// As [`Journal::shutdown`]; the directory is free all the same.
     pub fn close(self) -> Result<()> {
         self.shutdown()
-    }
-
-    /// Creates a topic. Its commit is made at `time_ms`; records appended later are durable
-    /// only after it.
-    ///
-    /// # Errors
-    /// [`Error::TopicExists`], [`Error::BadName`], [`Error::Limit`] and those of
-    /// [`Journal::append`].
-    pub fn create_topic(&self, name: &str, config: TopicConfig, time_ms: i64) -> Result<Topic> {
-        let tenant = tenant_of(name)?;
-        let limits = &self.shared.config.limits;
-        let limit = |what, limit: u32, actual: u32| match actual > limit {
-            true => Err(Error::Limit { what, limit: limit.into(), actual: actual.into() }),
-            false => Ok(()),
-        };
-        if config.partitions == 0 {
-            return Err(Error::UnknownPartition { topic: name.to_owned(), partition: 0, count: 0 });
-        }
-        limit("the number of partitions", limits.partitions_max, config.partitions)?;
-        let _control = lock(&self.shared.control);
-        let mut counters = {
-            let catalog = read(&self.shared.catalog);
-            if catalog.topic(name).is_some() {
-                return Err(Error::TopicExists { name: name.to_owned() });
-            }
-            let first = format!("{tenant}/");
-            let others = catalog.topic_names.range(first.clone()..);
-            let others = others.take_while(|(other, _)| other.starts_with(&first)).count();
-            let topics_max = limits.topics_per_tenant_max;
-            limit("the number of a tenant's topics", topics_max, others as u32 + 1)?;
-            catalog.counters
-        };
-        let id = counters.next_topic;
-        counters.next_topic += 1;
-        let ranges = vec![(0, 0); config.partitions as usize];
-        let mut commit = Commit::new(time_ms);
-        commit.control(Control::Topic { id, name: name.to_owned(), config, ranges });
-        commit.control(counters.control());
-        self.append(&mut commit)?;
-        self.topic(name)
-    }
-
-    /// Changes what a topic may forget.
-    ///
-    /// # Errors
-    /// [`Error::UnknownTopic`] and those of [`Journal::append`].
-    pub fn set_retention(&self, name: &str, retention: Retention, time_ms: i64) -> Result<()> {
-        let _control = lock(&self.shared.control);
-        let topic = self.topic(name)?;
-        let mut commit = Commit::new(time_ms);
-        commit.control(topic.control(retention));
-        self.append(&mut commit).map(drop)
-    }
-
-    /// Deletes a topic and its records. Handles to it answer [`Error::UnknownTopic`].
-    ///
-    /// # Errors
-    /// [`Error::UnknownTopic`] and those of [`Journal::append`].
-    pub fn delete_topic(&self, name: &str, time_ms: i64) -> Result<()> {
-        let _control = lock(&self.shared.control);
-        let topic = self.topic(name)?;
-        let mut commit = Commit::new(time_ms);
-        commit.is_urgent = true;
-        commit.control(Control::TopicDeleted { id: topic.id().0 });
-        self.append(&mut commit).map(drop)
-    }
-
-    /// The topic of this name.
-    ///
-    /// # Errors
-    /// [`Error::UnknownTopic`].
-    pub fn topic(&self, name: &str) -> Result<Topic> {
-        let catalog = read(&self.shared.catalog);
-        let topic = catalog.topic(name).cloned();
-        topic.ok_or_else(|| Error::UnknownTopic { name: name.to_owned() })
-    }
-
-    /// All topics, by name.
-    #[must_use]
-    pub fn topics(&self) -> Vec<Topic> {
-        let catalog = read(&self.shared.catalog);
-        catalog.topic_names.values().filter_map(|id| catalog.topics.get(id)).cloned().collect()
     }
 
     /// The task of this key, registered at `time_ms` where it is not yet. Keys are free text.

@@ -7,7 +7,8 @@
 //! appending never waits for the disk, unless the [`SyncMode`] says so.
 //!
 //! The journal never looks inside of batches and task records, reads them without copying, and
-//! checks every byte it hands out. It has no clock: times are given by its caller.
+//! checks every byte it hands out; only the cleaner of compacted topics reads keys. It has no
+//! clock: times are given by its caller.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,20 +35,27 @@
 //!   created and harms nothing ([`Error::Full`]).
 //! - A torn tail is cut at open. Damage to what had been durable is never skipped: it is
 //!   [`Error::Corrupt`], at open or where it is read.
-//! - [`Journal::clean`] applies retention and removes segments that nothing needs;
+//! - [`Journal::clean`] applies retention, compacts, and removes segments that nothing needs;
 //!   [`Journal::pins`] says what needs the oldest one.
+//! - [`Journal::backup`] makes a copy of the directory while everything goes on.
+//! - A compacted topic ([`Cleanup`]) keeps the latest record of each key, at its offset: what is
+//!   left of its old batches is appended again as sparse batches ([`Batch::offset`]), which cover
+//!   the offsets of those that they stand for. Read on at [`Batch::next_offset`], always.
 //!
 //! # Files
 //! ```text
 //! FORMAT                     format version and salt
 //! LOCK                       held by the process that has the directory open; its pid
+//! INCOMPLETE                 a backup that was not finished: the directory is refused
 //! DURABLE                    how far it was durable at the last clean close
 //! segments/00000001.seg      64-byte header, then frames
 //! segments/00000001.idx      index of a sealed segment; rebuilt where missing
-//! segments/spare-*.tmp       reserved room
+//! segments/spare-*.tmp       reserved room, and files of freed segments to be used again
 //! snapshots/TASK-SEQ.snap    a task's snapshot, named by a control part of the log
 //! artefacts/DIGEST           content-addressed files
 //! ```
+//! Format 2 brought sparse batches, and commit times of batches. Directories of format 1 are
+//! opened and become format 2, which older versions refuse.
 
 pub mod adapter;
 pub mod sim;
@@ -55,10 +63,12 @@ pub mod storage;
 
 mod append;
 mod artefact;
+mod backup;
 mod bytes_of;
 mod catalog;
 mod clean;
 mod commit;
+mod compact;
 mod config;
 mod control;
 mod durability;
@@ -68,13 +78,16 @@ mod frame;
 mod journal;
 mod locks;
 mod recovery;
+mod recycle;
 mod segment;
 mod sidecar;
 mod snapshot;
 mod sync;
 mod task;
 mod topic;
+mod topics;
 
+pub use backup::BackupReport;
 pub use clean::{CleanReport, Pin};
 pub use commit::Commit;
 pub use config::{Config, Limits, SyncDriver, SyncMode};
@@ -83,4 +96,7 @@ pub use failpoint::{Action, Hooks, POINTS, Point};
 pub use journal::Journal;
 pub use snapshot::{Snapshot, SnapshotWriter};
 pub use task::{Claim, Producer, Task, TaskCommit, TaskId};
-pub use topic::{Batch, Partition, Retention, Topic, TopicConfig, TopicId, Visibility};
+pub use topic::{
+    Batch, Cleanup, Compaction, Partition, PartitionInfo, Retention, Topic, TopicConfig, TopicId,
+    Visibility, Waiter,
+};

@@ -8,7 +8,7 @@
 use std::io;
 
 use crate::bytes_of::{Cursor, u32_at};
-use crate::frame::{decode_head_within, head_len};
+use crate::frame::decode_head_within;
 use crate::recovery::{Frame, scan};
 use crate::segment::{Segment, sidecar_path_of};
 use crate::storage::{Storage, read_all, replace};
@@ -27,7 +27,7 @@ pub(crate) fn write(storage: &dyn Storage, segment: &Segment, salt: u32) -> io::
     for frame in &frames {
         let at = frame.at as usize;
         out.extend_from_slice(&(frame.at as u32).to_le_bytes());
-        out.extend_from_slice(&bytes[at..at + head_len(frame.head.parts.len())]);
+        out.extend_from_slice(&bytes[at..at + frame.head.head_len]);
     }
     let mut crc = crc32fast::Hasher::new_with_initial(salt);
     crc.update(&out);
@@ -60,6 +60,6 @@ pub(crate) fn read(storage: &dyn Storage, segment: &Segment, salt: u32) -> Optio
 fn read_frame(cursor: &mut Cursor<'_>, salt: u32) -> Option<Frame> {
     let at = u64::from(cursor.u32()?);
     let head = decode_head_within(cursor.0, usize::MAX, salt).ok()?;
-    cursor.bytes(head_len(head.parts.len()))?;
+    cursor.bytes(head.head_len)?;
     Some(Frame { at, head })
 }

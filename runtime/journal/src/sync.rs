@@ -8,7 +8,7 @@ use crate::config::SyncMode;
 use crate::error::{Error, Result};
 use crate::failpoint::{Action, Point};
 use crate::journal::Shared;
-use crate::locks::lock;
+use crate::locks::{lock, try_read};
 use crate::segment::{FOLDER, Segment};
 use crate::sidecar;
 
@@ -170,6 +170,8 @@ impl Shared {
     }
 
     fn remove_obsolete(&self, state: &mut SyncState) {
+        // A backup may need it: later, then.
+        let Some(_files) = try_read(&self.files) else { return };
         let synced = self.durability.synced();
         for (_, path) in state.obsolete.extract_if(.., |(seq, _)| *seq <= synced) {
             // A leftover is removed at the next open.

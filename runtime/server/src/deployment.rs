@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use pelton_core::{Declaration, Error, FunctionId, Result};
-use pelton_engine::Counters;
+use pelton_engine::{Counters, Replacement, Task};
+use tokio::sync::oneshot;
 
-use crate::drive::Stop;
+use crate::control::{Control, OnSwap};
 
 /// What the tasks of a deployment have done so far, added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,9 +65,9 @@ impl Shared {
 /// A deployment whose tasks run. Dropping it asks them to stop.
 pub struct Deployment {
     pub(crate) function: FunctionId,
-    pub(crate) declaration: Declaration,
+    pub(crate) first_worker: usize,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) stops: Vec<Arc<Stop>>,
+    pub(crate) tasks: Vec<Arc<Control>>,
 }
 
 impl Deployment {
@@ -76,10 +77,36 @@ impl Deployment {
         &self.function
     }
 
-    /// What the function declared.
+    /// What the function declared, in the version that has committed last.
     #[must_use]
-    pub fn declaration(&self) -> &Declaration {
-        &self.declaration
+    pub fn declaration(&self) -> Declaration {
+        self.tasks.first().map(|task| task.config().declaration.clone()).unwrap_or_default()
+    }
+
+    /// Number of tasks: the partitions of its inputs.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.tasks.len() as u32
+    }
+
+    /// Runs `look` on a task between two of its steps, on its thread: it must be quick. `None` where
+    /// there is no such partition or the task has ended.
+    pub async fn visit<R: Send + 'static>(
+        &self,
+        partition: u32,
+        look: impl FnOnce(&mut Task) -> R + Send + 'static,
+    ) -> Option<R> {
+        let (answer, answered) = oneshot::channel();
+        let task = self.tasks.get(partition as usize)?;
+        task.visit(Box::new(move |task| drop(answer.send(look(task)))));
+        answered.await.ok()
+    }
+
+    /// Hands each task to its replacement; `on_event` is told what becomes of it.
+    pub(crate) fn swap(&self, replacements: Vec<Replacement>, on_event: &OnSwap) {
+        for (task, replacement) in self.tasks.iter().zip(replacements) {
+            task.swap(replacement, Arc::clone(on_event));
+        }
     }
 
     /// Waits until all tasks have ended: the inputs of a bounded deployment have, or it was
@@ -91,7 +118,7 @@ impl Deployment {
         let mut outcome = self.shared.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         while outcome.running > 0 {
             if outcome.error.is_some() {
-                self.stops.iter().for_each(|stop| stop.ask());
+                self.tasks.iter().for_each(|task| task.stop());
             }
             outcome = self.shared.changed.wait(outcome).unwrap_or_else(PoisonError::into_inner);
         }
@@ -104,9 +131,16 @@ impl Deployment {
         self.shared.outcome.lock().unwrap_or_else(PoisonError::into_inner).running > 0
     }
 
+    /// Why a task has stopped by itself, if one has.
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        let outcome = self.shared.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        outcome.error.as_ref().map(ToString::to_string)
+    }
+
     /// Asks all tasks to stop behind their next commit.
     pub fn stop(&self) {
-        self.stops.iter().for_each(|stop| stop.ask());
+        self.tasks.iter().for_each(|task| task.stop());
     }
 
     /// What the tasks have done so far.

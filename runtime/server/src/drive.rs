@@ -3,65 +3,41 @@
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use pelton_core::{Clock, Error, Result};
 use pelton_engine::{Step, Task};
 use tokio::sync::Semaphore;
 
+use crate::control::Control;
 use crate::workers::{Timers, yield_now};
 
 /// Longest time that a task sleeps without looking around.
 const NAP_MS_MAX: i64 = 60_000;
-
-/// Tells a task to stop, from any thread.
-#[derive(Default)]
-pub(crate) struct Stop {
-    asked: AtomicBool,
-    waker: std::sync::Mutex<Option<Waker>>,
-}
-
-impl Stop {
-    /// Asks the task to stop behind its next commit.
-    pub(crate) fn ask(&self) {
-        self.asked.store(true, Ordering::Release);
-        let waker = self.waker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        waker.into_iter().for_each(Waker::wake);
-    }
-
-    /// Whether it has been asked to.
-    #[must_use]
-    pub(crate) fn asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire)
-    }
-
-    fn register(&self, waker: &Waker) {
-        let mut slot = self.waker.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *slot = Some(waker.clone());
-    }
-}
 
 /// What a task on a worker is driven with.
 pub(crate) struct Driver {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timers: Timers,
     pub(crate) permits: Arc<Semaphore>,
-    pub(crate) stop: Arc<Stop>,
+    pub(crate) control: Arc<Control>,
 }
 
 impl Driver {
-    /// Runs `task` until its inputs end or it is asked to stop.
+    /// Runs `task` until its inputs end or it is asked to stop, and does between its steps what its
+    /// control asks for.
     ///
     /// # Errors
     /// What [`Task::step`] answers.
     pub(crate) async fn run(&self, task: &mut Task) -> Result<()> {
-        while !self.stop.asked() {
+        while !self.control.is_stopped() {
+            self.control.attend(task);
             let step = {
                 let _permit = self.permits.acquire().await.map_err(|_| closed())?;
                 task.step().await?
             };
+            self.control.judge(task);
             match step {
                 Step::Worked => yield_now().await,
                 Step::Finished => return Ok(()),
@@ -72,7 +48,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Waits for records of `task`, for a wall time, or for being asked to stop.
+    /// Waits for records of `task`, for a wall time, or for its control.
     async fn wait(&self, mut task: Option<&mut Task>, until_ms: Option<i64>) {
         let now = self.clock.now_ms();
         let nap = until_ms.map_or(NAP_MS_MAX, |until| until.saturating_sub(now));
@@ -80,8 +56,8 @@ impl Driver {
         let mut sleep = std::pin::pin!(self.timers.sleep(nap));
         let mut armed = false;
         poll_fn(|context| {
-            self.stop.register(context.waker());
-            if self.stop.asked() {
+            self.control.register(context.waker());
+            if self.control.wants_attention() {
                 return Poll::Ready(());
             }
             if let Some(task) = &mut task

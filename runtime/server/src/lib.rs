@@ -4,9 +4,11 @@
 //! [`Node::deploy`] and run on the node's workers.
 
 mod clock;
+mod control;
 pub mod data;
 mod deployment;
 mod drive;
+pub mod functions;
 pub mod http;
 mod load;
 mod node;
@@ -15,11 +17,13 @@ mod telemetry;
 mod workers;
 
 pub use clock::SystemClock;
+pub use control::SwapEvent;
 pub use deployment::{Deployment, Progress};
 pub use load::LoadOptions;
 pub use node::{Node, NodeConfig};
-pub use spec::{DeploymentSpec, InputSpec, PoisonSpec};
+pub use spec::{DeploymentSpec, InputSpec, PoisonSpec, secret_from_environment};
 pub use telemetry::{LogLine, NodeTelemetry};
 pub use workers::{SUSPENDED_CALLS_MAX, Timers, Workers, yield_now};
 
+pub use pelton_engine::{Task, Verdict};
 pub use pelton_journal::{Action, Hooks, POINTS, Point, SyncMode, TopicConfig};

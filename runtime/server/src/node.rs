@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use pelton_batch::{Batch, RecordsBuilder};
 use pelton_core::{Clock, Domain, Error, GuestFactory, Result, TopicName};
-use pelton_engine::{GuestPool, OutputTopic, Parts, Peers, Task, Telemetry};
+use pelton_engine::{GuestPool, OutputTopic, Parts, Peers, Replacement, Task, Telemetry};
 use pelton_journal::adapter::{JournalSink, JournalSource};
 use pelton_journal::{Commit, Config, Hooks, Journal, SyncMode, TopicConfig, Visibility};
 
 use crate::clock::SystemClock;
+use crate::control::{Control, SwapEvent};
 use crate::data::{DataLimits, DataPlane};
 use crate::deployment::{Deployment, Shared};
-use crate::drive::{Driver, Stop};
+use crate::drive::Driver;
 use crate::load::{LoadOptions, Loader};
 use crate::spec::{DeploymentSpec, PoisonSpec};
 use crate::telemetry::NodeTelemetry;
@@ -255,29 +256,16 @@ impl Node {
         factory: Arc<dyn GuestFactory>,
     ) -> Result<Deployment> {
         let partitions = self.co_partitions(spec)?;
-        let declared = factory.declaration().clone();
-        let mut outputs = Vec::new();
-        for topic in spec.output_topics(&declared)? {
-            outputs.push(self.output(&topic, partitions)?);
-        }
-        let dead_letters = match &spec.on_poison {
-            PoisonSpec::DeadLetter(topic) => Some(self.output(topic, partitions)?),
-            PoisonSpec::Skip | PoisonSpec::Halt => None,
-        };
+        let first = self.next_worker.fetch_add(partitions as usize, Ordering::Relaxed);
+        let parts = self.task_parts(spec, &factory, partitions, first)?;
         let shared = Arc::new(Shared::default());
         shared.begin(partitions as usize);
         let peers = Peers::new(partitions as usize);
-        let first = self.next_worker.fetch_add(partitions as usize, Ordering::Relaxed);
-        let pools: Vec<_> =
-            (0..self.workers.len()).map(|_| GuestPool::new(Arc::clone(&factory))).collect();
-        let mut stops = Vec::new();
-        for partition in 0..partitions {
+        let mut tasks = Vec::new();
+        for (partition, part) in (0..).zip(parts) {
             let worker = first + partition as usize;
-            let config = spec.task(partition, &declared, &outputs, dead_letters.as_ref());
-            let stop = Arc::new(Stop::default());
+            let control = Arc::new(Control::new(partition, part));
             let running = RunningTask {
-                config,
-                pool: pools[worker % pools.len()].clone(),
                 journal: Arc::clone(&self.journal),
                 telemetry: Arc::clone(&self.telemetry),
                 peers: peers.clone(),
@@ -286,14 +274,64 @@ impl Node {
                     clock: Arc::clone(&self.clock),
                     timers: self.workers.timers(worker),
                     permits: self.workers.call_permits(worker),
-                    stop: Arc::clone(&stop),
+                    control: Arc::clone(&control),
                 },
             };
             let tenant = spec.function.tenant().clone();
             self.workers.spawn(worker, tenant, spec.weight, Box::pin(running.run()));
-            stops.push(stop);
+            tasks.push(control);
         }
-        Ok(Deployment { function: spec.function.clone(), declaration: declared, shared, stops })
+        Ok(Deployment { function: spec.function.clone(), first_worker: first, shared, tasks })
+    }
+
+    /// Hands the running tasks of `deployment` to another version, live: each goes over between two
+    /// of its calls, state and positions stay, and its first commit is the trial of the new version.
+    /// `on_event` is told, on the tasks' threads.
+    ///
+    /// # Errors
+    /// As [`Self::deploy`]; `E-SWAP-INPUTS` where the inputs are others: stop it and deploy anew.
+    pub fn swap(
+        &self,
+        deployment: &Deployment,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+        on_event: impl Fn(u32, SwapEvent) + Send + Sync + 'static,
+    ) -> Result<()> {
+        let partitions = self.co_partitions(spec)?;
+        if partitions != deployment.partitions() {
+            let text = format!("{}: its inputs have {partitions} partitions now", spec.function);
+            return Err(Error::new("E-SWAP-INPUTS", Domain::User, text));
+        }
+        let parts = self.task_parts(spec, factory, partitions, deployment.first_worker)?;
+        let on_event: crate::control::OnSwap = Arc::new(on_event);
+        deployment.swap(parts, &on_event);
+        Ok(())
+    }
+
+    /// What each task of a deployment runs with. Creates the topics that it writes to.
+    fn task_parts(
+        &self,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+        partitions: u32,
+        first_worker: usize,
+    ) -> Result<Vec<Replacement>> {
+        let declared = factory.declaration();
+        let mut outputs = Vec::new();
+        for topic in spec.output_topics(declared)? {
+            outputs.push(self.output(&topic, partitions)?);
+        }
+        let dead_letters = match &spec.on_poison {
+            PoisonSpec::DeadLetter(topic) => Some(self.output(topic, partitions)?),
+            PoisonSpec::Skip | PoisonSpec::Halt => None,
+        };
+        let pools: Vec<_> =
+            (0..self.workers.len()).map(|_| GuestPool::new(Arc::clone(factory))).collect();
+        let part = |partition: u32| Replacement {
+            config: Arc::new(spec.task(partition, declared, &outputs, dead_letters.as_ref())),
+            pool: pools[(first_worker + partition as usize) % pools.len()].clone(),
+        };
+        Ok((0..partitions).map(part).collect())
     }
 
     fn output(&self, topic: &TopicName, partitions: u32) -> Result<OutputTopic> {
@@ -344,8 +382,6 @@ impl Drop for Node {
 
 /// What a task on a worker owns.
 struct RunningTask {
-    config: pelton_engine::TaskConfig,
-    pool: GuestPool,
     journal: Arc<Journal>,
     telemetry: Arc<NodeTelemetry>,
     peers: Peers,
@@ -357,9 +393,10 @@ impl RunningTask {
     async fn run(self) {
         let result = self.restart_until_done().await;
         if let Err(error) = &result {
-            tracing::debug!(task = %self.config.id, %error, "a task has stopped");
+            tracing::debug!(task = %self.driver.control.config().id, %error, "a task has stopped");
         }
         self.shared.ended(result);
+        self.driver.control.close();
     }
 
     /// Runs the task; where storage fails it in a way that may pass, starts it again from its last
@@ -368,8 +405,8 @@ impl RunningTask {
         let mut wait = RESTART_MS;
         loop {
             match self.once().await {
-                Err(error) if error.retryable && !self.driver.stop.asked() => {
-                    let task = &self.config.id;
+                Err(error) if error.retryable && !self.driver.control.is_stopped() => {
+                    let task = &self.driver.control.config().id;
                     tracing::warn!(%task, %error, wait_ms = wait, "a task is started again");
                     let pause = std::time::Duration::from_millis(wait);
                     self.driver.timers.sleep(pause).await;
@@ -382,16 +419,19 @@ impl RunningTask {
 
     async fn once(&self) -> Result<()> {
         let journal = Arc::clone(&self.journal);
+        let Replacement { config, pool } = self.driver.control.current();
+        let partition = config.id.partition as usize;
         let parts = Parts {
             source: Box::new(JournalSource::new(Arc::clone(&journal), Visibility::Appended)),
             sink: Box::new(JournalSink::new(journal, Arc::clone(&self.driver.clock))),
-            pool: self.pool.clone(),
+            pool,
             clock: Arc::clone(&self.driver.clock),
             telemetry: self.telemetry.clone(),
-            peers: Some((self.peers.clone(), self.config.id.partition as usize)),
-            config: self.config.clone(),
+            peers: Some((self.peers.clone(), partition)),
+            config: Arc::unwrap_or_clone(config),
         };
         let mut task = Task::start(parts).await?;
+        self.driver.control.restarted();
         self.shared.started(task.counters());
         self.driver.run(&mut task).await
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pelton_core::manifest::{self, Manifest};
 use pelton_core::window::WindowSpec;
 use pelton_core::{
     Declaration, Domain, Error, FunctionId, Limits, Result, Start, TaskId, TopicName,
@@ -42,6 +43,21 @@ pub enum PoisonSpec {
     Skip,
     /// The function stops before them.
     Halt,
+}
+
+/// The value of a secret from this process's environment: `api-key` is `PELTON_SECRET_API_KEY`.
+///
+/// # Errors
+/// `E-SECRET-MISSING` names the variable that is not set.
+pub fn secret_from_environment(name: &str) -> Result<String> {
+    let variable = format!("PELTON_SECRET_{}", name.to_uppercase().replace(['-', '.'], "_"));
+    std::env::var(&variable).map_err(|_| {
+        let text = format!(
+            "the manifest names the secret `{name}`, but {variable} is not set; set it where \
+             pelton is started"
+        );
+        Error::new("E-SECRET-MISSING", Domain::User, text)
+    })
 }
 
 /// What a deployment asks for.
@@ -98,6 +114,59 @@ impl DeploymentSpec {
             weight: 1,
             snapshot_after_bytes: 64 << 20,
         }
+    }
+
+    /// What a manifest asks for, all but its window, which depends on what the function declares:
+    /// see [`Self::complete`]. `secret` gives the value of a secret by its name.
+    ///
+    /// # Errors
+    /// What `secret` answers.
+    pub fn from_manifest(
+        manifest: &Manifest,
+        mut secret: impl FnMut(&str) -> Result<String>,
+    ) -> Result<Self> {
+        let inputs = manifest.inputs.iter().map(|input| InputSpec {
+            name: input.name.clone(),
+            start: input.start,
+            out_of_orderness_ms: input.out_of_orderness_ms,
+            ..InputSpec::new(input.topic.clone())
+        });
+        let mut spec = Self::new(manifest.function.clone(), inputs.collect());
+        let outputs = manifest.outputs.iter();
+        spec.outputs = outputs.map(|output| (output.name.clone(), output.topic.clone())).collect();
+        spec.limits = manifest.limits.clone();
+        let secrets = manifest.secrets.iter().map(|name| Ok((name.clone(), secret(name)?)));
+        spec.settings = Settings {
+            entries: manifest.config.clone(),
+            secrets: secrets.collect::<Result<BTreeMap<_, _>>>()?,
+        };
+        spec.on_poison = match manifest.delivery.on_poison {
+            manifest::OnPoison::DeadLetter => PoisonSpec::DeadLetter(manifest.dead_letter_topic()),
+            manifest::OnPoison::Skip => PoisonSpec::Skip,
+            manifest::OnPoison::Halt => PoisonSpec::Halt,
+        };
+        if let Some(retries) = manifest.delivery.retries {
+            spec.retry = RetryPolicy { attempts_max: retries.saturating_add(1), ..spec.retry };
+        }
+        let idle = manifest.inputs.iter().filter_map(|input| input.idle_timeout_ms).min();
+        spec.idle_timeout_ms = idle.unwrap_or(spec.idle_timeout_ms);
+        Ok(spec)
+    }
+
+    /// Completes what depends on the function's declaration: the window in force, and for each
+    /// output without a topic the topic of its own name.
+    ///
+    /// # Errors
+    /// `E-MANIFEST-WINDOW` where the manifest's window does not go with the declared one.
+    pub fn complete(&mut self, manifest: &Manifest, declared: &Declaration) -> Result<()> {
+        self.window = manifest.window.apply(declared.window.as_ref(), &declared.outputs)?;
+        for name in &declared.outputs {
+            let topic = TopicName::new(manifest.function.tenant().clone(), name);
+            if let (false, Ok(topic)) = (self.outputs.contains_key(name), topic) {
+                self.outputs.insert(name.clone(), topic);
+            }
+        }
+        Ok(())
     }
 
     /// The topic of each declared output, in the order of the declaration.

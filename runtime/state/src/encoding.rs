@@ -16,6 +16,13 @@ pub(crate) fn push_key(out: &mut Vec<u8>, key: Option<&[u8]>) {
     out.extend_from_slice(key.unwrap_or_default());
 }
 
+/// The window that `bytes` are.
+pub(crate) fn read_window(bytes: &[u8]) -> Option<Window> {
+    let (end, rest) = split_i64(bytes)?;
+    let (start, rest) = split_i64(rest)?;
+    rest.is_empty().then_some(Window { start, end })
+}
+
 /// The number at the start of `bytes` and the rest.
 pub(crate) fn split_i64(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let (number, rest) = bytes.split_first_chunk::<NUMBER>()?;
@@ -37,9 +44,12 @@ pub(crate) fn read_key(bytes: &[u8]) -> Option<Option<&[u8]>> {
     }
 }
 
+/// Bytes of an encoded window.
+pub(crate) const WINDOW_BYTES: usize = 2 * NUMBER;
+
 /// The start of the keys of all panes of a window.
-pub(crate) fn window_prefix(window: Window) -> [u8; 2 * NUMBER] {
-    let mut out = [0; 2 * NUMBER];
+pub(crate) fn window_prefix(window: Window) -> [u8; WINDOW_BYTES] {
+    let mut out = [0; WINDOW_BYTES];
     for (place, number) in out.chunks_exact_mut(NUMBER).zip([window.end, window.start]) {
         place.copy_from_slice(&((number as u64) ^ 1 << 63).to_be_bytes());
     }
@@ -47,18 +57,29 @@ pub(crate) fn window_prefix(window: Window) -> [u8; 2 * NUMBER] {
 }
 
 /// The key of a pane.
+#[inline]
 pub(crate) fn pane_key(window: Window, key: Option<&[u8]>) -> PaneKey {
-    let length = 2 * NUMBER + 1 + key.map_or(0, <[u8]>::len);
-    let mut short = [0; SHORT];
+    join(window, &[u8::from(key.is_some())], key.unwrap_or_default())
+}
+
+/// The key of a pane from its window and what follows that.
+#[inline]
+pub(crate) fn pane_key_of(window: Window, rest: &[u8]) -> PaneKey {
+    join(window, &[], rest)
+}
+
+#[inline]
+fn join(window: Window, flag: &[u8], key: &[u8]) -> PaneKey {
+    let prefix = window_prefix(window);
+    let start = WINDOW_BYTES + flag.len();
+    let length = start + key.len();
     if length > SHORT {
-        let mut long = Vec::with_capacity(length);
-        long.extend_from_slice(&window_prefix(window));
-        push_key(&mut long, key);
-        return PaneKey::Long(long);
+        return PaneKey::Long([&prefix, flag, key].concat());
     }
-    short[..2 * NUMBER].copy_from_slice(&window_prefix(window));
-    short[2 * NUMBER] = u8::from(key.is_some());
-    short[2 * NUMBER + 1..length].copy_from_slice(key.unwrap_or_default());
+    let mut short = [0; SHORT];
+    short[..WINDOW_BYTES].copy_from_slice(&prefix);
+    short[WINDOW_BYTES..start].copy_from_slice(flag);
+    short[start..length].copy_from_slice(key);
     PaneKey::Short(short, length)
 }
 
@@ -117,7 +138,8 @@ mod tests {
                 let window = Window { start, end };
                 let encoded = pane_key(window, key);
                 assert!(*last < *encoded);
-                assert!(encoded.starts_with(&window_prefix(window)));
+                assert_eq!(read_window(&encoded[..WINDOW_BYTES]), Some(window));
+                assert_eq!(*pane_key_of(window, &encoded[WINDOW_BYTES..]), *encoded);
                 assert_eq!(split_pane(&encoded), Some((window, key)));
                 last = encoded.to_vec();
             }

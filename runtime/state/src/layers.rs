@@ -11,7 +11,7 @@ use std::sync::Arc;
 use pelton_core::StoreKind;
 
 use crate::merge::Merge;
-use crate::slot::{Meta, Slot};
+use crate::slot::{Key, Meta, Slot};
 use crate::table::{KeyRange, Table};
 
 #[derive(Debug)]
@@ -159,7 +159,7 @@ impl Layers {
 }
 
 /// Moves a slot of the overlay into the base.
-fn settle(base: &mut Table, key: Box<[u8]>, slot: Slot) {
+fn settle(base: &mut Table, key: Key, slot: Slot) {
     if slot.value.is_none() {
         base.remove(&key);
         return;

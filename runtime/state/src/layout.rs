@@ -134,5 +134,5 @@ impl Timers {
 
 /// The space of the panes, empty.
 pub(crate) fn pane_space() -> Space {
-    Space::new(PANES, Table::new(pelton_core::StoreKind::Ordered))
+    Space::new(PANES, Table::new(pelton_core::StoreKind::Kv))
 }

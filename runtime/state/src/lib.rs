@@ -22,6 +22,7 @@ mod digest;
 mod encoding;
 mod error;
 mod expiry;
+mod key_list;
 mod layers;
 mod layout;
 mod merge;
@@ -37,6 +38,7 @@ mod stores;
 mod table;
 mod timers;
 mod undo;
+mod windows;
 
 pub use error::StateError;
 pub use layout::StateLayout;

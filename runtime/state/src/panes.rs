@@ -3,19 +3,13 @@
 //! A pane is a slot: its number is its records, its tag twice the times that it fired, plus one
 //! while it is pending.
 
-use std::collections::BTreeMap;
-
 use pelton_batch::OpKind;
 use pelton_core::window::Window;
 
 use crate::changes::ChangeRow;
-use crate::encoding::{pane_key, split_pane, window_prefix};
-use crate::layers::Layers;
-use crate::slot::{Meta, Slot};
-use crate::space::Change;
-use crate::state::{TaskState, check_bytes};
-use crate::stores::keys_under;
-use crate::table::KeyRange;
+use crate::encoding::{pane_key, window_prefix};
+use crate::slot::Meta;
+use crate::state::{Panes, TaskState, check_bytes};
 use crate::{PANES, StateError};
 
 const PENDING: u32 = 1;
@@ -34,86 +28,10 @@ pub struct PaneRef<'a> {
     pub pending: bool,
 }
 
-/// The windows that there are, and which of them hold pending panes.
-#[derive(Debug, Default)]
-pub(crate) struct Windows {
-    panes: BTreeMap<Window, usize>,
-    pending: BTreeMap<Window, Pending>,
-}
-
-/// The pending panes of a window.
-#[derive(Debug)]
-struct Pending {
-    count: usize,
-    /// The encoded key of the first of them.
-    first: Box<[u8]>,
-}
-
-impl Windows {
-    /// Follows a change of a pane, after it has been made in `layers`.
-    #[inline]
-    pub(crate) fn note(&mut self, layers: &Layers, key: &[u8], change: Change) {
-        let pending = |meta: Option<Meta>| meta.is_some_and(|meta| meta.tag & PENDING != 0);
-        let (was, is) = (pending(change.before), pending(change.after));
-        let appears = i8::from(change.after.is_some()) - i8::from(change.before.is_some());
-        if was == is && appears == 0 {
-            return;
-        }
-        let Some((window, _)) = split_pane(key) else { return };
-        match appears {
-            1 => *self.panes.entry(window).or_default() += 1,
-            -1 => take_one(&mut self.panes, window),
-            _ => {}
-        }
-        match (was, is) {
-            (false, true) => self.gain(window, key),
-            (true, false) => self.lose(layers, window, key),
-            _ => {}
-        }
-    }
-
-    fn gain(&mut self, window: Window, key: &[u8]) {
-        match self.pending.get_mut(&window) {
-            Some(pending) => {
-                pending.count += 1;
-                if key < &*pending.first {
-                    pending.first = key.into();
-                }
-            }
-            None => {
-                self.pending.insert(window, Pending { count: 1, first: key.into() });
-            }
-        }
-    }
-
-    fn lose(&mut self, layers: &Layers, window: Window, key: &[u8]) {
-        let Some(pending) = self.pending.get_mut(&window) else { return };
-        pending.count -= 1;
-        if pending.count == 0 {
-            self.pending.remove(&window);
-        } else if *pending.first == *key
-            && let Some(next) = pending_from(layers, key).next()
-        {
-            // Panes fire in order, so what is skipped here is skipped once a firing.
-            pending.first = next.into();
-        }
-    }
-}
-
-fn take_one(counts: &mut BTreeMap<Window, usize>, window: Window) {
-    if let Some(count) = counts.get_mut(&window) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(&window);
-        }
-    }
-}
-
-/// The keys of all pending panes from `start` on.
-fn pending_from<'a>(layers: &'a Layers, start: &[u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-    let entries = layers.range(KeyRange { start, end: None }, false);
-    let pending = |(key, slot): (&'a [u8], &Slot)| (slot.tag & PENDING != 0).then_some(key);
-    entries.into_iter().flatten().filter_map(pending)
+/// Whether a pane with this tag has something to fire.
+#[inline]
+pub(crate) fn is_pending(tag: u32) -> bool {
+    tag & PENDING != 0
 }
 
 /// How a pane's value is written.
@@ -132,7 +50,7 @@ impl TaskState {
             value: slot.bytes(),
             records: slot.number as u64,
             fired: slot.tag / FIRED,
-            pending: slot.tag & PENDING != 0,
+            pending: is_pending(slot.tag),
         })
     }
 
@@ -229,20 +147,17 @@ impl TaskState {
     /// The earliest end of a window that holds a pending pane, ms.
     #[must_use]
     pub fn next_pane_end(&self) -> Option<i64> {
-        Some(self.panes.windows.pending.first_key_value()?.0.end)
+        Some(self.panes.windows.first_pending()?.end)
     }
 
     /// At most `max` pending panes of windows that end at or before `watermark` (ms), by window and
-    /// key.
+    /// key. The first answer for a window sorts its keys.
     #[must_use]
-    pub fn due_panes(&self, watermark: i64, max: usize) -> Vec<(Window, Option<Box<[u8]>>)> {
-        let due = self.panes.windows.pending.iter();
-        let due = due.take_while(|(window, _)| window.end <= watermark);
-        let keys = due.flat_map(|(_, pending)| {
-            pending_from(&self.panes.space.layers, &pending.first).take(pending.count)
-        });
-        let owned = keys.filter_map(split_pane).map(|(window, key)| (window, key.map(Into::into)));
-        owned.take(max).collect()
+    pub fn due_panes(&mut self, watermark: i64, max: usize) -> Vec<(Window, Option<Box<[u8]>>)> {
+        let mut due = Vec::new();
+        let Panes { space, windows } = &mut self.panes;
+        windows.due(&space.layers, watermark, max, &mut due);
+        due
     }
 
     /// Marks a pane as fired once more and no longer pending. Its value stays.
@@ -273,23 +188,21 @@ impl TaskState {
     /// The first window, by end and start, that holds any pane.
     #[must_use]
     pub fn first_window(&self) -> Option<Window> {
-        Some(*self.panes.windows.panes.first_key_value()?.0)
+        self.panes.windows.first()
     }
 
     /// Removes all panes of a window, as one change.
     pub fn drop_window(&mut self, window: Window) {
-        let prefix = window_prefix(window);
-        if self.panes.windows.panes.contains_key(&window) {
-            self.drop_panes(&prefix);
+        if self.drop_panes(window) {
+            let prefix = window_prefix(window);
             self.changes.push(ChangeRow::new(OpKind::DeletePrefix, PANES, Some(&prefix)));
         }
     }
 
-    /// Removes all panes whose encoded key starts with `prefix`.
-    pub(crate) fn drop_panes(&mut self, prefix: &[u8]) {
-        for key in keys_under(&self.panes.space.layers, prefix) {
-            self.drop_pane(&key);
-        }
+    /// Removes all panes of a window, and tells whether there were any.
+    pub(crate) fn drop_panes(&mut self, window: Window) -> bool {
+        let keys = self.panes.windows.keys(window);
+        keys.iter().fold(false, |any, key| self.drop_pane(key) | any)
     }
 
     /// Number of panes.

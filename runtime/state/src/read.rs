@@ -67,7 +67,34 @@ impl Answer {
     }
 }
 
+/// Entries of a `kv` store that a listing looks at: it is for people, and the task waits for it.
+const LISTED_MAX: usize = 1_000_000;
+
 impl TaskState {
+    /// The first `limit` entries of a store whose keys start with `prefix`, in key order. Of a `kv`
+    /// store with more than a million entries some million are looked at.
+    ///
+    /// # Errors
+    /// [`StateError::UnknownStore`].
+    pub fn list(
+        &self,
+        store: u16,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(&[u8], Entry<'_>)>, StateError> {
+        let layers = &self.store(store)?.space.layers;
+        let under = |(key, slot)| -> (&[u8], Entry<'_>) { (key, Entry::from(slot)) };
+        if let Some(entries) = layers.range(KeyRange { start: prefix, end: None }, false) {
+            let entries = entries.take_while(|(key, _)| key.starts_with(prefix));
+            return Ok(entries.take(limit).map(under).collect());
+        }
+        let entries = layers.iter().take(LISTED_MAX).filter(|(key, _)| key.starts_with(prefix));
+        let mut entries: Vec<_> = entries.map(under).collect();
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        entries.truncate(limit);
+        Ok(entries)
+    }
+
     /// The entry of a store under a key. Whether it has expired is not judged.
     #[must_use]
     pub fn get(&self, store: u16, key: &[u8]) -> Option<Entry<'_>> {

@@ -2,7 +2,7 @@
 
 use pelton_batch::{Batch, OpKind, Operation};
 
-use crate::encoding::split_pane;
+use crate::encoding::{read_window, split_pane};
 use crate::panes::PaneWrite;
 use crate::state::TaskState;
 use crate::stores::{required, wrong};
@@ -57,7 +57,9 @@ impl TaskState {
                 return Ok(());
             }
             OpKind::DeletePrefix => {
-                self.drop_panes(key);
+                let window = read_window(key);
+                let window = window.ok_or_else(|| wrong(op, "its key is not a window"))?;
+                self.drop_panes(window);
                 return Ok(());
             }
             _ => return Err(wrong(op, "it is for an output, a window or the engine")),

@@ -1,16 +1,24 @@
 //! What a table holds under a key.
 
+use smallvec::SmallVec;
+
 /// `Slot::expires` of an entry that stays.
 pub(crate) const NEVER: i64 = i64::MAX;
 /// `Slot::undo` of an entry that no undo record is known for.
 pub(crate) const UNMARKED: u32 = u32::MAX;
+
+/// A key as the tables keep it: up to 36 bytes lie in the table itself, so that a lookup of a pane or
+/// a short key touches no other memory.
+pub(crate) type Key = SmallVec<[u8; 36]>;
+/// A value: counters and other small ones lie in the table itself.
+pub(crate) type Value = SmallVec<[u8; 16]>;
 
 /// A value and what goes with it. Stores, timers and panes all keep slots; the two numbers mean
 /// for each of them what its own module says.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
     /// The value; `None` is a tombstone, which only an overlay holds.
-    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) value: Option<Value>,
     /// Stores: when it expires, ms, [`NEVER`] for never. Timers: when it is due. Panes: records.
     pub(crate) number: i64,
     /// Stores: schema version. Timers: whether there is a value. Panes: times fired and pending.
@@ -22,7 +30,7 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// A slot that no undo record is known for.
-    pub(crate) fn new(value: Vec<u8>, number: i64, tag: u32) -> Self {
+    pub(crate) fn new(value: Value, number: i64, tag: u32) -> Self {
         Self { value: Some(value), number, tag, undo: UNMARKED }
     }
 
@@ -51,7 +59,7 @@ impl Slot {
                 value.clear();
                 value.extend_from_slice(bytes);
             }
-            other => *other = Some(bytes.to_vec()),
+            other => *other = Some(Value::from_slice(bytes)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::StateError;
 use crate::layers::Layers;
-use crate::slot::{Meta, Slot};
+use crate::slot::{Meta, Slot, Value};
 use crate::table::Table;
 use crate::undo::{Old, Saved, UndoLog};
 
@@ -77,7 +77,7 @@ impl Space {
             let below = self.layers.below(key);
             let before = below.and_then(Slot::meta);
             let (number, tag) = admit(before)?;
-            let mut value = Vec::with_capacity(before.map_or(0, |b| b.length) + bytes.len());
+            let mut value = Value::with_capacity(before.map_or(0, |b| b.length) + bytes.len());
             value.extend_from_slice(below.map_or(&[][..], Slot::bytes));
             value.extend_from_slice(bytes);
             let mut slot = Slot::new(value, number, tag);
@@ -97,7 +97,7 @@ impl Space {
                 value.extend_from_slice(bytes);
             }
             _ => {
-                let new = Slot::new(bytes.to_vec(), number, tag);
+                let new = Slot::new(Value::from_slice(bytes), number, tag);
                 let old = std::mem::replace(slot, new);
                 slot.undo = undo.record(self.id, key, Old::Slot(Some(old)));
             }
@@ -173,17 +173,17 @@ mod tests {
         for kind in [StoreKind::Kv, StoreKind::Ordered] {
             let (mut space, mut undo) = (Space::new(0, Table::new(kind)), UndoLog::default());
             undo.begin();
-            put(&mut space, &mut undo, b"1111");
+            put(&mut space, &mut undo, b"a value that lies outside: 1111");
             let first = address(&space);
-            put(&mut space, &mut undo, b"2222");
+            put(&mut space, &mut undo, b"a value that lies outside: 2222");
             assert_eq!(address(&space), first, "what this call wrote is overwritten");
             undo.accept();
             undo.begin();
-            put(&mut space, &mut undo, b"3333");
+            put(&mut space, &mut undo, b"a value that lies outside: 3333");
             let second = address(&space);
             undo.accept();
             undo.begin();
-            put(&mut space, &mut undo, b"4444");
+            put(&mut space, &mut undo, b"a value that lies outside: 4444");
             assert_eq!(address(&space), first, "the buffer of the old value comes back");
             undo.rollback(|_, key, old| {
                 space.restore(key, old);

@@ -5,10 +5,10 @@ use pelton_core::{Limits, StoreDeclaration, TimerDeclaration};
 use crate::changes::Changes;
 use crate::expiry::Expiry;
 use crate::layout::{self, StateLayout};
-use crate::panes::Windows;
 use crate::space::{Change, Space};
 use crate::timers::DueIndex;
 use crate::undo::UndoLog;
+use crate::windows::Windows;
 use crate::{PANES, StateError, TIMERS};
 
 /// Stores, timers and panes of one task. Reads take `&self`; changes happen one call at a time.

@@ -3,7 +3,7 @@
 //! A record holds what the writing layer had under a key before. Old values are moved here, not
 //! copied; once the call is accepted their buffers serve the next values of that length.
 
-use crate::slot::{Slot, UNMARKED};
+use crate::slot::{Slot, UNMARKED, Value};
 
 /// What was there before.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(crate) struct UndoLog {
     open: bool,
     records: Vec<Record>,
     keys: Vec<u8>,
-    spare: Vec<Vec<u8>>,
+    spare: Vec<Value>,
 }
 
 impl UndoLog {
@@ -66,7 +66,8 @@ impl UndoLog {
         for record in self.records.drain(..) {
             if let Old::Slot(Some(Slot { value: Some(value), .. })) = record.old
                 && self.spare.len() < SPARE_MAX
-                && (1..=SPARE_BYTES).contains(&value.capacity())
+                && value.spilled()
+                && value.capacity() <= SPARE_BYTES
             {
                 self.spare.push(value);
             }
@@ -122,8 +123,11 @@ impl UndoLog {
 
     /// A buffer that holds `bytes`: a spare one where its size fits.
     #[inline]
-    pub(crate) fn buffer(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let fits = |spare: &Vec<u8>| {
+    pub(crate) fn buffer(&mut self, bytes: &[u8]) -> Value {
+        if bytes.len() <= Value::new().inline_size() {
+            return Value::from_slice(bytes);
+        }
+        let fits = |spare: &Value| {
             (bytes.len()..=bytes.len() + bytes.len() / 4 + 16).contains(&spare.capacity())
         };
         match self.spare.pop() {
@@ -132,7 +136,7 @@ impl UndoLog {
                 spare.extend_from_slice(bytes);
                 spare
             }
-            _ => bytes.to_vec(),
+            _ => Value::from_slice(bytes),
         }
     }
 }

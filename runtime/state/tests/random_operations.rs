@@ -209,7 +209,7 @@ impl Run {
                 apply_pane(state, model, change);
             }
         }
-        self.model.assert_is(&self.state);
+        self.model.assert_is(&mut self.state);
         if accept {
             self.state.accept();
         } else {
@@ -221,7 +221,7 @@ impl Run {
 
     fn let_go(&mut self) {
         if let Some((frozen, model)) = self.frozen.take() {
-            model.assert_is(&restored(layout(), &written(&frozen)).unwrap());
+            model.assert_is(&mut restored(layout(), &written(&frozen)).unwrap());
         }
     }
 
@@ -247,8 +247,8 @@ impl Run {
         }
         let changes = self.state.take_changes();
         self.copy.replay(&changes).unwrap();
-        self.model.assert_is(&self.state);
-        self.model.assert_is(&self.copy);
+        self.model.assert_is(&mut self.state);
+        self.model.assert_is(&mut self.copy);
         assert_eq!(self.copy.digest(), self.state.digest());
     }
 }
@@ -268,6 +268,6 @@ proptest! {
             run.step(step);
         }
         run.let_go();
-        run.model.assert_is(&through_snapshot(&mut run.state));
+        run.model.assert_is(&mut through_snapshot(&mut run.state));
     }
 }

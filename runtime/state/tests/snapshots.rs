@@ -26,7 +26,7 @@ fn small() -> TaskState {
 #[test]
 fn a_snapshot_restores_everything() {
     let mut state = small();
-    let copy = through_snapshot(&mut state);
+    let mut copy = through_snapshot(&mut state);
     assert_eq!(copy.digest(), state.digest());
     assert_eq!(copy.size(), state.size());
     assert_eq!(copy.next_expiry(), Some(9));

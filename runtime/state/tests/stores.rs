@@ -200,3 +200,19 @@ fn operations_that_are_no_state_changes_or_lack_something_are_refused() {
     assert_eq!(state.take_changes(), [0; 0], "what was refused is not journalled");
     assert_eq!(state.digest(), TaskState::new(layout()).digest());
 }
+
+#[test]
+fn a_listing_is_in_key_order_under_its_prefix_and_up_to_its_limit() {
+    for store in [KV, ORDERED] {
+        let mut state = TaskState::new(layout());
+        let puts = [b"b2", b"a1", b"b1", b"b3"].map(|key| put(store, key, b"x"));
+        commit(&mut state, &puts);
+        let keys = |prefix: &[u8], limit| -> Vec<Vec<u8>> {
+            let listed = state.list(store, prefix, limit).unwrap();
+            listed.into_iter().map(|(key, _)| key.to_vec()).collect()
+        };
+        assert_eq!(keys(b"", 9), [b"a1", b"b1", b"b2", b"b3"]);
+        assert_eq!(keys(b"b", 2), [b"b1", b"b2"]);
+        assert!(keys(b"c", 9).is_empty());
+    }
+}

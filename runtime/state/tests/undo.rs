@@ -56,7 +56,7 @@ fn change_everything(state: &mut TaskState) {
 }
 
 fn assert_rollback_is_exact(state: &mut TaskState) {
-    let seen = |state: &TaskState| {
+    let seen = |state: &mut TaskState| {
         let timers = state.due_timers(TimeDomain::Event, i64::MAX, 99);
         let panes = (state.due_panes(i64::MAX, 99), state.first_window(), state.next_pane_end());
         let rest = (state.size(), state.next_expiry(), scan_all(state, ORDERED));

@@ -2,11 +2,14 @@
 
 use anyhow::Result;
 
+use crate::fuzz;
 use crate::report::{Outcome, Report};
 use crate::suites;
 use crate::workspace::{self, cargo, cargo_in};
 
 const GUESTS: &str = "guest-examples";
+/// Time for each fuzz target.
+const FUZZ_SECONDS: u64 = 20;
 
 pub(crate) fn run() -> Result<()> {
     let mut report = Report::new();
@@ -34,5 +37,5 @@ fn checks(report: &mut Report) -> Result<()> {
     for suite in suites::ALL {
         suite.run(report, suites::Missing::Fails)?;
     }
-    Ok(())
+    report.step("fuzz", || fuzz::run_all(FUZZ_SECONDS).map(|()| Outcome::Passed))
 }

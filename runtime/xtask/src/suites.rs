@@ -34,7 +34,7 @@ pub(crate) struct Suite {
 pub(crate) const ALL: &[Suite] = &[
     Suite {
         name: "guests",
-        about: "the guest examples build for wasm; the checked-in ones equal a fresh build",
+        about: "the guest examples build for wasm; the checked-in ones answer as a fresh build",
         lacks: || None,
         body: guests::build_and_check,
     },

@@ -1,9 +1,10 @@
 //! The repository held to its own rules.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What each crate may depend on, of Pelton's own crates. The binary may use any.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -35,6 +36,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Crates that only one crate of the runtime may name.
 const SOLE_USER: &[(&str, &str)] = &[("wasmtime", "pelton-host"), ("rdkafka", "pelton-kafka")];
 const LINES_MAX: usize = 600;
+/// How a file begins that a test writes.
+const GENERATED: &str = "// Made by tests/";
 
 fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -143,6 +146,9 @@ fn files_are_short_and_finished() {
     let mut complaints = Vec::new();
     for file in files(&[".rs"]) {
         let text = fs::read_to_string(&file).unwrap();
+        if text.starts_with(GENERATED) {
+            continue;
+        }
         let lines = text.lines().count();
         if lines > LINES_MAX {
             complaints.push(format!("{}: {lines} lines, at most {LINES_MAX}", file.display()));
@@ -176,4 +182,28 @@ fn no_file_names_a_place_outside_the_repository() {
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// What `cargo tree` says of every package that this selection builds: its name, version, features.
+fn packages(selection: &[&str]) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["tree", "--locked", "--offline", "--prefix", "none", "--no-dedupe"]);
+    command.args(["--format", "{p} [{f}]"]).args(selection).current_dir(root());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_demo_is_built_from_what_the_tests_have_built() {
+    let demo = packages(&["--package", "pelton", "--edges", "normal,build"]);
+    let tests = packages(&["--workspace", "--edges", "normal,build,dev"]);
+    let other: Vec<_> = demo.difference(&tests).map(String::as_str).collect();
+    assert!(
+        other.is_empty(),
+        "`cargo run` after `cargo xtask test` would build these again, and what uses them; turn on \
+         in runtime/cli/Cargo.toml the features that the tests turn on:\n{}",
+        other.join("\n")
+    );
 }

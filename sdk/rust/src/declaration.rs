@@ -95,4 +95,6 @@ pub struct Declaration {
     pub offsets: bool,
     /// Whether batches carry the index of the input.
     pub inputs: bool,
+    /// Whether the host keeps its memory.
+    pub saves: bool,
 }

@@ -6,34 +6,67 @@
 /// ```
 /// pelton_sdk::function!(pelton_sdk::filter(|record| record.value().is_some()));
 /// ```
+///
+/// A function that saves its memory says so a second time, since its component has other exports:
+/// `function!(..., saves)`.
 #[macro_export]
 macro_rules! function {
     ($function:expr) => {
-        /// The function that this crate exports.
-        pub fn function() -> ::std::boxed::Box<dyn $crate::Function> {
-            ::std::boxed::Box::new($function)
-        }
+        $crate::function!(@native $function);
 
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             struct Component;
 
-            impl $crate::bindings::Guest for Component {
-                fn open(
-                    setup: $crate::bindings::Setup,
-                ) -> $crate::export::Answer<$crate::bindings::Declaration> {
-                    $crate::export::open(function(), setup)
-                }
-
-                fn process(
-                    batch: ::std::vec::Vec<u8>,
-                ) -> $crate::export::Answer<::std::vec::Vec<u8>> {
-                    $crate::export::process(&batch)
-                }
-            }
+            $crate::function!(@guest bindings, false);
 
     $crate::bindings::export_function!(Component with_types_in $crate::bindings);
         };
+    };
+    ($function:expr, saves) => {
+        $crate::function!(@native $function);
+
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            struct Component;
+
+            $crate::function!(@guest saving_bindings, true;
+                fn save() -> $crate::export::Answer<
+                    ::std::option::Option<::std::vec::Vec<u8>>
+                > {
+                    $crate::export::save()
+                }
+
+                fn restore(saved: ::std::vec::Vec<u8>) -> $crate::export::Answer<()> {
+                    $crate::export::restore(&saved)
+                }
+            );
+
+    $crate::saving_bindings::export_function!(Component with_types_in $crate::saving_bindings);
+        };
+    };
+    (@native $function:expr) => {
+        /// The function that this crate exports.
+        pub fn function() -> ::std::boxed::Box<dyn $crate::Function> {
+            ::std::boxed::Box::new($function)
+        }
+    };
+    (@guest $bindings:ident, $saves:literal $(; $($more:item)*)?) => {
+        impl $crate::$bindings::Guest for Component {
+            fn open(
+                setup: $crate::bindings::Setup,
+            ) -> $crate::export::Answer<$crate::bindings::Declaration> {
+                $crate::export::open(function(), setup, $saves)
+            }
+
+            fn process(
+                batch: ::std::vec::Vec<u8>,
+            ) -> $crate::export::Answer<::std::vec::Vec<u8>> {
+                $crate::export::process(&batch)
+            }
+
+            $($($more)*)?
+        }
     };
 }
 
@@ -81,6 +114,14 @@ macro_rules! process {
     };
     ($type:ty) => {
         $crate::function!($crate::process::<$type>());
+    };
+}
+
+/// Exports a [`Stateful`](crate::Stateful).
+#[macro_export]
+macro_rules! stateful {
+    ($type:ty) => {
+        $crate::function!($crate::stateful::<$type>(), saves);
     };
 }
 
@@ -146,32 +187,55 @@ mod component {
     /// What an export answers.
     pub type Answer<T> = Result<T, bindings::Failure>;
 
-    /// Opens the instance that this component is.
+    /// Opens the instance that this component is; `saves` where it exports `save` and `restore`.
     pub fn open(
         function: Box<dyn Function>,
         setup: bindings::Setup,
+        saves: bool,
     ) -> Answer<bindings::Declaration> {
         super::report_panics();
         let (instance, declaration) = Instance::open(function, &setup.into())?;
+        if declaration.saves && !saves {
+            // Else its memory would be lost in silence.
+            return Err(failure(
+                "not-saving",
+                "this function saves its memory: export it with `function!(..., saves)`",
+            ));
+        }
         INSTANCE.with(|slot| *slot.borrow_mut() = Some(instance));
         Ok(declaration.into())
     }
 
     /// Calls it.
     pub fn process(batch: &[u8]) -> Answer<Vec<u8>> {
+        within(|instance| instance.call(batch))
+    }
+
+    /// What the host is to keep of it, where that has changed.
+    pub fn save() -> Answer<Option<Vec<u8>>> {
+        within(Instance::save)
+    }
+
+    /// Takes up what was kept last.
+    pub fn restore(saved: &[u8]) -> Answer<()> {
+        within(|instance| instance.restore(saved))
+    }
+
+    #[inline]
+    fn within<T>(ask: impl FnOnce(&mut Instance) -> Result<T, Failure>) -> Answer<T> {
         INSTANCE.with(|slot| match &mut *slot.borrow_mut() {
-            Some(instance) => Ok(instance.call(batch)?),
-            None => Err(bindings::Failure {
-                code: "not-open".into(),
-                message: "the function was called before it was opened".into(),
-                retryable: false,
-            }),
+            Some(instance) => Ok(ask(instance)?),
+            None => Err(failure("not-open", "the function was called before it was opened")),
         })
+    }
+
+    fn failure(code: &str, message: &str) -> bindings::Failure {
+        bindings::Failure { code: code.into(), message: message.into(), retryable: false }
     }
 }
 
 #[cfg(target_arch = "wasm32")]
-pub use component::{Answer, open, process};
+pub use component::{Answer, open, process, restore, save};
 
 /// A panic traps: say why first, since a trap cannot.
 #[cfg(target_arch = "wasm32")]

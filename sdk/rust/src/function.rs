@@ -22,6 +22,30 @@ pub trait Function: Send + 'static {
     /// # Errors
     /// Where the whole call fails: nothing that it did stays.
     fn call(&mut self, batch: Batch<'_>, runtime: &mut Runtime) -> Result<Vec<u8>>;
+
+    /// Whether the host is to keep what is in its memory: then it is exported with
+    /// `function!(..., saves)`.
+    fn saves(&self) -> bool {
+        false
+    }
+
+    /// What the host is to keep, `None` where that has not changed since the last time. Called
+    /// before every commit, and part of it.
+    ///
+    /// # Errors
+    /// Where it cannot be written: the function is stopped.
+    fn save(&mut self) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    /// Takes up in a fresh instance what [`Function::save`] has answered last.
+    ///
+    /// # Errors
+    /// Where it cannot be read: the function is stopped.
+    fn restore(&mut self, saved: &[u8]) -> Result<()> {
+        let _ = saved;
+        Err(Error::fail("there is saved memory, but this function saves none"))
+    }
 }
 
 impl<F: Function + ?Sized> Function for Box<F> {
@@ -31,6 +55,18 @@ impl<F: Function + ?Sized> Function for Box<F> {
 
     fn call(&mut self, batch: Batch<'_>, runtime: &mut Runtime) -> Result<Vec<u8>> {
         (**self).call(batch, runtime)
+    }
+
+    fn saves(&self) -> bool {
+        (**self).saves()
+    }
+
+    fn save(&mut self) -> Result<Option<Vec<u8>>> {
+        (**self).save()
+    }
+
+    fn restore(&mut self, saved: &[u8]) -> Result<()> {
+        (**self).restore(saved)
     }
 }
 
@@ -74,7 +110,8 @@ impl Instance {
         let mut runtime = Runtime::default();
         let mut setup = Setup::new(info, &mut runtime)?;
         function.open(&mut setup)?;
-        let declaration = setup.finish();
+        let mut declaration = setup.finish();
+        declaration.saves = function.saves();
         Ok((Self { function, runtime }, declaration))
     }
 
@@ -88,6 +125,22 @@ impl Instance {
             return Err(Error::fail("the host's batch is not one that this SDK reads").into());
         };
         Ok(self.function.call(batch, &mut self.runtime)?)
+    }
+
+    /// What the host is to keep, where that has changed.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn save(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.function.save()?)
+    }
+
+    /// Takes up what was saved last.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn restore(&mut self, saved: &[u8]) -> Result<(), Failure> {
+        Ok(self.function.restore(saved)?)
     }
 }
 

@@ -13,6 +13,7 @@
 //! | [`filter!`] | the records that a closure keeps |
 //! | [`map!`] | each record with a new value |
 //! | [`process!`] | a [`Process`]: outputs, stores, timers, one record at a time |
+//! | [`stateful!`] | a [`Stateful`]: the same, with memory of its own that is kept |
 //! | [`aggregate!`] | an [`Aggregate`]: windows, built up record by record |
 //! | [`window!`] | a [`Window`]: windows with their whole contents |
 //! | [`function!`] | anything that is a [`Function`] |
@@ -32,7 +33,8 @@
 //!
 //! # Memory
 //! What a function keeps in `self` is a cache: the host may drop an instance between any two calls,
-//! and lets the tasks of all partitions share one. What must last belongs in a store.
+//! and lets the tasks of all partitions share one. What must last belongs in a store, or, where it is
+//! small and about the stream as a whole, in the [`Memory`] of a [`Stateful`] function.
 //!
 //! # Tests
 //! With the feature `testing` (a dev-dependency), `testing::Harness` runs a function natively in an
@@ -50,6 +52,7 @@ pub mod export;
 mod function;
 mod host;
 mod key;
+mod memory;
 mod output;
 mod payload;
 mod record;
@@ -65,12 +68,13 @@ pub mod testing;
 
 pub use context::{Context, Runtime};
 pub use entry::{
-    Aggregate, Contents, Keep, Mapped, Process, Window, aggregate, aggregate_with, filter, map,
-    process, process_with, window, window_with,
+    Aggregate, Contents, Keep, Mapped, Process, Stateful, Window, aggregate, aggregate_with,
+    filter, map, process, process_with, stateful, window, window_with,
 };
 pub use error::{Error, Outcome, Result};
 pub use function::{Failure, Function, Instance};
 pub use key::{AsKey, StoreKey};
+pub use memory::Memory;
 pub use output::{Draft, Input, OUT, Output};
 pub use payload::{Json, MessagePack, Null, Payload};
 /// The batch layout, for those who write a [`Function`] over raw batches.
@@ -84,21 +88,24 @@ pub use windows::{Fired, Windows};
 /// What most functions use: `use pelton_sdk::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        Aggregate, Contents, Context, DueTimer, Error, Fired, Input, Json, MessagePack, Null, OUT,
-        OrderedStore, Output, Process, Record, Result, Setup, Store, Timer, Window, Windows,
+        Aggregate, Contents, Context, DueTimer, Error, Fired, Input, Json, Memory, MessagePack,
+        Null, OUT, OrderedStore, Output, Process, Record, Result, Setup, Stateful, Store, Timer,
+        Window, Windows,
     };
 }
 
-/// What `wit-bindgen` makes of the contract.
+/// What `wit-bindgen` makes of the contract; `tests/bindings.rs` keeps it so.
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, reason = "generated code")]
 pub mod bindings {
-    wit_bindgen::generate!({
-        path: "../../wit",
-        world: "function",
-        pub_export_macro: true,
-        export_macro_name: "export_function",
-        default_bindings_module: "pelton_sdk::bindings",
-    });
+    include!("bindings/function.rs");
+}
+
+/// The same for a function that saves its memory. Everything but its exports is shared.
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+#[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, reason = "generated code")]
+pub mod saving_bindings {
+    include!("bindings/stateful-function.rs");
 }

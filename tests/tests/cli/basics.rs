@@ -7,6 +7,7 @@ fn help_lists_the_commands_and_the_exit_codes_on_stdout() {
         assert!(ended.out.contains(word), "{word}: {}", ended.out);
     }
     assert!(!ended.out.contains("compile-child"));
+    assert!(ended.out.contains("-v info, -vv debug, -vvv trace"), "{}", ended.out);
 }
 
 #[test]
@@ -26,7 +27,10 @@ fn version_and_completions_go_to_stdout() {
     assert!(place.pelton(&["version"]).expect(0).out.starts_with("pelton "));
     assert_eq!(place.pelton(&["version", "-o", "json"]).expect(0).json()["batch_layout"], 1);
     for shell in ["bash", "zsh", "fish"] {
-        assert!(place.pelton(&["completions", shell]).expect(0).out.contains("pelton"), "{shell}");
+        let script = place.pelton(&["completions", shell]).expect(0).out;
+        assert!(script.contains("pelton"), "{shell}");
+        let json = place.pelton(&["completions", shell, "-o", "json"]).expect(0).json();
+        assert_eq!((&json["shell"], &json["script"]), (&shell.into(), &script.into()));
     }
 }
 
@@ -57,6 +61,21 @@ fn check_reports_imports_abilities_and_sizes() {
     }
     let report = place.pelton(&["check", &guest("router"), "-o", "json"]).expect(0).json();
     assert_eq!(report["report"]["world"], "function");
+}
+
+#[test]
+fn check_lists_what_a_function_imports_of_wasi_by_what_becomes_of_it() {
+    let place = Place::new();
+    let wasm =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime/host/tests/fixtures/wasi_guest.wasm");
+    let ended = place.pelton(&["check", wasm]).expect(0);
+    let at = |word: &str| ended.out.find(word).unwrap_or_else(|| panic!("{word}: {}", ended.out));
+    assert!(at("answered the same") < at("wasi:cli/stdout@0.2."));
+    assert!(at("wasi:cli/stdout@0.2.") < at("E-GUEST-FORBIDDEN"));
+    assert!(at("E-GUEST-FORBIDDEN") < at("wasi:sockets/tcp@0.2."));
+    let report = place.pelton(&["check", wasm, "-o", "json"]).expect(0).json();
+    let wasi = report["report"]["wasi"].as_array().unwrap();
+    assert!(wasi.iter().any(|import| import["standing"] == "stubbed"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use super::support::{Place, guest};
+use super::support::{Place, faulty, guest};
 
 #[test]
 fn the_operations_of_one_call_are_shown_by_name() {
@@ -15,15 +15,49 @@ fn the_operations_of_one_call_are_shown_by_name() {
 }
 
 #[test]
-fn a_record_that_is_refused_shows_the_reason() {
+fn what_is_stored_is_shown_decoded() {
     let place = Place::new();
-    let ended = place.pelton(&["invoke", &guest("router"), "--value", "no flight"]).expect(0);
+    let arguments =
+        ["invoke", &guest("flights_stats"), "--key", "UA", "--value", "{\"dep_delay\":5}"];
+    let ended = place.pelton(&arguments).expect(0);
+    let put = ended.out.lines().find(|line| line.contains("put")).unwrap();
+    assert!(put.contains("\"cancelled\":0"), "{put}");
+    let ended = place.pelton(&[&arguments[..], &["-o", "json"]].concat()).expect(0).json();
+    let all = ended.as_array().unwrap();
+    let put = all.iter().find(|op| op["operation"] == "put").unwrap();
+    assert_eq!(put["value"]["cancelled"], 0, "{put}");
+}
+
+#[test]
+fn a_record_that_is_refused_shows_the_reason_and_the_exit_code_tells() {
+    let place = Place::new();
+    let ended = place.pelton(&["invoke", &guest("router"), "--value", "no flight"]).expect(6);
     assert!(ended.out.contains("reject"), "{}", ended.out);
 }
 
 #[test]
-fn a_function_on_windows_says_what_to_do_instead() {
+fn a_record_that_the_function_fails_on_is_an_error_of_the_function() {
     let place = Place::new();
-    let ended = place.pelton(&["invoke", &guest("windowed_count"), "--value", "1"]);
-    ended.expect_error(3, "E-INVOKE-WINDOW");
+    place.pelton(&["invoke", &faulty(), "--value", "trap"]).expect_error(4, "E-GUEST-TRAP");
+    place.pelton(&["invoke", &faulty(), "--value", "loop"]).expect_error(4, "E-GUEST-DEADLINE");
+}
+
+#[test]
+fn a_function_on_windows_shows_the_window_and_what_it_sends_at_its_end() {
+    let place = Place::new();
+    let count = guest("windowed_count");
+    let arguments = ["invoke", &count, "-k", "JFK", "-V", "1", "-t", "2013-01-01T05:30:00Z"];
+    let ended = place.pelton(&arguments).expect(0);
+    let window = "window 2013-01-01T05:00:00Z to 2013-01-01T06:00:00Z";
+    assert!(ended.err.contains(window), "{}", ended.err);
+    for word in ["sent to", "out", "\"JFK\"", "\"count\":1"] {
+        assert!(ended.out.contains(word), "{word}: {}", ended.out);
+    }
+    let json = [&arguments[..], &["-o", "json", "--window", "1m"]].concat();
+    let shown = place.pelton(&json).expect(0).json();
+    assert_eq!(shown["windows"][0]["start"], 1_357_018_200_000_i64);
+    assert_eq!(shown["windows"][0]["end"], 1_357_018_260_000_i64);
+    assert_eq!(shown["sent"][0]["value"]["count"], 1);
+    let no_key = place.pelton(&["invoke", &count, "-V", "1"]).expect(6);
+    assert!(no_key.err.contains("the record has no key"), "{}", no_key.err);
 }

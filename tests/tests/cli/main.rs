@@ -5,5 +5,6 @@ mod basics;
 mod demo;
 mod invoke;
 mod project;
+mod read;
 mod run;
 mod support;

@@ -14,12 +14,39 @@ fn a_new_project_builds_passes_its_tests_and_runs() {
     assert_eq!(records.len(), 5);
     assert_eq!(records[4]["topic"], "hello.out");
     assert_eq!(records[4]["value"].to_string(), r#"{"count":3,"highest":22.5,"mean":21.0}"#);
+    cargo_test(&place);
+    functions_of_the_readme_can_be_pasted(&place);
+}
+
+fn cargo_test(place: &Place) {
     let tests = std::process::Command::new("cargo")
         .args(["test", "--quiet"])
         .current_dir(place.path().join("hello"))
         .output()
         .unwrap();
-    assert!(tests.status.success(), "{}", String::from_utf8_lossy(&tests.stderr));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(tests.status.success(), "{}{}", text(&tests.stdout), text(&tests.stderr));
+    let ran = text(&tests.stdout)
+        .lines()
+        .any(|line| line.starts_with("running") && line != "running 0 tests");
+    assert!(ran, "{}", text(&tests.stdout));
+}
+
+/// Part of the test above, since a project of its own would have to be built from nothing.
+fn functions_of_the_readme_can_be_pasted(place: &Place) {
+    let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let code = readme.split("```rust\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let (tests, functions): (Vec<_>, Vec<_>) =
+        code.partition(|code| code.starts_with("#[cfg(test)]"));
+    assert_eq!((functions.len(), tests.len()), (3, 1));
+    for function in &functions {
+        place.write("hello/src/lib.rs", function);
+        place.pelton(&["build", "--path", "hello"]).expect(0);
+        place.pelton(&["run", "hello/hello.wasm", "--input", "hello/sample.jsonl"]).expect(0);
+    }
+    place.write("hello/src/lib.rs", format!("{}\n{}", functions[2], tests[0]));
+    cargo_test(place);
 }
 
 #[test]

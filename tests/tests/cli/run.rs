@@ -1,4 +1,4 @@
-use super::support::{Ended, Place, guest};
+use super::support::{Ended, Place, faulty, guest};
 
 const FLIGHTS: &str = "\
 {\"key\":\"UA\",\"value\":{\"dep_delay\":2,\"dep_time\":1357034400000},\"timestamp\":1357034400000}
@@ -135,6 +135,126 @@ fn a_record_that_the_function_cannot_do_is_shown_and_the_exit_code_tells() {
 }
 
 #[test]
+fn a_rejected_record_is_named_by_file_and_line_in_every_format() {
+    let place = Place::new();
+    place.write("in.jsonl", format!("{FLIGHTS}\n{{\"key\":\"UA\",\"value\":\"no flight\"}}\n"));
+    place.write("in.txt", "{}\nno flight\n");
+    // `flights_stats` needs a key: the row in line 4 has none.
+    place.write("in.csv", "carrier,note,dep_delay\nUA,\"two\nlines\",2\n,,3\n");
+    let run = |guest: &str, more: &[&str]| place.pelton(&[&["run", guest][..], more].concat());
+    let router = guest("router");
+    for (input, line) in [("in.jsonl", 5), ("in.txt", 2)] {
+        let ended = run(&router, &["-i", input]).expect(6);
+        assert!(ended.err.contains(&format!("{input}:{line} (router.in ")), "{}", ended.err);
+    }
+    let csv = ["-i", "in.csv", "--key-column", "carrier", "--data-dir", "data", "-o", "json"];
+    for _ in 0..2 {
+        // The second run appends behind the records of the first.
+        let ended = run(&guest("flights_stats"), &csv).expect(6);
+        let report: serde_json::Value = serde_json::from_str(&ended.err).unwrap();
+        assert_eq!(report["dead_letters"][0]["input"], "in.csv:4", "{}", ended.err);
+    }
+    let ended = place.pelton_with(&["run", &router], "{\"value\":\"x\"}").expect(6);
+    assert!(ended.err.contains("<stdin>:1 ("), "{}", ended.err);
+}
+
+#[test]
+fn configuration_that_the_function_never_reads_is_warned_of() {
+    let place = Place::new();
+    let count = guest("windowed_count");
+    let arguments = ["run", &count, "--config", "size-ms=1000", "--config", "sise-ms=5"];
+    let ended = place.pelton_with(&arguments, HOURS).expect(0);
+    let warning = "warning: the function never read the configuration entry `sise-ms`; it read: ";
+    assert!(ended.err.contains(warning), "{}", ended.err);
+    assert!(!ended.err.contains("entry `size-ms`"), "{}", ended.err);
+    let ended = place.pelton_with(&arguments, "").expect(0);
+    assert!(!ended.err.contains("never read"), "it was not called: {}", ended.err);
+}
+
+#[test]
+fn a_folder_is_no_input_and_one_of_its_files_is_offered() {
+    let place = Place::new();
+    let router = guest("router");
+    let ended = place.pelton(&["run", &router, "-i", "."]).expect_error(3, "E-INPUT-FOLDER");
+    assert!(ended.err.contains("next: give --input FILE"), "{}", ended.err);
+    place.write("b.jsonl", "");
+    place.write("a.wasm", "");
+    let ended = place.pelton(&["run", &router, "-i", "."]).expect_error(3, "E-INPUT-FOLDER");
+    assert!(ended.err.contains("such as --input b.jsonl"), "{}", ended.err);
+}
+
+#[test]
+fn a_quote_that_is_never_closed_stops_the_run() {
+    let place = Place::new();
+    place.write("in.csv", "a,b\n1,\"2\n3,4\n");
+    let ended = place.pelton(&["run", &guest("router"), "-i", "in.csv", "--skip-bad-lines"]);
+    let ended = ended.expect_error(3, "E-INPUT-CSV");
+    assert!(ended.err.contains("in.csv:2: a quote opens"), "{}", ended.err);
+}
+
+#[test]
+fn a_data_directory_of_a_newer_version_is_left_alone() {
+    let place = Place::new();
+    let arguments = ["run", &guest("router"), "--data-dir", "data"];
+    place.pelton_with(&arguments, FLIGHTS).expect(0);
+    let format = place.read("data/FORMAT");
+    place.write("data/FORMAT", format.replace("journal 1", "journal 7"));
+    let ended = place.pelton_with(&arguments, FLIGHTS).expect_error(1, "E-JOURNAL-NEWER");
+    assert!(ended.err.contains("has journal format 7, this build reads up to 1"), "{}", ended.err);
+    assert!(ended.err.contains("next: run the newer pelton"), "{}", ended.err);
+    place.write("data/FORMAT", format);
+    place.pelton_with(&arguments, FLIGHTS).expect(0);
+}
+
+#[test]
+fn lines_of_one_log_entry_are_indented() {
+    let place = Place::new();
+    let line = "{\"value\":\"panic\"}\n";
+    let ended = place.pelton_with(&["run", &faulty()], line).expect(6);
+    // The message of a panic has its place in a line of its own.
+    let (first, second) = (": panicked at ", "\n    this function panics on purpose\n");
+    assert!(ended.err.contains(first) && ended.err.contains(second), "{}", ended.err);
+}
+
+/// The folders that are left in the place for temporary files.
+fn temporary(place: &Place) -> usize {
+    std::fs::read_dir(place.path().join("tmp")).unwrap().count()
+}
+
+/// Starts a command, interrupts it as Ctrl-C would once it has its folder, and expects nothing left.
+fn interrupt(arguments: &[&str], ready: impl Fn(&Place) -> bool) -> i32 {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("tmp")).unwrap();
+    let mut command = place.command(arguments);
+    let mut child = command.env("TMPDIR", place.path().join("tmp")).spawn().unwrap();
+    while !ready(&place) {
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
+    }
+    assert_eq!(temporary(&place), 1);
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    // Its stdin is open till here: it waits for records.
+    let code = child.wait().unwrap().code();
+    assert_eq!(temporary(&place), 0);
+    code.unwrap_or(-1)
+}
+
+#[test]
+fn ctrl_c_leaves_no_temporary_folder() {
+    let made = |place: &Place| temporary(place) > 0;
+    let router = guest("router");
+    assert_eq!(interrupt(&["run", &router], made), 130);
+    // With a journal in it, too.
+    let opened = |place: &Place| {
+        let folder = std::fs::read_dir(place.path().join("tmp")).unwrap().next();
+        folder.is_some_and(|folder| folder.unwrap().path().join("segments").is_dir())
+    };
+    assert_eq!(interrupt(&["run", &router], opened), 130);
+    assert_eq!(interrupt(&["demo", "--once"], opened), 130);
+}
+
+#[test]
 fn a_manifest_can_stop_the_run_at_a_bad_record() {
     let place = Place::new();
     place.write("halt.toml", "[function]\nname = 'r'\n[delivery]\non_poison = 'halt'\n");
@@ -183,6 +303,16 @@ fn windows_fire_by_the_flags_and_late_records_are_told() {
     let none_late = place.pelton_with(&arguments, HOURS).expect(0);
     assert_eq!((by_topic(&none_late, "out"), by_topic(&none_late, "late")), (2, 0));
     assert_eq!(values(&none_late, "count")[0], "3");
+}
+
+#[test]
+fn a_record_without_a_key_is_rejected_by_windows_and_the_exit_code_tells() {
+    let place = Place::new();
+    let lines = format!("{{\"value\":1}}\n{HOURS}");
+    let ended = place.pelton_with(&["run", &guest("windowed_count")], &lines).expect(6);
+    assert!(ended.err.contains("1 record rejected"), "{}", ended.err);
+    assert!(ended.err.contains("<stdin>:1 ("), "{}", ended.err);
+    assert!(ended.err.contains("the record has no key"), "{}", ended.err);
 }
 
 #[test]

@@ -65,13 +65,18 @@ impl Place {
         self.pelton_with(arguments, "")
     }
 
-    /// Runs `pelton` here with this on stdin.
-    pub(crate) fn pelton_with(&self, arguments: &[&str], stdin: &str) -> Ended {
+    /// `pelton` here, with pipes for all its streams.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pelton-test"));
         command.args(arguments).current_dir(self.path());
         command.env_remove("PELTON_LOG").env("PELTON_SECRET_TOKEN", "s3cret");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command
+    }
+
+    /// Runs `pelton` here with this on stdin.
+    pub(crate) fn pelton_with(&self, arguments: &[&str], stdin: &str) -> Ended {
+        let mut child = self.command(arguments).spawn().unwrap();
         // A command that does not read its input closes it.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let output = child.wait_with_output().unwrap();
@@ -85,7 +90,15 @@ impl Place {
 
 /// A built guest example.
 pub(crate) fn guest(name: &str) -> String {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let path = root.join("../guest-examples/prebuilt").join(format!("{name}.wasm"));
-    path.display().to_string()
+    example(&format!("prebuilt/{name}.wasm"))
+}
+
+/// The example that misbehaves as its records say. `cargo xtask guests` builds it.
+pub(crate) fn faulty() -> String {
+    example("target/wasm32-unknown-unknown/release/faulty.wasm")
+}
+
+fn example(path: &str) -> String {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../guest-examples");
+    root.join(path).display().to_string()
 }

@@ -96,6 +96,13 @@ impl GroupsBuilder {
     /// Lays rows and groups out as a batch of this kind, and empties the builder.
     #[must_use]
     pub fn finish(&mut self, kind: Kind) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.finish_into(kind, &mut out);
+        out
+    }
+
+    /// As [`Self::finish`], behind what is in `out`, whose length must be a multiple of eight.
+    pub fn finish_into(&mut self, kind: Kind, out: &mut Vec<u8>) {
         let groups = self.groups;
         if self.ends.is_empty() {
             self.ends.extend_from_slice(&[0; 4]);
@@ -110,13 +117,13 @@ impl GroupsBuilder {
         more.extend(self.starts.column(tag::WINDOW_START, groups));
         more.extend(self.window_ends.column(tag::WINDOW_END, groups));
         more.extend(self.panes.column(tag::PANE, groups));
-        let mut out = Vec::new();
-        self.records.finish_kind(kind, &more, &mut out);
+        self.records.finish_kind(kind, &more, out);
         self.clear();
-        out
     }
 
-    fn clear(&mut self) {
+    /// Forgets all rows and groups and keeps the memory.
+    pub fn clear(&mut self) {
+        self.records.clear();
         self.groups = 0;
         self.ends.clear();
         self.members.clear();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pelton_core::Limits;
-use pelton_host::{Form, Report, World, scan};
+use pelton_host::{Form, Report, WasiStanding, World, scan};
 use serde_json::json;
 
 use crate::error::{CliError, Result};
@@ -81,18 +81,31 @@ fn show_report(file: &Path, report: &Report, ui: &mut Ui) -> Result<()> {
         World::StatefulFunction => "stateful-function: called with batches, saves its memory",
         World::Simple => "simple: called for each record (about a microsecond each)",
     };
+    let is_wasi = |import: &&String| report.wasi.iter().any(|wasi| wasi.import == **import);
+    let contract: Vec<_> = report.imports.iter().filter(|import| !is_wasi(import)).collect();
     let abilities: Vec<_> = report.abilities.iter().map(|ability| ability.name()).collect();
     let ok = ui.paint("ok", Style::Green);
     ui.line(format!("{}  {}  {ok}", show(file), text::bytes(report.bytes)))?;
     let facts = [
         ("form", form.to_owned()),
         ("world", world.to_owned()),
-        ("imports", or_nothing(&report.imports)),
+        ("imports", or_nothing(&contract)),
         ("exports", or_nothing(&exports(report))),
         ("abilities", or_nothing(&abilities)),
     ];
     for (name, value) in facts {
         ui.line(format!("  {name:<10} {value}"))?;
+    }
+    for (standing, what) in [
+        (WasiStanding::Harmless, "wasi, answered the same on every replay"),
+        (WasiStanding::Stubbed, "wasi, linked only: a call is a fault (E-GUEST-FORBIDDEN)"),
+    ] {
+        let imports = report.wasi.iter().filter(|wasi| wasi.standing == standing);
+        let names: Vec<_> = imports.map(|wasi| &wasi.import).collect();
+        if !names.is_empty() {
+            ui.line(format!("  {what}:"))?;
+            names.iter().try_for_each(|name| ui.line(format!("    {name}")))?;
+        }
     }
     ui.line("")?;
     let mut table = Columns::new(&["limit", ">used", ">allowed", "unit"]);

@@ -2,6 +2,7 @@
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
+use serde_json::json;
 
 use crate::cli::Cli;
 use crate::error::Result;
@@ -22,7 +23,12 @@ impl Completions {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "pelton", &mut script);
-        ui.data(&script)?;
+        if ui.is_json() {
+            let script = String::from_utf8_lossy(&script);
+            ui.json(&json!({ "shell": self.shell.to_string(), "script": script }))?;
+        } else {
+            ui.data(&script)?;
+        }
         Ok(Exit::Ok)
     }
 }

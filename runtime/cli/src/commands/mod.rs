@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod invoke;
 mod new;
+mod read;
 mod run;
 mod version;
 
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Run(run::Run),
     /// Call a function with one record and show what it answers
     Invoke(invoke::Invoke),
+    /// Print the records of a topic in a data directory
+    Read(read::Read),
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print versions
@@ -44,6 +47,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Check(command) => command.run(ui),
         Command::Run(command) => command.run(ui),
         Command::Invoke(command) => command.run(ui),
+        Command::Read(command) => command.run(ui),
         Command::Completions(command) => command.run(ui),
         Command::Version(command) => command.run(ui),
     }

@@ -58,7 +58,7 @@ impl Run {
         let mut job = Job::open(&wasm, &manifest, self.data_dir.as_deref(), ui)?;
         let clock = Stopwatch::start();
         let bar = ui.progress(None, "reading");
-        let loaded = job.load(reader.as_mut(), &self.input);
+        let loaded = job.load(reader.as_mut(), self.input.name(), self.input.skip_bad_lines);
         bar.finish_and_clear();
         let loaded = loaded?;
         let bar = ui.progress(Some(loaded.records), manifest.function.name());
@@ -81,6 +81,9 @@ impl Run {
             let first = loaded.first_bad.as_deref().unwrap_or_default();
             let lines = text::count(loaded.bad_lines, "bad line");
             ui.warn(format!("left out {lines}; the first: {first}"));
+        }
+        if progress.calls > 0 {
+            job.config_warnings().iter().for_each(|warning| ui.warn(warning));
         }
         self.report(&manifest, &summary, &progress, seconds, ui)?;
         Ok(if progress.poison == 0 { Exit::Ok } else { Exit::DeadLetters })
@@ -143,7 +146,11 @@ impl Run {
             return;
         }
         ui.warn(format!("{} rejected", text::count(rejected, "record")));
-        for DeadLetter { code, message, place } in &summary.first_dead_letters {
+        for DeadLetter { code, message, place, input } in &summary.first_dead_letters {
+            let place = match input {
+                Some(input) => format!("{input} ({place})"),
+                None => place.clone(),
+            };
             ui.note(format!("  {place}: {message} [{code}]"));
         }
         if rejected > summary.first_dead_letters.len() as u64 {

@@ -8,8 +8,8 @@ use super::pipeline::Pipeline;
 use super::results::Results;
 use super::tables::{carriers, local_time};
 use crate::clock::Stopwatch;
-use crate::error::{CliError, Result};
-use crate::exit::Exit;
+use crate::error::Result;
+use crate::interrupt;
 use crate::table::Columns;
 use crate::text::{rate, thousands};
 use crate::ui::{Style, Ui};
@@ -25,13 +25,7 @@ const ERASE_BELOW: &str = "\x1b[J";
 
 /// Replays the flights again and again, `speed` times as fast as they were, until Ctrl-C.
 pub(crate) fn replay(flights: &[Flight], speed: f64, ui: &mut Ui) -> Result<()> {
-    let (interrupt, interrupted) = mpsc::channel();
-    let on_interrupt = move || {
-        let _ = interrupt.send(());
-    };
-    ctrlc::set_handler(on_interrupt).map_err(|error| {
-        CliError::new("E-SIGNAL", Exit::Failure, format!("cannot listen to Ctrl-C: {error}"))
-    })?;
+    let interrupted = interrupt::listen();
     let mut pipeline = Pipeline::new()?;
     let deployments = pipeline.start()?;
     let mut feed = Feed::new(flights, speed);

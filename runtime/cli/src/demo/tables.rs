@@ -81,7 +81,8 @@ fn hours(results: &Results) -> Columns {
         let mean = |count: u64| format!("{:.1}", count as f64 / DAYS as f64);
         cells.extend(row.iter().map(|count| mean(*count)));
         cells.push(mean(all));
-        cells.push(bar(BAR * all / most));
+        // What is shown as nothing has no bar.
+        cells.push(if mean(all) == mean(0) { String::new() } else { bar(BAR * all / most) });
         table.row(&cells);
     }
     table
@@ -124,4 +125,25 @@ fn throughput(timings: &[Timing]) -> Columns {
         ]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_that_is_shown_as_zero_has_no_bar() {
+        let mut results = Results::default();
+        let of_airport = results.hours.entry("JFK".into()).or_default();
+        let at = |hour: i64| hour * HOUR_MS - LOCAL_MS;
+        of_airport.extend([(at(1), 1), (at(5), 6), (at(6), 5_900)]);
+        let table = hours(&results).to_string();
+        let row = |hour: &str| {
+            let row = table.lines().find(|line| line.trim_start().starts_with(hour));
+            row.unwrap().to_owned()
+        };
+        assert!(row("01:00").ends_with("0.0"), "{table}");
+        assert!(row("05:00").ends_with('\u{258f}'), "{table}");
+        assert!(row("06:00").ends_with(&"\u{2587}".repeat(24)), "{table}");
+    }
 }

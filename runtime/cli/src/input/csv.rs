@@ -1,14 +1,15 @@
 //! Records as rows of CSV: each becomes a JSON object by the names of the header row.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
+use super::quotes::QuoteWatch;
 use super::time::TimeFormat;
 use super::{BadLine, Row, RowReader};
 
-/// Reads CSV with a header row. Empty cells become null; numbers, true and false stay what they
-/// are; all else is text.
+/// Reads CSV with a header row. Empty cells become null, quoted or not; numbers, true and false stay
+/// what they are; all else is text.
 pub(super) struct CsvReader {
-    reader: csv::Reader<Box<dyn BufRead>>,
+    reader: csv::Reader<QuoteWatch<Box<dyn BufRead>>>,
     record: csv::StringRecord,
     /// The names of the columns as JSON strings, each with its colon.
     names: Vec<String>,
@@ -24,8 +25,10 @@ impl CsvReader {
         time: Option<&str>,
         format: TimeFormat,
     ) -> Result<Self, BadLine> {
-        let mut reader = csv::ReaderBuilder::new().from_reader(source);
-        let headers = reader.headers().map_err(|error| bad_row(&error))?.clone();
+        let mut reader = csv::ReaderBuilder::new().from_reader(QuoteWatch::new(source));
+        let headers = reader.headers().map_err(|error| bad_row(&error, 1))?.clone();
+        reader.get_mut().next_row();
+        check_quotes(&reader, true)?;
         let find = |column: Option<&str>| match column {
             None => Ok(None),
             Some(name) => match headers.iter().position(|header| header == name) {
@@ -45,11 +48,17 @@ impl CsvReader {
 impl RowReader for CsvReader {
     fn read(&mut self, row: &mut Row) -> Result<bool, BadLine> {
         row.clear();
-        if !self.reader.read_record(&mut self.record).map_err(|error| bad_row(&error))? {
+        let read = self.reader.read_record(&mut self.record);
+        // An open quote swallows rows: what else is wrong with this one is only its consequence.
+        check_quotes(&self.reader, matches!(read, Ok(false)))?;
+        if let Ok(false) = read {
             return Ok(false);
         }
-        let line = self.record.position().map_or(0, csv::Position::line);
-        if let Some(text) = self.key.and_then(|column| self.record.get(column)) {
+        let line = self.reader.get_mut().next_row();
+        read.map_err(|error| bad_row(&error, line))?;
+        row.line = line;
+        let key = self.key.and_then(|column| self.record.get(column));
+        if let Some(text) = key.filter(|text| !text.is_empty()) {
             row.key_mut().extend_from_slice(text.as_bytes());
         }
         if let Some(column) = self.time {
@@ -69,6 +78,19 @@ impl RowReader for CsvReader {
         }
         out.push(b'}');
         Ok(true)
+    }
+}
+
+/// Refuses a quote that is never closed, as soon as its row has been read, or at the `end`.
+fn check_quotes<R: Read>(reader: &csv::Reader<QuoteWatch<R>>, end: bool) -> Result<(), BadLine> {
+    match reader.get_ref().unclosed() {
+        Some(quote) if end || quote.at < reader.position().byte() => {
+            let text = "a quote opens a cell here and is never closed";
+            let next = "close it; a quote that is part of the text is written twice";
+            let bad = BadLine::new("E-INPUT-CSV", quote.line, 0, text);
+            Err(BadLine { fatal: true, next: Some(next), ..bad })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -94,11 +116,11 @@ fn json_string(text: &str) -> String {
 }
 
 fn fatal(text: String) -> BadLine {
-    BadLine { fatal: true, ..BadLine::new("E-INPUT-CSV", 1, 0, text) }
+    let next = Some("name a column of the header row");
+    BadLine { fatal: true, next, ..BadLine::new("E-INPUT-CSV", 1, 0, text) }
 }
 
-fn bad_row(error: &csv::Error) -> BadLine {
-    let line = error.position().map_or(0, csv::Position::line);
+fn bad_row(error: &csv::Error, line: u64) -> BadLine {
     let text = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("this row has {len} cells, the header row {expected_len}")

@@ -86,7 +86,10 @@ impl RowReader for JsonReader {
             }
             let parsed = parse_record(line, &self.time, row);
             return match parsed {
-                Ok(()) => Ok(true),
+                Ok(()) => {
+                    row.line = self.lines.number();
+                    Ok(true)
+                }
                 Err((column, text)) => {
                     Err(BadLine::new("E-INPUT-JSON", self.lines.number(), column, text))
                 }

@@ -65,6 +65,7 @@ impl RowReader for PlainReader {
         row.clear();
         let Some(line) = self.0.next()? else { return Ok(false) };
         row.value_mut().extend_from_slice(line);
+        row.line = self.0.number();
         Ok(true)
     }
 }

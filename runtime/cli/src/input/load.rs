@@ -17,8 +17,14 @@ pub(crate) trait Target {
     /// Number of partitions of a topic; `None` where the function does not read it.
     fn partitions(&self, topic: &str) -> Option<u32>;
 
-    /// Takes the records out of a builder.
-    fn append(&mut self, topic: &str, partition: u32, records: &mut RecordsBuilder) -> Result<()>;
+    /// Takes the records out of a builder, which stood in these lines of the input.
+    fn append(
+        &mut self,
+        topic: &str,
+        partition: u32,
+        records: &mut RecordsBuilder,
+        lines: &[u64],
+    ) -> Result<()>;
 }
 
 /// How rows are loaded.
@@ -51,6 +57,8 @@ struct Partition {
     topic: String,
     number: u32,
     builder: RecordsBuilder,
+    /// The line of each record in the builder.
+    lines: Vec<u64>,
 }
 
 /// Loads all rows into `target`, keyed rows to the partition of their key, others in turn.
@@ -87,12 +95,13 @@ pub(crate) fn load(
             None => (loaded.records % u64::from(count.max(1))) as u32,
         };
         let at = *index.entry((topic.to_owned(), number)).or_insert_with(|| {
-            let builder = RecordsBuilder::new();
-            partitions.push(Partition { topic: topic.to_owned(), number, builder });
+            let (builder, lines) = (RecordsBuilder::new(), Vec::new());
+            partitions.push(Partition { topic: topic.to_owned(), number, builder, lines });
             partitions.len() - 1
         });
         let partition = &mut partitions[at];
         push(&row, options.now_ms, &mut partition.builder);
+        partition.lines.push(row.line);
         loaded.records += 1;
         loaded.bytes +=
             (row.key().map_or(0, <[u8]>::len) + row.value().map_or(0, <[u8]>::len)) as u64;
@@ -118,7 +127,10 @@ fn flush(partition: &mut Partition, target: &mut dyn Target) -> Result<()> {
     if partition.builder.is_empty() {
         return Ok(());
     }
-    target.append(&partition.topic, partition.number, &mut partition.builder)
+    let Partition { topic, number, builder, lines } = partition;
+    target.append(topic, *number, builder, lines)?;
+    lines.clear();
+    Ok(())
 }
 
 fn unknown_topic(options: &LoadOptions<'_>, topic: &str) -> CliError {

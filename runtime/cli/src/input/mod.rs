@@ -5,6 +5,8 @@ mod csv;
 mod json;
 mod lines;
 mod load;
+mod places;
+mod quotes;
 mod row;
 mod time;
 
@@ -15,11 +17,13 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 
 use crate::error::{CliError, Result};
+use crate::project::show;
 
 pub(crate) use bytes::compact;
 #[cfg(test)]
 pub(crate) use json::parse_record;
 pub(crate) use load::{LoadOptions, Loaded, Target, load};
+pub(crate) use places::Places;
 pub(crate) use row::Row;
 pub(crate) use time::TimeFormat;
 
@@ -88,6 +92,9 @@ impl InputArgs {
             Box::new(BufReader::with_capacity(1 << 16, io::stdin()))
         } else {
             let path = Path::new(&self.input);
+            if path.is_dir() {
+                return Err(is_folder(path));
+            }
             let file = File::open(path)
                 .map_err(|error| CliError::file("read", path, &error).next("give --input FILE"))?;
             Box::new(BufReader::with_capacity(1 << 16, file))
@@ -131,24 +138,44 @@ pub(crate) struct BadLine {
     pub code: &'static str,
     /// What is wrong with it.
     pub text: String,
-    /// Whether reading can go on behind it.
+    /// Whether it ends the reading; else it can go on behind the line.
     pub fatal: bool,
+    /// What to do about it, where that is not to mend the line or to leave it out.
+    pub next: Option<&'static str>,
 }
 
 impl BadLine {
     pub(crate) fn new(code: &'static str, line: u64, column: u64, text: impl Into<String>) -> Self {
-        Self { line, column, code, text: text.into(), fatal: false }
+        Self { line, column, code, text: text.into(), fatal: false, next: None }
     }
 
     /// The error that names the file.
     pub(crate) fn into_error(self, file: &str) -> CliError {
         let column = if self.column > 0 { format!(":{}", self.column) } else { String::new() };
         let text = format!("{file}:{}{column}: {}", self.line, self.text);
-        let error = CliError::bad_input(self.code, text);
-        if self.fatal {
-            return error;
-        }
-        error.next("mend this line, or leave such lines out with --skip-bad-lines")
+        let mend = match self.fatal {
+            true => "give a file of JSON lines, plain lines or CSV that can be read",
+            false => "mend this line, or leave such lines out with --skip-bad-lines",
+        };
+        CliError::bad_input(self.code, text).next(self.next.unwrap_or(mend))
+    }
+}
+
+/// A folder is no input; it may have some.
+fn is_folder(path: &Path) -> CliError {
+    let text = format!("{} is a folder, not a file of records", path.display());
+    let error = CliError::bad_input("E-INPUT-FOLDER", text);
+    let files = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<_> = files
+        .filter(|file| {
+            let extension = file.extension().unwrap_or_default();
+            ["jsonl", "ndjson", "csv", "txt", "log"].iter().any(|known| extension == *known)
+        })
+        .collect();
+    files.sort();
+    match files.first() {
+        Some(file) => error.next(format!("give a file, such as --input {}", show(file))),
+        None => error.next("give --input FILE; - is stdin"),
     }
 }
 

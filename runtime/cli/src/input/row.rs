@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// The topic, where the line names one.
     pub topic: Option<String>,
+    /// The line of the input that it begins in, from 1.
+    pub line: u64,
 }
 
 impl Row {
@@ -24,6 +26,7 @@ impl Row {
         (self.has_key, self.has_value) = (false, false);
         self.timestamp = None;
         self.topic = None;
+        self.line = 0;
     }
 
     /// The key.

@@ -19,6 +19,7 @@ fn args(format: InputFormat) -> InputArgs {
 #[derive(Default)]
 struct Kept {
     partitions: u32,
+    lines: Vec<u64>,
     batches: Vec<(String, u32, Vec<u8>)>,
 }
 
@@ -27,7 +28,15 @@ impl Target for Kept {
         (topic != "nope").then_some(self.partitions.max(1))
     }
 
-    fn append(&mut self, topic: &str, partition: u32, records: &mut RecordsBuilder) -> Result<()> {
+    fn append(
+        &mut self,
+        topic: &str,
+        partition: u32,
+        records: &mut RecordsBuilder,
+        lines: &[u64],
+    ) -> Result<()> {
+        assert_eq!(lines.len(), records.len());
+        self.lines.extend(lines);
         let batch = records.finish();
         self.batches.push((topic.into(), partition, batch));
         Ok(())
@@ -199,4 +208,63 @@ fn keyed_rows_go_to_the_partition_of_their_key_and_batches_are_cut_at_a_thousand
 fn a_record_for_a_topic_that_is_not_read_is_refused() {
     let error = error(&args(InputFormat::Json), r#"{"topic":"nope","value":1}"#);
     assert_eq!(error.code, "E-INPUT-TOPIC");
+}
+
+#[test]
+fn an_empty_key_cell_is_no_key_quoted_or_not() {
+    let args = InputArgs { key_column: Some("k".into()), ..args(InputFormat::Csv) };
+    assert_eq!(
+        rows(&args, "k,v\n,1\n\"\",2\n x,3\n"),
+        [r#"-|{"k":null,"v":1}|7"#, r#"-|{"k":null,"v":2}|7"#, r#" x|{"k":" x","v":3}|7"#]
+    );
+}
+
+#[test]
+fn a_quote_that_is_never_closed_names_the_line_where_it_opens() {
+    let args = args(InputFormat::Csv);
+    let long = format!("a,b\n1,2\n\"3,4\n{}", "5,6\n".repeat(50_000));
+    let cases = [
+        ("a,b\n1,2\n3,\"x\n4,5\n6,7\n", 3),
+        ("a,b\n1,\"two\nlines\"\n3,\"say \"\"x\n", 4),
+        ("a,\"b\n1,2\n", 1),
+        ("\u{feff}\"a,b\n", 1),
+        ("a,b\n\"\n", 2),
+        ("a,b\n1,2\n\"", 3),
+        // More than the reader's buffer behind the quote.
+        (long.as_str(), 3),
+    ];
+    for (text, line) in cases {
+        let start = text.get(..20).unwrap_or(text);
+        let error = error(&args, text);
+        let expected = format!("rows:{line}: a quote opens a cell here and is never closed");
+        assert_eq!(error.text, expected, "{start:?}");
+        assert!(error.next.unwrap().contains("written twice"));
+        let args = InputArgs { skip_bad_lines: true, ..args.clone() };
+        assert_eq!(self::error(&args, text).code, "E-INPUT-CSV", "it is not skipped");
+    }
+}
+
+#[test]
+fn quotes_that_are_closed_or_in_the_middle_of_a_cell_are_let_be() {
+    let args = args(InputFormat::Csv);
+    let text = "a,b\n5\" disk,\"x\"\"\"\n\"q\"tail\",2\n\"two\r\nlines\",\"\"\r\n";
+    assert_eq!(rows(&args, text).len(), 3);
+}
+
+#[test]
+fn every_record_knows_its_line() {
+    let lines = |format, text: &str| {
+        let mut kept = Kept::default();
+        load_text(&args(format), text, &mut kept).unwrap();
+        kept.lines
+    };
+    assert_eq!(lines(InputFormat::Json, "{}\n\n{}\n{}"), [1, 3, 4]);
+    assert_eq!(lines(InputFormat::Lines, "a\n\nb"), [1, 2, 3]);
+    assert_eq!(lines(InputFormat::Csv, "a,b\n1,\"x\ny\"\n2,3\n\n4,5\n"), [2, 4, 6]);
+    let crlf = "\r\na,b\r\n1,\"x\r\ny\"\r\n\r\n2,3\r\n4\r\n5,6";
+    let skipping = InputArgs { skip_bad_lines: true, ..args(InputFormat::Csv) };
+    let mut kept = Kept::default();
+    let loaded = load_text(&skipping, crlf, &mut kept).unwrap();
+    assert_eq!(kept.lines, [3, 6, 8]);
+    assert!(loaded.first_bad.unwrap().starts_with("rows:7: "), "a bad row has its line too");
 }

@@ -1,13 +1,11 @@
 //! Which call comes next.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use pelton_batch::{FormatError, TimersBuilder};
 use pelton_core::window::Shape;
 use pelton_core::{Domain, Error, Result, TimeDomain};
 
-use super::Task;
+use super::{Task, owned};
 use crate::call::{Call, PaneGroup, Work};
 use crate::config::NullKey;
 use crate::input::select;
@@ -20,12 +18,13 @@ pub(super) fn format_error(error: FormatError) -> Error {
 
 impl Task {
     /// The call for what is due now: panes first, then event timers, then processing timers.
-    pub(super) fn due_call(&self) -> Result<Option<Call>> {
+    pub(super) fn due_call(&mut self) -> Result<Option<Call>> {
         let watermark = self.watermark();
         if let Some(spec) = &self.config.declaration.window
             && self.state.next_pane_end().is_some_and(|end| end <= watermark)
         {
-            let due = self.state.due_panes(watermark, self.groups_limit.current());
+            let groups = self.groups_limit.current();
+            let due = owned(&mut self.state)?.due_panes(watermark, groups);
             let panes = due.into_iter().map(|(window, key)| PaneGroup {
                 window,
                 key: key.map(|key| Bytes::from(Vec::from(key))),
@@ -81,7 +80,9 @@ impl Task {
         self.judge_idle();
         let bytes = self.config.limits.batch_bytes.value as usize;
         let idle = |index: usize| self.clocks[index].progress.idle;
-        let slice = select(&self.inputs, idle, rows, bytes);
+        let declared = &self.config.declaration;
+        let stateless = declared.window.is_none() && declared.stores.is_empty();
+        let slice = select(&self.inputs, idle, rows, bytes, stateless);
         if slice.rows == 0 {
             return Ok(None);
         }
@@ -105,16 +106,16 @@ impl Task {
         plan(slice, now, view).map_err(format_error)
     }
 
-    fn records_call(&self, plan: Plan) -> Result<Call, FormatError> {
+    fn records_call(&mut self, plan: Plan) -> Result<Call, FormatError> {
         let declared = &self.config.declaration;
         match declared.window.as_ref().map(|spec| spec.shape) {
             None => {
-                let batches = vec![plan.slice.to_batch(declared)?];
+                let batches = vec![plan.slice.to_batch(declared, &mut self.scratch)?];
                 Ok(Call { work: Work::Records(plan), batches })
             }
             Some(Shape::Contents) => windows::collect_call(plan),
             Some(Shape::Incremental) => {
-                windows::accumulate_call(plan, &Arc::clone(&self.state), declared)
+                windows::accumulate_call(plan, &self.state, declared, &mut self.scratch)
             }
         }
     }

@@ -78,7 +78,9 @@ impl Task {
             let text = format!("{} could not save: {fault}", self.config.id);
             Error::new("E-FUNCTION-SAVE", Domain::Guest, text)
         })?;
-        self.own_guest = Some(guest);
+        if self.pool.reuses() {
+            self.own_guest = Some(guest);
+        }
         if saved.is_some() {
             self.saved.clone_from(&saved);
         }
@@ -88,6 +90,7 @@ impl Task {
     fn committed(&mut self) {
         let Some(pending) = self.pending.take() else { return };
         self.layout_written = true;
+        self.committed_on_trial(pending.called);
         let out: u64 = pending.outputs.iter().map(|batch| u64::from(batch.rows)).sum();
         let records_in = pending.records_in;
         self.changed_bytes += pending.record.map_or(0, |record| record.changes.len() as u64);

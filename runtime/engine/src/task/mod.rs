@@ -5,16 +5,19 @@
 
 mod calls;
 mod commit;
+mod replace;
 mod settle;
 mod snapshot;
 mod start;
 mod step;
 
+pub use replace::{Replacement, Verdict};
+
 use std::sync::Arc;
 
 use pelton_core::{
-    BoxFuture, Clock, Domain, Error, Guest, OutputBatch, Result, SharedEnvironment, Sink, Source,
-    TaskRecord,
+    BoxFuture, Clock, Domain, Error, Guest, InputProgress, OutputBatch, Result, SharedEnvironment,
+    Sink, Source, TaskRecord, TopicPartition,
 };
 use pelton_state::TaskState;
 
@@ -26,6 +29,7 @@ use crate::outputs::Outputs;
 use crate::peers::Peers;
 use crate::pool::GuestPool;
 use crate::progress::EventClock;
+use crate::scratch::Scratch;
 use crate::slice::Slice;
 use crate::telemetry::{Counters, Telemetry};
 
@@ -72,6 +76,8 @@ pub(crate) struct Pending {
     record: Option<TaskRecord>,
     outputs: Vec<OutputBatch>,
     records_in: u64,
+    /// Whether the guest was called for it.
+    called: bool,
 }
 
 /// A running task.
@@ -100,14 +106,19 @@ pub struct Task {
     /// The instance of a function that saves, and what it saved last.
     own_guest: Option<Box<dyn Guest>>,
     saved: Option<Vec<u8>>,
+    trial: Option<replace::Before>,
+    verdict: Option<Verdict>,
 
     rows_limit: UnitLimit,
     groups_limit: UnitLimit,
     timers_limit: UnitLimit,
+    /// CPU time that the guest took for the last call, ns.
+    call_cpu_ns: u64,
     attempt: u32,
     wait_until: Option<i64>,
     poison_in_a_row: u32,
 
+    scratch: Scratch,
     sequence: u64,
     changed_bytes: u64,
     snapshot: Option<BoxFuture<'static, Result<()>>>,
@@ -153,6 +164,12 @@ impl Task {
     /// Its source, to wait on.
     pub fn source(&mut self) -> &mut dyn Source {
         &mut *self.source
+    }
+
+    /// Its inputs: the partition, the offset that is read next, and how far its event time has come.
+    pub fn progress(&self) -> impl Iterator<Item = (&TopicPartition, u64, InputProgress)> {
+        let inputs = self.inputs.iter().zip(&self.clocks);
+        inputs.map(|(input, clock)| (&input.config.partition, input.next, clock.progress))
     }
 
     /// Records that wait in its inputs' partitions, none of them committed.

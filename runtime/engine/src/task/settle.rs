@@ -72,6 +72,7 @@ impl Task {
             return Ok(Vec::new());
         }
         let mut guest = self.guest(environment).await?;
+        let before_ns = guest.cpu_ns();
         let mut answers = Vec::with_capacity(call.batches.len());
         for batch in &call.batches {
             match guest.call(batch, Arc::clone(environment)).await {
@@ -84,6 +85,7 @@ impl Task {
                 }
             }
         }
+        self.call_cpu_ns = guest.cpu_ns().saturating_sub(before_ns);
         if self.config.declaration.saves {
             self.own_guest = Some(guest);
         } else {
@@ -101,7 +103,12 @@ impl Task {
         }
         let mut guest = self.pool.factory().instantiate(Arc::clone(environment)).await?;
         if let Some(saved) = &self.saved {
-            guest.restore(saved, Arc::clone(environment)).await?;
+            let restored = guest.restore(saved, Arc::clone(environment)).await;
+            // No record is to blame: like a function that cannot be opened, it is stopped.
+            restored.map_err(|fault| match fault.kind {
+                FaultKind::Host => fault,
+                _ => Fault { kind: FaultKind::Open, ..fault },
+            })?;
         }
         Ok(guest)
     }
@@ -147,14 +154,18 @@ impl Task {
             }
             Ok(Applied::Done { rejected, fire }) => {
                 Counters::add(&self.counters.poison, rejected);
-                Ok(Ok(self.after_apply(&call.work, &fire)))
+                Ok(Ok(self.after_apply(call, &fire)))
             }
         }
     }
 
     /// Moves on behind the work that is applied.
-    fn after_apply(&mut self, work: &Work, fire: &[usize]) -> Settled {
+    fn after_apply(&mut self, call: &Call, fire: &[usize]) -> Settled {
+        let work = &call.work;
         self.advance(work);
+        if let Some(pending) = &mut self.pending {
+            pending.called |= !call.batches.is_empty();
+        }
         if fire.is_empty() {
             return Settled::Commit;
         }
@@ -202,6 +213,7 @@ impl Task {
             record: None,
             outputs: Vec::new(),
             records_in: 0,
+            called: false,
         });
         pending.outputs.extend(self.outputs.take());
         pending.records_in += records_in;
@@ -210,7 +222,8 @@ impl Task {
     fn succeeded(&mut self, work: &Work) {
         self.attempt = 0;
         self.poison_in_a_row = 0;
-        self.limit_for(work).grow();
+        let (units, cpu_ns) = (work.units(), self.call_cpu_ns);
+        self.limit_for(work).grow(units, cpu_ns);
     }
 
     fn limit_for(&mut self, work: &Work) -> &mut crate::faults::UnitLimit {
@@ -228,6 +241,10 @@ impl Task {
         self.telemetry.fault(&self.config.id, fault, units);
         self.outputs.clear();
         self.own_guest = None;
+        let passing = fault.retryable || fault.kind == FaultKind::Host;
+        if self.pending.is_none() && !passing && self.go_back(Some(fault))? {
+            return Ok(Settled::Again);
+        }
         self.attempt += 1;
         if self.pending.is_some() {
             return self.poison(&call.work, fault);
@@ -347,8 +364,8 @@ fn apply_all(
     let empty = Slice::default();
     let slice = call.work.plan().map_or(&empty, |plan| &plan.slice);
     let rows = RowIndex::new(slice).map_err(broken)?;
-    apply_host(call, &rows, config, state, outputs)?;
-    let mut total = (0, Vec::new());
+    let unkeyed = apply_host(call, &rows, config, state, outputs)?;
+    let mut total = (unkeyed, Vec::new());
     for (batch, answer) in call.batches.iter().zip(answers) {
         let contents = match &call.work {
             Work::Fire { .. } => Some(records_of(batch).map_err(broken)?),
@@ -376,16 +393,17 @@ fn records_of(batch: &Bytes) -> Result<pelton_batch::Records<'_>, pelton_batch::
     Batch::parse(batch)?.records()
 }
 
-/// Late records, records without a key, contents of windows: what needs no guest.
+/// Late records, records without a key, contents of windows: what needs no guest. Answers how many
+/// records it gave up.
 fn apply_host(
     call: &Call,
     rows: &RowIndex<'_>,
     config: &crate::config::TaskConfig,
     state: &mut pelton_state::TaskState,
     outputs: &mut crate::outputs::Outputs,
-) -> Result<(), Fault> {
+) -> Result<u64, Fault> {
     let (Some(plan), Some(spec)) = (call.work.plan(), &config.declaration.window) else {
-        return Ok(());
+        return Ok(0);
     };
     if let Some(target) = spec.late_output {
         for row in &plan.late {
@@ -405,5 +423,5 @@ fn apply_host(
             state.append_pane(group.window, key, bytes, group.records).map_err(state_fault)?;
         }
     }
-    Ok(())
+    Ok(plan.unkeyed.len() as u64)
 }

@@ -16,6 +16,7 @@ use crate::faults::UnitLimit;
 use crate::input::Input;
 use crate::outputs::Outputs;
 use crate::progress::EventClock;
+use crate::scratch::Scratch;
 use crate::telemetry::Counters;
 
 /// What was found of an earlier life.
@@ -35,7 +36,7 @@ pub(crate) fn layout_of(config: &TaskConfig) -> Layout {
     Layout { stores: declared.stores.clone(), timers: declared.timers.clone() }
 }
 
-fn state_layout(layout: &Layout, config: &TaskConfig) -> StateLayout {
+pub(super) fn state_layout(layout: &Layout, config: &TaskConfig) -> StateLayout {
     StateLayout {
         stores: layout.stores.clone(),
         timers: layout.timers.clone(),
@@ -176,12 +177,16 @@ impl Task {
             rows_limit: UnitLimit::new(limit),
             groups_limit: UnitLimit::new(limit),
             timers_limit: UnitLimit::new(limit),
+            call_cpu_ns: 0,
             attempt: 0,
             wait_until: None,
             poison_in_a_row: 0,
             sequence: recovered.sequence,
             changed_bytes: 0,
             snapshot: None,
+            trial: None,
+            verdict: None,
+            scratch: Scratch::default(),
             config: Arc::new(config),
         })
     }

@@ -4,6 +4,7 @@ use pelton_core::{Result, TimeDomain};
 
 use super::{Step, Task};
 use crate::call::Call;
+use crate::scratch::Scratch;
 
 impl Task {
     /// Does the next thing.
@@ -84,6 +85,7 @@ impl Task {
         if self.follow_peers() {
             return Ok(Step::Worked);
         }
+        self.scratch = Scratch::default();
         Ok(Step::Idle { wake_at_ms: self.wake_at() })
     }
 
@@ -131,7 +133,9 @@ impl Task {
     async fn run(&mut self, call: Call) -> Result<Step> {
         let mut call = call;
         loop {
-            match self.call(&call).await? {
+            let settled = self.call(&call).await?;
+            self.scratch.reclaim(std::mem::take(&mut call.batches));
+            match settled {
                 super::settle::Settled::Commit => return self.commit().await,
                 super::settle::Settled::Follow(next) => call = *next,
                 super::settle::Settled::Again => return Ok(Step::Worked),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use pelton_batch::{FormatError, Group, GroupsBuilder, Kind, Pane};
+use pelton_batch::{FormatError, Group, Kind, Pane};
 use pelton_core::Declaration;
 use pelton_core::window::Window;
 use pelton_state::TaskState;
@@ -12,6 +12,7 @@ use std::hash::BuildHasher;
 use super::contents;
 use crate::call::{Call, PaneGroup, RowIndex, Work};
 use crate::plan::Plan;
+use crate::scratch::Scratch;
 use crate::slice::Slice;
 
 /// Groups in the order of their first record, and for each assignment of the plan its group.
@@ -101,10 +102,13 @@ pub(crate) fn accumulate_call(
     plan: Plan,
     state: &TaskState,
     declared: &Declaration,
+    scratch: &mut Scratch,
 ) -> Result<Call, FormatError> {
     let rows = RowIndex::new(&plan.slice)?;
     let grouping = group(&plan, &rows);
-    let mut builder = GroupsBuilder::by_member();
+    let mut buffer = scratch.buffer();
+    let builder = &mut scratch.groups;
+    builder.clear();
     plan.slice.copy_into(builder.records(), declared)?;
     let members = grouping.members(&plan);
     let mut at = 0;
@@ -126,7 +130,10 @@ pub(crate) fn accumulate_call(
     let groups = grouping.pane_groups(&plan.slice);
     let batches = match groups.is_empty() {
         true => Vec::new(),
-        false => vec![Bytes::from(builder.finish(Kind::Accumulate))],
+        false => {
+            builder.finish_into(Kind::Accumulate, &mut buffer);
+            vec![Bytes::from(buffer)]
+        }
     };
     drop(rows);
     Ok(Call { work: Work::Accumulate(plan, groups), batches })

@@ -103,7 +103,20 @@ impl WasmGuest {
             }
             _ => Ok(Ok(None)),
         };
-        self.end(answer)
+        let saved = self.end(answer)?;
+        // It goes into the journal as an answer does.
+        let bytes = saved.as_ref().map_or(0, Vec::len) as u64;
+        let limit = &self.limits.output_bytes;
+        if !limit.allows(bytes) {
+            self.live = None;
+            let text = format!(
+                "it saved {bytes} {}, but the limit `{}` is {}: keep less in its memory, and what \
+                 belongs to a key in a store",
+                limit.unit, limit.name, limit.value
+            );
+            return Err(Fault::new(FaultKind::OutputSize, text));
+        }
+        Ok(saved)
     }
 
     async fn run_restore(

@@ -8,4 +8,5 @@ mod state;
 
 pub use factory::{FunctionSetup, LoadError, WasmFactory};
 pub use guest::WasmGuest;
+pub(crate) use start::HANDLES_MAX;
 pub(crate) use state::HostState;

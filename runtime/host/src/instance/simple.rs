@@ -34,6 +34,7 @@ pub(super) async fn run(
     let mut out = Answers { limits, builder: OperationsBuilder::new(), bytes: 0 };
     for record in records.iter() {
         let cause = record.row() as u32;
+        store.data_mut().wasi.start_row(cause);
         let (answer,) = handle.call_async(&mut *store, (message(record),)).await?;
         match answer {
             Ok(messages) => messages.iter().try_for_each(|answer| out.emit(cause, answer))?,

@@ -17,8 +17,8 @@ pub(super) type Save = TypedFunc<(), Answer<Option<Vec<u8>>>>;
 pub(super) type Restore = TypedFunc<(&'static [u8],), Answer<()>>;
 pub(super) type Handle = TypedFunc<(MessageIn<'static>,), Answer<Vec<MessageOut>>>;
 
-/// Handles of component resources that an instance may hold; the contract has none.
-const HANDLES_MAX: usize = 1_000;
+/// Handles of component resources that an instance may hold; the contract has none, WASI a few.
+pub(crate) const HANDLES_MAX: usize = 1_000;
 /// Bytes that a guest may hand over at once where the limit on its output is lower.
 const HANDOVER_BYTES_MIN: usize = 1 << 20;
 

@@ -6,12 +6,15 @@ use pelton_core::{Fault, FaultKind, Limits, LogLevel, SharedEnvironment};
 
 use crate::limiter::Limiter;
 use crate::logs::LogBudget;
+use crate::wasi::{Output, WasiState};
 
 /// The data of a store.
 pub(crate) struct HostState {
     environment: Option<SharedEnvironment>,
     pub(crate) limiter: Limiter,
+    pub(crate) wasi: WasiState,
     logs: RefCell<LogBudget>,
+    log_line_bytes: usize,
 }
 
 impl HostState {
@@ -19,7 +22,9 @@ impl HostState {
         Self {
             environment: None,
             limiter: Limiter::new(limits),
+            wasi: WasiState::default(),
             logs: RefCell::new(LogBudget::new(limits)),
+            log_line_bytes: limits.log_line_bytes.value as usize,
         }
     }
 
@@ -40,13 +45,29 @@ impl HostState {
         Ok(())
     }
 
+    /// Logs what the guest writes to a stream, line by line, within the limits of the call.
+    pub(crate) fn print(&mut self, output: Output, bytes: &[u8]) -> wasmtime::Result<()> {
+        let mut wasi = std::mem::take(&mut self.wasi);
+        let emit = |line: &str| self.log(output.level(), line);
+        let written = wasi.write(output, bytes, self.log_line_bytes, emit);
+        self.wasi = wasi;
+        written
+    }
+
     pub(super) fn start_call(&mut self, environment: SharedEnvironment) {
         self.limiter.start_call();
+        self.wasi.start_row(0);
         self.environment = Some(environment);
     }
 
-    /// Lets go of the environment, and tells it how many lines it did not get.
+    /// Lets go of the environment, gives it the lines that have no end, and tells it how many it
+    /// did not get.
     pub(super) fn finish_call(&mut self) {
+        let unfinished: Vec<_> = self.wasi.take_unfinished().collect();
+        for (output, line) in unfinished {
+            // Without an environment there is nobody to tell.
+            let _ = self.log(output.level(), &line);
+        }
         let environment = self.environment.take();
         if let (Some(line), Some(environment)) = (self.logs.get_mut().finish_call(), environment) {
             environment.log(LogLevel::Warn, &line);

@@ -11,6 +11,7 @@ use crate::engine::HostEngine;
 use crate::error::{ErrorKind, HostError, Result};
 use crate::instance::HostState;
 use crate::scan::{Ability, World, check_import};
+use crate::wasi;
 
 /// The abilities that a deployment's manifest grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,8 @@ pub(crate) fn contract(component: &Component) -> Result<(World, Vec<String>)> {
     Ok((world, imports))
 }
 
-/// Links a component to the interfaces that are granted.
+/// Links a component to the interfaces that are granted, and to what it imports of WASI: that needs
+/// no grant, since it gives nothing that is not the function's own.
 ///
 /// # Errors
 /// `E-MODULE-GRANT` where it imports one that is not, `E-MODULE-WORLD` where a type differs.
@@ -74,8 +76,8 @@ pub(crate) fn link(
     }
     let differs = |error: wasmtime::Error| {
         let text = format!(
-            "its imports differ from pelton:function@{}: {error:#}; rebuild it with the WIT of \
-             this version",
+            "its imports differ from pelton:function@{} and WASI 0.2: {error:#}; rebuild it with the \
+             WIT of this version",
             crate::scan::VERSION
         );
         HostError::new(ErrorKind::World, text)
@@ -84,5 +86,6 @@ pub(crate) fn link(
     for ability in Ability::ALL.into_iter().filter(|ability| grants.has(*ability)) {
         interfaces::add(&mut linker, ability).map_err(differs)?;
     }
+    wasi::add(&mut linker, component).map_err(differs)?;
     linker.instantiate_pre(component).map_err(differs)
 }

@@ -28,7 +28,8 @@ const OFF: &[(WasmFeatures, &str, &str)] = &[
 
 /// What Pelton runs; the engine is configured alike.
 pub(crate) fn allowed() -> WasmFeatures {
-    WasmFeatures::WASM2
+    // Without a collector there is nothing that `externref` could refer to.
+    WasmFeatures::WASM2.difference(WasmFeatures::GC_TYPES)
         | WasmFeatures::TAIL_CALL
         | WasmFeatures::EXTENDED_CONST
         | WasmFeatures::COMPONENT_MODEL

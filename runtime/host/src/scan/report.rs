@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::counts::Counts;
 use super::world::{Ability, Names, World};
+use crate::wasi::WasiImport;
 
 /// How a function is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,6 +32,8 @@ pub struct Report {
     pub exports: Vec<String>,
     /// The abilities behind the imports.
     pub abilities: Vec<Ability>,
+    /// The WASI interfaces among the imports: they need no grant.
+    pub wasi: Vec<WasiImport>,
     /// The sizes of its parts.
     pub counts: Counts,
     /// The sizes that have a configurable limit, beside it.
@@ -76,8 +79,8 @@ impl Report {
                 limit: limit.value,
             })
             .into();
-        let abilities = names.abilities();
+        let (abilities, wasi) = (names.abilities(), names.wasi());
         let Names { imports, exports, .. } = names;
-        Self { form, bytes, world, imports, exports, abilities, counts, limits }
+        Self { form, bytes, world, imports, exports, abilities, wasi, counts, limits }
     }
 }

@@ -5,6 +5,7 @@ use wasmparser::{ComponentTypeRef, Payload};
 
 use super::{Form, broken};
 use crate::error::{ErrorKind, HostError, Result};
+use crate::wasi::{self, WasiImport};
 
 const PACKAGE: &str = "pelton:function/";
 /// The interface version that the host links; patch versions are compatible.
@@ -128,20 +129,21 @@ fn list<S: AsRef<str>>(names: &[S]) -> String {
     out
 }
 
-/// Refuses an import that is not of the contract.
+/// Refuses an import that is neither of the contract nor on the list of WASI interfaces.
 ///
 /// # Errors
 /// `E-MODULE-IMPORT` that names the import and all that are allowed.
 pub(crate) fn check_import(import: &str) -> Result<()> {
     let types = matches!(interface_name(import), Some("types" | "simple-types"));
-    if types || Ability::of_import(import).is_some() {
+    if types || Ability::of_import(import).is_some() || wasi::of_import(import).is_some() {
         return Ok(());
     }
     let import: String = import.chars().take(200).collect();
     let text = format!(
-        "it imports `{import}`, which Pelton does not offer; a function may import: {}. Build \
-         without WASI, or stub what you do not need",
-        describe_imports()
+        "it imports `{import}`, which Pelton does not offer; a function may import: {}, and the \
+         interfaces of WASI 0.2 in {}. Build without it, or stub it",
+        describe_imports(),
+        wasi::packages()
     );
     Err(HostError::new(ErrorKind::Import, text))
 }
@@ -207,6 +209,14 @@ impl Names {
         out.sort_unstable();
         out.dedup();
         out
+    }
+
+    pub(super) fn wasi(&self) -> Vec<WasiImport> {
+        let on_list = |import: &String| {
+            let (_, standing) = wasi::of_import(import)?;
+            Some(WasiImport { import: import.clone(), standing })
+        };
+        self.imports.iter().filter_map(on_list).collect()
     }
 
     pub(super) fn component_world(&self) -> Result<World> {

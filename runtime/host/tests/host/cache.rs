@@ -121,3 +121,28 @@ fn a_cache_that_cannot_be_written_does_not_stop_a_function() {
     fs::remove_file(directory.path()).unwrap();
     fs::create_dir(directory.path()).unwrap();
 }
+
+#[test]
+fn h18_no_name_of_a_module_or_tenant_becomes_a_path() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("cache");
+    let wasm = embed_wat(
+        &module("", "(func $../../escaped)", "(call $declare)", EMPTY).replacen(
+            "(module",
+            "(module $../../escaped",
+            1,
+        ),
+        "function",
+    );
+    load_cached(&directory, &wasm);
+    // A digest names each file, and nothing else is written anywhere.
+    for path in fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()) {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        assert!(stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{stem}");
+    }
+    let beside: Vec<_> = fs::read_dir(parent.path()).unwrap().collect();
+    assert_eq!(beside.len(), 1);
+    for name in ["../x", "/etc", "a/b", "..", "a\\b", "a\0", ""] {
+        assert!(TenantId::new(name).is_err(), "{name:?}");
+    }
+}

@@ -1,11 +1,12 @@
 //! Memory and tables, and what is left in them.
 
-use pelton_core::FaultKind;
+use pelton_core::{Coded, FaultKind, Guest};
 use pelton_host::LoadError;
 
 use crate::support::*;
 
 const MIB: u64 = 1 << 20;
+const ANSWER: &str = "(call $answer (i32.const 0) (i32.const 0))";
 
 /// Grows by `$length` pages' worth of calls: one page for each byte of input, then answers the
 /// number of pages.
@@ -110,5 +111,69 @@ fn h39_memory_of_a_dead_instance_is_all_zero_for_the_next() {
         } else {
             call(&mut instance, b"x").unwrap_err();
         }
+    }
+}
+
+#[test]
+fn h21_tables_are_made_at_their_limit_and_refused_past_it_up_to_the_whole_address_space() {
+    let with = |tables: &str| embed_wat(&module("", tables, "(call $declare)", ANSWER), "function");
+    let limit = 20_000;
+    call(&mut guest(&with(&format!("(table {limit} funcref)")), &[]), b"").unwrap();
+    for tables in [
+        "(table 20001 funcref)",
+        "(table 10000 funcref) (table 10001 funcref)",
+        "(table 10000000 funcref)",
+        "(table 4294967295 funcref)",
+        // Their sum is more than an address can say.
+        &"(table 4294967295 funcref)".repeat(100),
+    ] {
+        let Err(LoadError::Module(error)) = factory(&with(tables), &[]) else { panic!("{tables}") };
+        assert_eq!(error.code(), "E-MODULE-LIMIT", "{error}");
+        assert!(error.to_string().contains("table_elements"), "{error}");
+    }
+    // How large a table may become costs nothing; that it grows does.
+    let grow = "(if (i32.ne (table.grow $t (ref.null func) (i32.const -2)) (i32.const -1))
+        (then unreachable))";
+    let fields = "(table $t 1 4294967295 funcref)";
+    let process = format!("{grow} {ANSWER}");
+    let wasm = embed_wat(&module("", fields, "(call $declare)", &process), "function");
+    call(&mut guest(&wasm, &[]), b"").unwrap();
+    // Elements that do not fit into their table.
+    let wasm = with("(table 2 funcref) (elem (i32.const 2) $process)");
+    let Err(LoadError::Fault(fault)) = factory(&wasm, &[]) else { panic!("it was opened") };
+    assert_eq!(fault.kind, FaultKind::Open, "{fault}");
+}
+
+#[test]
+fn h26_a_first_call_that_touches_60_mib_is_charged_for_it_and_others_have_their_turns() {
+    // 16 MiB of data, and 44 MiB of nothing: one byte of each page is read and written.
+    let fields = format!(
+        r#"(memory (export "memory") 961) (data (i32.const 65536) "{}")"#,
+        "d".repeat(16 << 20)
+    );
+    let process = "(local.set $i (i32.const 65536))
+      (loop $again
+        (local.set $j (i32.add (local.get $j) (i32.load8_u (local.get $i))))
+        (i32.store8 (local.get $i) (i32.const 0))
+        (local.set $i (i32.add (local.get $i) (i32.const 4096)))
+        (br_if $again (i32.lt_u (local.get $i) (i32.const 62914560))))
+      (i32.store (i32.const 2048) (local.get $j))
+      (call $answer (i32.const 2048) (i32.const 4))";
+    let text = module("", &fields, "(call $declare)", process);
+    // The base's allocator begins behind the data.
+    let text = text.replace("(mut i32) (i32.const 65536)", "(mut i32) (i32.const 62914560)");
+    let wasm = embed_wat(&text, "function");
+    let factory = factory(&wasm, &[("call_cpu_ms", 10_000)]).unwrap();
+    let mut neighbour = guest(&function(ANSWER), &[]);
+    for _ in 0..3 {
+        let mut fresh = block_on(factory.instance(environment())).unwrap();
+        let (answer, turns) = round_robin(fresh.call(b"", environment()), || {
+            call(&mut neighbour, b"").unwrap();
+        });
+        let pages_of_data = (16 << 20) / 4096;
+        assert_eq!(answer.unwrap(), (pages_of_data * u32::from(b'd')).to_le_bytes());
+        // A turn ends at each tick that the page faults take.
+        assert_eq!(fresh.stats().yields() as usize, turns);
+        assert!(fresh.stats().call_cpu_ns() > 15_000 * 10, "page faults are not charged");
     }
 }

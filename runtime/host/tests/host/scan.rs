@@ -164,6 +164,8 @@ fn h13_proposals_that_are_off_are_refused_by_name() {
         ("multi-memory", "(module (memory 1) (memory 1))"),
         ("exceptions", "(module (tag))"),
         ("gc", "(module (type (struct)))"),
+        ("gc", "(module (table 1 externref))"),
+        ("gc", "(module (func (param externref)))"),
         (
             "relaxed-simd",
             "(module (func (param v128) (result v128)

@@ -117,3 +117,37 @@ fn a_batch_that_is_not_of_records_is_the_hosts_fault() {
         assert_eq!(fault.kind, FaultKind::Host);
     }
 }
+
+/// A function that answers this many messages, all with the value, 64 KiB of memory, of the first.
+fn repeating(count: u32) -> Vec<u8> {
+    let handle = format!(
+        r#"(func (export "handle") (param i32 i32 i32 i32 i32 i32 i32 i64 i32 i32) (result i32)
+          (local $i i32)
+          (drop (memory.grow (i32.const 1024)))
+          (loop $again
+            (i32.store offset=12 (i32.add (i32.const 131072) (i32.mul (local.get $i) (i32.const 48)))
+              (i32.const 1))
+            (i32.store offset=20 (i32.add (i32.const 131072) (i32.mul (local.get $i) (i32.const 48)))
+              (i32.const 65536))
+            (br_if $again (i32.lt_u
+              (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const {count}))))
+          (call $answer (i32.const 131072) (i32.const {count})))"#
+    );
+    let text = module("", &handle, "unreachable", "unreachable");
+    let text = text.replace(r#"(func (export "open")"#, "(func");
+    embed_wat(&text.replace(r#"(func $process (export "process")"#, "(func $process"), "simple")
+}
+
+#[test]
+fn h44_lists_that_share_their_bytes_are_charged_for_each_copy_before_it_is_made() {
+    let limits = [("memory_bytes", 256 << 20), ("call_cpu_ms", 10_000)];
+    let ask = |count| send(&mut guest(&repeating(count), &limits), &[b"x"]);
+    let answer = ask(100).unwrap();
+    assert!(answer.len() > 100 * 65_536, "the probe copies nothing");
+    // 64 MiB to 16 GiB, by a guest that has 64 MiB.
+    for count in [1_000, 250_000] {
+        let fault = ask(count).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::OutputSize, "{count}: {fault}");
+        assert!(fault.message.contains("output_bytes"), "{fault}");
+    }
+}

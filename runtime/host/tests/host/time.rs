@@ -121,3 +121,108 @@ fn a_call_may_move_to_another_thread_between_two_polls() {
     assert!(stats.call_cpu_ns() > before);
     assert!(guest.is_alive());
 }
+
+#[test]
+fn h40_slow_floats_and_vectors_are_stopped_and_are_not_rounded_to_zero() {
+    let denormal = "(f64.const 0x1p-1070)";
+    for body in [
+        format!("(f64.store (i32.const 2048) (f64.mul {denormal} (f64.load (i32.const 2056))))"),
+        "(f64.store (i32.const 2048) (f64.sqrt (f64.div (f64.const 3) (f64.const 0x1p-1070))))"
+            .into(),
+        format!(
+            "(v128.store (i32.const 2048) (f64x2.div (f64x2.splat {denormal})
+            (f64x2.splat (f64.const 3))))"
+        ),
+        "(v128.store (i32.const 2048) (i8x16.popcnt (i64x2.mul (v128.load (i32.const 2048))
+            (v128.load (i32.const 2064)))))"
+            .into(),
+    ] {
+        let process = format!("(loop $for_ever {body} (br $for_ever)) (i32.const 0)");
+        let mut guest = guest(&function(&process), &[("call_cpu_ms", 20)]);
+        assert_eq!(call(&mut guest, b"x").unwrap_err().kind, FaultKind::Deadline, "{body}");
+        assert!(guest.stats().call_cpu_ns() < 60_000_000);
+    }
+    // 2^-1070 / 8 is 2^-1073, the second smallest number there is.
+    let process = format!(
+        "(f64.store (i32.const 2048) (f64.div {denormal} (f64.const 8)))
+         (call $answer (i32.const 2048) (i32.const 8))"
+    );
+    assert_eq!(call(&mut guest(&function(&process), &[]), b"").unwrap(), 2u64.to_le_bytes());
+}
+
+/// An environment whose state takes longer to read than a call may last.
+struct SlowState(Recorder);
+
+impl pelton_core::Environment for SlowState {
+    fn get_many(&self, store: u16, keys: &[u8]) -> Result<Vec<u8>, pelton_core::Fault> {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(30) {
+            std::hint::spin_loop();
+        }
+        self.0.get_many(store, keys)
+    }
+
+    fn scan(
+        &self,
+        store: u16,
+        start: &[u8],
+        end: Option<&[u8]>,
+        limit: u32,
+        reverse: bool,
+    ) -> Result<Vec<u8>, pelton_core::Fault> {
+        self.0.scan(store, start, end, limit, reverse)
+    }
+
+    fn now(&self, row: u32) -> i64 {
+        self.0.now(row)
+    }
+
+    fn watermark(&self) -> i64 {
+        self.0.watermark()
+    }
+
+    fn random(&self, row: u32, draw: u32) -> u64 {
+        self.0.random(row, draw)
+    }
+
+    fn config(&self, name: &str) -> Option<String> {
+        self.0.config(name)
+    }
+
+    fn config_entries(&self) -> Vec<(String, String)> {
+        self.0.config_entries()
+    }
+
+    fn secret(&self, name: &str) -> Option<String> {
+        self.0.secret(name)
+    }
+
+    fn log(&self, level: pelton_core::LogLevel, message: &str) {
+        self.0.log(level, message);
+    }
+
+    fn counter(&self, name: &str, amount: f64) {
+        self.0.counter(name, amount);
+    }
+
+    fn gauge(&self, name: &str, value: f64) {
+        self.0.gauge(name, value);
+    }
+}
+
+/// State is in memory: its reads take CPU time and never wait, and are charged to the call.
+#[test]
+fn h49_a_host_call_that_outlasts_the_deadline_is_the_last_of_its_call() {
+    let imports = r#"(import "pelton:function/state@0.1.0" "get-many"
+        (func $get (param i32 i32 i32 i32)))"#;
+    let process = "(loop $for_ever
+        (call $get (i32.const 0) (local.get $at) (local.get $length) (i32.const 2048))
+        (br $for_ever)) (i32.const 0)";
+    let wasm = embed_wat(&module(imports, "", "(call $declare)", process), "function");
+    let mut guest = guest(&wasm, &[("call_cpu_ms", 10)]);
+    let slow = std::sync::Arc::new(SlowState(Recorder::default()));
+    let fault = block_on(guest.call(b"key", slow.clone())).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Deadline, "{fault}");
+    assert_eq!(slow.0.asked.lock().unwrap().len(), 1);
+    assert!(!guest.is_alive());
+}

@@ -25,6 +25,8 @@ impl Coded for Error {
             | Error::UnknownTopic { .. }
             | Error::UnknownPartition { .. }
             | Error::OffsetOutOfRange { .. }
+            | Error::KeyMissing { .. }
+            | Error::BackupTarget { .. }
             | Error::UnknownArtefact { .. } => Domain::User,
             Error::Locked { .. }
             | Error::Malformed { .. }
@@ -32,7 +34,9 @@ impl Coded for Error {
             | Error::Full { .. }
             | Error::Poisoned { .. }
             | Error::Io { .. } => Domain::External,
-            Error::UnknownTask { .. } | Error::Fenced { .. } => Domain::Internal,
+            Error::Unreadable { .. } | Error::UnknownTask { .. } | Error::Fenced { .. } => {
+                Domain::Internal
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use pelton_core::{Domain, Error, Fetch, Offsets, Producer, Result, Source, Start
 
 use super::of;
 use crate::journal::Journal;
-use crate::topic::{Batch, Partition, Visibility};
+use crate::topic::{Batch, Partition, Visibility, Waiter};
 
 /// Partitions of a journal, for one task.
 ///
@@ -23,6 +23,7 @@ pub struct JournalSource {
 
 struct Input {
     partition: Partition,
+    waiter: Waiter,
     position: u64,
     is_paused: bool,
 }
@@ -54,7 +55,8 @@ impl Source for JournalSource {
             let topic = self.journal.topic(&at.topic.to_string()).map_err(of)?;
             let partition = topic.partition(at.partition).map_err(of)?.clone();
             let position = first_position(&partition, *start, self.visibility)?;
-            Ok(Input { partition, position, is_paused: false })
+            let waiter = partition.waiter();
+            Ok(Input { partition, waiter, position, is_paused: false })
         };
         self.inputs = inputs.iter().map(resolve).collect::<Result<_>>()?;
         Ok(())
@@ -78,21 +80,18 @@ impl Source for JournalSource {
             tracing::warn!(?partition, from, to = start, "retention has passed a position");
             input.position = start;
         }
-        let position = input.position;
-        let Some(batch) = partition.read(position, visibility).map_err(of)? else {
-            return Ok(None);
+        let (batch, skipped) = loop {
+            let Some(batch) = partition.read(input.position, visibility).map_err(of)? else {
+                return Ok(None);
+            };
+            let skipped = batch.row_at(input.position);
+            input.position = batch.next_offset();
+            // Nothing may be left here of a compacted topic.
+            if skipped < batch.rows as usize {
+                break (batch, skipped);
+            }
         };
-        let next = batch.base_offset + u64::from(batch.rows);
-        input.position = next;
-        let rows = (next - position) as usize;
-        let producer = batch
-            .producer
-            .map(|by| Producer { task: u64::from(by.task.0), watermark: by.watermark });
-        let batch = match position - batch.base_offset {
-            0 => batch.bytes,
-            skipped => rest_of(&mut self.builder, &batch, skipped as usize)?,
-        };
-        Ok(Some(Fetch { batch, rows, offsets: Offsets::From(position), next, producer }))
+        Ok(Some(fetch_of(&mut self.builder, batch, skipped)?))
     }
 
     fn seek(&mut self, input: usize, offset: u64) -> Result<()> {
@@ -119,17 +118,8 @@ impl Source for JournalSource {
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
         for input in self.inputs.iter().filter(|input| !input.is_paused) {
-            let partition = &input.partition;
-            partition.wake_on_append(context.waker());
-            let is_readable = input.position < partition.end(self.visibility);
-            if is_readable || partition.is_deleted() || self.journal.health().is_err() {
-                return Poll::Ready(());
-            }
-            // Appended but not durable: what is missing is a sync.
-            let waiting = partition.with_index(|index| index.find(input.position).map(|at| at.seq));
-            if let Some(seq) = waiting
-                && self.journal.poll_durable(seq, context.waker()).is_ready()
-            {
+            // Ready as well where it was deleted or the journal stopped: a fetch says so.
+            if input.waiter.poll(input.position, self.visibility, context.waker()).is_ready() {
                 return Poll::Ready(());
             }
         }
@@ -146,7 +136,10 @@ fn first_position(partition: &Partition, start: Start, visibility: Visibility) -
             check_end(partition, offset)?;
             Ok(offset.max(held.start))
         }
-        Start::Time(time) => first_at(partition, time),
+        Start::Time(time) => {
+            let found = partition.offset_for_time(time, Visibility::Appended).map_err(of)?;
+            Ok(found.unwrap_or_else(|| partition.offsets().end))
+        }
     }
 }
 
@@ -160,20 +153,22 @@ fn check_end(partition: &Partition, offset: u64) -> Result<()> {
     Err(of(crate::Error::OffsetOutOfRange { topic, partition, offset, start, end }))
 }
 
-/// The first record whose timestamp is not before `time`, or the end.
-fn first_at(partition: &Partition, time: i64) -> Result<u64> {
-    let (start, end, found) = partition.with_index(|index| {
-        let found = index.entries.iter().find(|entry| entry.timestamp_max >= time);
-        (index.start, index.end, found.map(|entry| entry.base))
-    });
-    let Some(base) = found else { return Ok(end) };
-    let offset = base.max(start);
-    let batch = partition.read(offset, Visibility::Appended).map_err(of)?;
-    let Some(batch) = batch else { return Ok(end) };
-    let records = Layout::parse(&batch.bytes).and_then(|layout| layout.records());
-    let records = records.map_err(|error| broken(partition, error))?;
-    let row = (0..records.len()).find(|row| records.timestamp(*row) >= time);
-    Ok(row.map_or(offset, |row| (batch.base_offset + row as u64).max(offset)))
+fn fetch_of(builder: &mut RecordsBuilder, batch: Batch, skipped: usize) -> Result<Fetch> {
+    let rows = batch.rows as usize - skipped;
+    let offsets = match batch.is_compacted() {
+        false => Offsets::From(batch.offset(skipped)),
+        true => {
+            Offsets::Each((skipped..batch.rows as usize).map(|row| batch.offset(row)).collect())
+        }
+    };
+    let next = batch.next_offset();
+    let producer =
+        batch.producer.map(|by| Producer { task: u64::from(by.task.0), watermark: by.watermark });
+    let batch = match skipped {
+        0 => batch.bytes,
+        _ => rest_of(builder, &batch, skipped)?,
+    };
+    Ok(Fetch { batch, rows, offsets, next, producer })
 }
 
 /// The records of a batch behind the first `skipped` ones: the one case where it is copied.
@@ -186,9 +181,4 @@ fn rest_of(builder: &mut RecordsBuilder, batch: &Batch, skipped: usize) -> Resul
     builder.clear();
     builder.extend_from(&records, skipped..records.len());
     Ok(builder.finish().into())
-}
-
-fn broken(partition: &Partition, error: pelton_batch::FormatError) -> Error {
-    let text = format!("a batch that is stored in {partition:?} cannot be read");
-    Error::new("E-BATCH-STORED", Domain::Internal, text).caused_by(error)
 }

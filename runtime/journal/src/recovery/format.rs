@@ -3,15 +3,29 @@
 use crate::error::{Error, Result};
 use crate::storage::{Storage, read_all, replace};
 
-const FORMAT: &str = "FORMAT";
+pub(crate) const FORMAT: &str = "FORMAT";
+/// Stands in a directory until a backup that is made there is whole.
+pub(crate) const INCOMPLETE: &str = "INCOMPLETE";
 const MARK: &str = "DURABLE";
 /// The format that this version writes, and the newest that it reads.
-const CURRENT: u32 = 1;
+const CURRENT: u32 = 2;
 /// The oldest format that this version reads (and brings up to date at open).
 const OLDEST: u32 = 1;
 
-/// The journal's salt, of a new journal where `is_new` says that there is no segment yet.
-pub(super) fn open_or_create(storage: &dyn Storage, is_new: bool) -> Result<u32> {
+/// What the file `FORMAT` says.
+pub(super) struct Format {
+    version: u32,
+    pub(super) salt: u32,
+}
+
+/// The journal's format, a new one where `is_new` says that there is no segment yet.
+pub(super) fn open_or_create(storage: &dyn Storage, is_new: bool) -> Result<Format> {
+    let path = format!("{}/{INCOMPLETE}", storage.name());
+    let marker = read_all(storage, INCOMPLETE).map_err(|error| Error::io("read", &*path, error))?;
+    if marker.is_some() {
+        let problem = "the backup in this directory was not finished: remove it, make another one";
+        return Err(Error::malformed(path, problem));
+    }
     let path = format!("{}/{FORMAT}", storage.name());
     let bytes = read_all(storage, FORMAT).map_err(|error| Error::io("read", &*path, error))?;
     if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {
@@ -22,12 +36,29 @@ pub(super) fn open_or_create(storage: &dyn Storage, is_new: bool) -> Result<u32>
         return Err(Error::malformed(path, problem));
     }
     let salt = storage.salt();
-    let text = format!("pelton-journal {CURRENT}\nsalt {salt:08x}\n");
-    replace(storage, FORMAT, text.as_bytes()).map_err(|error| Error::io("write", path, error))?;
-    Ok(salt)
+    write(storage, salt)?;
+    Ok(Format { version: CURRENT, salt })
 }
 
-fn parse(storage: &dyn Storage, path: &str, text: &str) -> Result<u32> {
+impl Format {
+    /// Says that the directory is of the current format, before anything of it is written. An
+    /// older version refuses it from then on.
+    pub(super) fn upgrade(&self, storage: &dyn Storage) -> Result<()> {
+        if self.version == CURRENT {
+            return Ok(());
+        }
+        tracing::info!(from = self.version, to = CURRENT, "the journal has a new format");
+        write(storage, self.salt)
+    }
+}
+
+fn write(storage: &dyn Storage, salt: u32) -> Result<()> {
+    let text = format!("pelton-journal {CURRENT}\nsalt {salt:08x}\n");
+    let written = replace(storage, FORMAT, text.as_bytes());
+    written.map_err(|error| Error::io("write", format!("{}/{FORMAT}", storage.name()), error))
+}
+
+fn parse(storage: &dyn Storage, path: &str, text: &str) -> Result<Format> {
     let bad = || Error::malformed(path, "it is not a FORMAT file: restore it from a backup");
     let mut lines = text.lines();
     let version = lines.next().and_then(|line| line.strip_prefix("pelton-journal "));
@@ -39,7 +70,8 @@ fn parse(storage: &dyn Storage, path: &str, text: &str) -> Result<u32> {
         return Err(bad());
     }
     let salt = lines.next().and_then(|line| line.strip_prefix("salt "));
-    salt.and_then(|salt| u32::from_str_radix(salt, 16).ok()).ok_or_else(bad)
+    let salt = salt.and_then(|salt| u32::from_str_radix(salt, 16).ok()).ok_or_else(bad)?;
+    Ok(Format { version: found, salt })
 }
 
 /// Notes that everything up to `seq` is durable. True for ever after.

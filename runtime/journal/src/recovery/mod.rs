@@ -10,7 +10,7 @@ mod replay;
 mod scan;
 mod tail;
 
-pub(crate) use format::write_mark;
+pub(crate) use format::{FORMAT, INCOMPLETE, write_mark};
 pub(crate) use scan::{Frame, scan};
 
 use std::collections::VecDeque;
@@ -55,7 +55,8 @@ struct Opening<'a> {
 
 pub(crate) fn open(storage: &Arc<dyn Storage>, config: &Config) -> Result<Opened> {
     let mut numbers = segment_numbers(&**storage)?;
-    let salt = format::open_or_create(&**storage, numbers.is_empty())?;
+    let format = format::open_or_create(&**storage, numbers.is_empty())?;
+    let salt = format.salt;
     let mark = format::read_mark(&**storage)?;
     let opening = Opening { storage: &**storage, config, salt, mark };
     let (mut log, chain) = opening.sealed(&mut numbers)?;
@@ -65,6 +66,7 @@ pub(crate) fn open(storage: &Arc<dyn Storage>, config: &Config) -> Result<Opened
     opening.sync(&log[sealed..])?;
     let durability = Arc::new(Durability::new(end.chain.seq - 1));
     let catalog = replay::replay(&log, &durability)?;
+    format.upgrade(&**storage)?;
     let rolled = log[sealed..log.len() - 1].iter().map(|read| Arc::clone(&read.segment));
     let rolled = rolled.collect();
     let segments: VecDeque<_> = log.into_iter().map(|read| read.segment).collect();

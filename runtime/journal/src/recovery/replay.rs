@@ -1,14 +1,15 @@
 //! From frames to indexes: what exists after all commits that were found.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Read;
 use crate::catalog::{Catalog, Counters, Entry};
-use crate::control::{Control, SnapshotRef};
+use crate::control::{Control, Range, SnapshotRef};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
-use crate::frame::{PartHead, PartKind};
+use crate::frame::{PartHead, PartKind, SPARSE};
 use crate::segment::{Located, PartRef};
 use crate::task::{Task, TaskEntry, TaskId, TaskIndex};
 use crate::topic::{BatchEntry, PartitionIndex, Topic, TopicConfig, TopicId};
@@ -18,7 +19,7 @@ use crate::topic::{BatchEntry, PartitionIndex, Topic, TopicConfig, TopicId};
 struct TopicFound {
     name: String,
     config: TopicConfig,
-    ranges: Vec<(u64, u64)>,
+    ranges: Vec<Range>,
     seq: u64,
 }
 
@@ -54,14 +55,11 @@ impl Replay {
     fn part(&mut self, part: &PartHead, time_ms: i64, located: PartRef) -> Result<()> {
         match part.kind {
             PartKind::Batch => {
-                let entry = BatchEntry {
-                    base: part.base_offset,
-                    rows: part.rows,
-                    timestamp_max: part.timestamp_max,
-                    seq: located.seq,
-                    producer: part.producer,
-                    located: Located::batch(located),
-                };
+                let is_whole = part.rows == part.span || part.flags & SPARSE != 0;
+                if part.span == 0 || part.rows > part.span || !is_whole {
+                    return Err(corrupt(&located, "it does not cover its records"));
+                }
+                let entry = BatchEntry::new(part, located);
                 self.batches.entry((part.owner, part.partition)).or_default().push(entry);
             }
             PartKind::Task => {
@@ -92,8 +90,14 @@ impl Replay {
                 }
                 let ranges = self.topics.get_mut(&topic).map(|topic| &mut topic.ranges);
                 if let Some(range) = ranges.and_then(|all| all.get_mut(partition as usize)) {
-                    range.0 = range.0.max(start);
-                    range.1 = range.1.max(start);
+                    range.start = range.start.max(start);
+                    range.end = range.end.max(start);
+                }
+            }
+            Control::Compacted { topic, partition, to } => {
+                let ranges = self.topics.get_mut(&topic).map(|topic| &mut topic.ranges);
+                if let Some(range) = ranges.and_then(|all| all.get_mut(partition as usize)) {
+                    range.compacted_to = range.compacted_to.max(to);
                 }
             }
             Control::Task { id, key, snapshot } => {
@@ -147,29 +151,50 @@ impl Replay {
 
 /// The index of one partition from its batches, in log order, with those that were carried to a
 /// younger segment perhaps twice.
-fn index_of(mut batches: Vec<BatchEntry>, range: (u64, u64)) -> Result<PartitionIndex> {
-    // Stable: of two with the same offsets the younger one comes last, and stays.
-    batches.sort_by_key(|batch| batch.base);
-    batches.reverse();
-    batches.dedup_by_key(|batch| batch.base);
-    batches.reverse();
-    let first = batches.first().map_or(range.1, |batch| batch.base);
-    let mut index = PartitionIndex { start: first, end: first, ..PartitionIndex::default() };
+fn index_of(batches: Vec<BatchEntry>, range: Range) -> Result<PartitionIndex> {
+    let batches = latest(batches)?;
+    let first = batches.first().map_or(range.end, |batch| batch.base);
+    let mut index = PartitionIndex {
+        start: first,
+        end: first,
+        compacted_to: range.compacted_to,
+        ..PartitionIndex::default()
+    };
     for batch in batches {
-        if batch.base != index.end || batch.rows == 0 {
+        if batch.base != index.end {
             let problem = format!("records {}..{} before it are missing", index.end, batch.base);
             return Err(corrupt(&batch.located, &problem));
         }
         index.push(batch);
     }
-    if index.end < range.1 {
+    if index.end < range.end {
         match index.entries.back() {
             Some(last) => return Err(corrupt(&last.located, "records after it are missing")),
-            None => (index.start, index.end) = (range.1, range.1),
+            None => (index.start, index.end) = (range.end, range.end),
         }
     }
-    index.trim(range.0);
+    index.trim(range.start);
     Ok(index)
+}
+
+/// Of batches in log order, by offset, those that no later one stands for. A later one covers
+/// earlier ones whole or not at all.
+fn latest(batches: Vec<BatchEntry>) -> Result<Vec<BatchEntry>> {
+    let mut numbered: Vec<(usize, BatchEntry)> = batches.into_iter().enumerate().collect();
+    numbered.sort_by_key(|(at, batch)| (batch.base, Reverse(batch.span), Reverse(*at)));
+    let mut kept: Vec<(usize, BatchEntry)> = Vec::with_capacity(numbered.len());
+    for (at, batch) in numbered {
+        match kept.last() {
+            Some((by_at, by)) if batch.base < by.end() => {
+                if batch.end() > by.end() || at > *by_at {
+                    let problem = "its records are those of another one in part";
+                    return Err(corrupt(&batch.located, problem));
+                }
+            }
+            _ => kept.push((at, batch)),
+        }
+    }
+    Ok(kept.into_iter().map(|(_, batch)| batch).collect())
 }
 
 fn corrupt(part: &PartRef, problem: &str) -> Error {

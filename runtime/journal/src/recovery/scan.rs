@@ -1,6 +1,6 @@
 //! Walking over a segment's frames.
 
-use crate::frame::{ALIGN, FrameHead, MAGIC, decode_head, verify_parts};
+use crate::frame::{ALIGN, FrameHead, begins_frame, decode_head, verify_parts};
 use crate::segment::{SEGMENT_HEADER_LEN, Segment};
 
 /// A frame and where it begins in its segment.
@@ -70,13 +70,12 @@ pub(crate) struct Behind {
 pub(crate) fn look_behind(bytes: &[u8], from: u64, seq: u64, salt: u32) -> Behind {
     let start = (from as usize).min(bytes.len());
     let mut behind = Behind { is_dirty: false, proof: None };
-    let magic = MAGIC.to_le_bytes();
     for (at, word) in bytes[start..].chunks(ALIGN).enumerate() {
         if word.iter().all(|byte| *byte == 0) {
             continue;
         }
         behind.is_dirty = true;
-        if !word.starts_with(&magic) {
+        if !begins_frame(word) {
             continue;
         }
         let at = start + at * ALIGN;

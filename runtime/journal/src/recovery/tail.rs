@@ -69,7 +69,9 @@ impl Opening<'_> {
         }
         self.drop_segments(later)?;
         if is_dirty {
-            tracing::warn!(segment = %segment.path(), at, seq = chain.seq, "cut a torn tail");
+            // A torn tail, or what the file held before it was used again.
+            let path = segment.path();
+            tracing::info!(%path, at, seq = chain.seq, problem, "cleared what follows the log's end");
             let cut = segment.file.zero_from(at).and_then(|()| segment.file.sync());
             cut.map_err(|error| Error::io("cut", segment.path(), error))?;
         }

@@ -3,8 +3,10 @@
 
 use std::fs;
 use std::io::{self, IoSlice, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use rustix::fs::{FallocateFlags, FlockOperation};
@@ -109,6 +111,15 @@ impl Storage for Disk {
         fs::remove_file(self.root.join(path))
     }
 
+    fn link(&self, path: &str, target: &dyn Storage) -> io::Result<()> {
+        let to = target.location(path).ok_or(io::ErrorKind::Unsupported)?;
+        fs::hard_link(self.root.join(path), to)
+    }
+
+    fn location(&self, path: &str) -> Option<PathBuf> {
+        Some(self.root.join(path))
+    }
+
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
         let path: &Path = &self.root.join(folder);
         fs::File::open(path)?.sync_all()
@@ -120,13 +131,36 @@ struct DiskFile {
     len: u64,
     /// The whole file; slices of it are handed out as they are.
     map: Bytes,
+    /// Whether the map, or any slice of it, is there.
+    alive: Weak<()>,
+}
+
+/// A map that tells when it goes.
+struct Map {
+    bytes: memmap2::Mmap,
+    _alive: Arc<()>,
+}
+
+impl AsRef<[u8]> for Map {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl DiskFile {
     fn new(file: fs::File, len: u64) -> io::Result<DiskFile> {
-        let map = if len == 0 { Bytes::new() } else { Bytes::from_owner(map(&file, len)?) };
-        Ok(DiskFile { file, len, map })
+        let (map, alive) = whole_map(&file, len)?;
+        Ok(DiskFile { file, len, map, alive })
     }
+}
+
+fn whole_map(file: &fs::File, len: u64) -> io::Result<(Bytes, Weak<()>)> {
+    if len == 0 {
+        return Ok((Bytes::new(), Weak::new()));
+    }
+    let alive = Arc::new(());
+    let weak = Arc::downgrade(&alive);
+    Ok((Bytes::from_owner(Map { bytes: map(file, len)?, _alive: alive }), weak))
 }
 
 /// Reserves `len` bytes. A file system without `fallocate` gets zeros written instead, since a
@@ -148,7 +182,8 @@ fn map(file: &fs::File, len: u64) -> io::Result<memmap2::Mmap> {
     let len = usize::try_from(len).map_err(io::Error::other)?;
     // SAFETY: the directory is locked for this process; files of the journal never shrink (they
     // are removed by unlink, which leaves maps whole), and by the contract of `File::read` only
-    // ranges are read that nobody writes any more.
+    // ranges are read that nobody writes any more. A segment's file is written anew only after
+    // `reclaim` has said that no slice of this map is left (`Shared::recycle`).
     unsafe { memmap2::MmapOptions::new().len(len).map(file) }
 }
 
@@ -163,6 +198,18 @@ impl File for DiskFile {
             Some(end) if end <= self.map.len() => Ok(self.map.slice(start..end)),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
+    }
+
+    fn reclaim(&mut self) -> io::Result<bool> {
+        // The map goes with the last slice of it: if it outlives this one, there is another.
+        self.map = Bytes::new();
+        let is_free = self.alive.strong_count() == 0;
+        fence(Ordering::Acquire);
+        if !is_free || self.file.metadata()?.nlink() != 1 {
+            return Ok(false);
+        }
+        (self.map, self.alive) = whole_map(&self.file, self.len)?;
+        Ok(true)
     }
 
     fn write(&self, mut offset: u64, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {

@@ -5,6 +5,7 @@ mod disk;
 pub use disk::Disk;
 
 use std::io::{self, IoSlice};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -55,6 +56,21 @@ pub trait Storage: Send + Sync + 'static {
     /// The system's.
     fn remove(&self, path: &str) -> io::Result<()>;
 
+    /// Gives a file, which nobody writes to any more, the same path in another storage too.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not there; any other where it has to be copied instead.
+    fn link(&self, path: &str, target: &dyn Storage) -> io::Result<()> {
+        let _ = (path, target);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Where a file is in the file system, for a storage that is there.
+    fn location(&self, path: &str) -> Option<PathBuf> {
+        let _ = path;
+        None
+    }
+
     /// Makes creations, renames and removals in a folder lasting (`""`: the top).
     ///
     /// # Errors
@@ -74,6 +90,14 @@ pub trait File: Send + Sync {
     /// # Errors
     /// The system's, or `UnexpectedEof` past the end.
     fn read(&self, offset: u64, len: usize) -> io::Result<Bytes>;
+
+    /// Makes sure that nobody but the holder of this handle, which must be the only one, can see
+    /// the file's bytes: no slice that [`File::read`] gave is left, and there is no other name for
+    /// it. Where that is so the file may be written anew; where not, only be removed.
+    ///
+    /// # Errors
+    /// The system's: the file may only be removed.
+    fn reclaim(&mut self) -> io::Result<bool>;
 
     /// Writes all slices, one after another, from `offset` on.
     ///

@@ -1,15 +1,28 @@
 //! Topics: names, settings and their partitions.
 
+mod batch;
+mod config;
 mod index;
+mod info;
 mod partition;
+mod sparse;
+mod time;
+mod waiting;
 
+pub use batch::Batch;
+pub(crate) use batch::Found;
+pub use config::{Cleanup, Compaction, Retention, TopicConfig};
 pub(crate) use index::{BatchEntry, PartitionIndex};
-pub use partition::{Batch, Partition, Visibility};
+pub use info::PartitionInfo;
+pub use partition::{Partition, Visibility};
+pub(crate) use sparse::{prefix, prefix_len};
+pub use waiting::Waiter;
+pub(crate) use waiting::Waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
-use crate::control::Control;
+use crate::control::{Control, Range};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::locks::{read, write};
@@ -18,36 +31,6 @@ use crate::locks::{read, write};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicId(pub u32);
 
-/// Which records a topic may forget. A record is forgotten as soon as one of the rules says so,
-/// always whole batches from the front; with no rule, never.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Retention {
-    /// Batches whose latest timestamp is older than this many milliseconds.
-    pub time_ms: Option<u64>,
-    /// The oldest batches of a partition, while the others hold at least this many bytes.
-    pub bytes: Option<u64>,
-    /// What all holders of the partition have passed (see [`Partition::hold`]), once this many
-    /// are known; 0 for no such rule. For internal topics.
-    pub until_consumed_by: u32,
-}
-
-/// A topic's settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TopicConfig {
-    /// Number of partitions, fixed at creation.
-    pub partitions: u32,
-    /// What it may forget.
-    pub retention: Retention,
-}
-
-impl TopicConfig {
-    /// That many partitions and no retention limit.
-    #[must_use]
-    pub fn new(partitions: u32) -> TopicConfig {
-        TopicConfig { partitions, retention: Retention::default() }
-    }
-}
-
 /// A topic. Cheap to clone; the handle outlives a deletion, appends to it then fail.
 #[derive(Clone)]
 pub struct Topic(Arc<Inner>);
@@ -55,7 +38,7 @@ pub struct Topic(Arc<Inner>);
 struct Inner {
     id: TopicId,
     name: Arc<str>,
-    retention: RwLock<Retention>,
+    rules: RwLock<(Retention, Cleanup)>,
     partitions: Box<[Partition]>,
     deleted: Arc<AtomicBool>,
     /// The commit that wrote its last control part.
@@ -76,7 +59,7 @@ impl Topic {
         });
         Topic(Arc::new(Inner {
             id,
-            retention: RwLock::new(config.retention),
+            rules: RwLock::new((config.retention, config.cleanup)),
             partitions: partitions.collect(),
             name,
             deleted,
@@ -99,8 +82,8 @@ impl Topic {
     /// Its settings.
     #[must_use]
     pub fn config(&self) -> TopicConfig {
-        let retention = *read(&self.0.retention);
-        TopicConfig { partitions: self.0.partitions.len() as u32, retention }
+        let (retention, cleanup) = *read(&self.0.rules);
+        TopicConfig { partitions: self.0.partitions.len() as u32, retention, cleanup }
     }
 
     /// Its partitions, by number.
@@ -121,14 +104,31 @@ impl Topic {
         })
     }
 
+    /// Checks that a batch may be appended to it: in a compacted topic every record has a key.
+    /// The journal itself never looks into what it appends: its writers ask this first. A batch
+    /// that cannot be read has no records to check, and is never compacted.
+    ///
+    /// # Errors
+    /// [`Error::KeyMissing`] names the first record without one.
+    pub fn check_keys(&self, batch: &pelton_batch::Batch<'_>) -> Result<()> {
+        if self.config().cleanup.compaction().is_none() {
+            return Ok(());
+        }
+        let Ok(records) = batch.records() else { return Ok(()) };
+        match (0..records.len()).find(|row| records.key(*row).is_none()) {
+            None => Ok(()),
+            Some(row) => Err(Error::KeyMissing { topic: self.name().to_owned(), row }),
+        }
+    }
+
     /// True once it was deleted: nothing can be read from or appended to it any more.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
         self.0.deleted.load(Ordering::Acquire)
     }
 
-    pub(crate) fn set_retention(&self, retention: Retention) {
-        *write(&self.0.retention) = retention;
+    pub(crate) fn set_rules(&self, config: &TopicConfig) {
+        *write(&self.0.rules) = (config.retention, config.cleanup);
     }
 
     pub(crate) fn mark_deleted(&self) {
@@ -147,11 +147,13 @@ impl Topic {
     }
 
     /// The control part that says all about this topic.
-    pub(crate) fn control(&self, retention: Retention) -> Control {
-        let config = TopicConfig { retention, ..self.config() };
+    pub(crate) fn control(&self, config: TopicConfig) -> Control {
         let ranges = self.0.partitions.iter().map(|partition| {
-            let range = partition.offsets();
-            (range.start, range.end)
+            partition.with_index(|index| Range {
+                start: index.start,
+                end: index.end,
+                compacted_to: index.compacted_to,
+            })
         });
         Control::Topic {
             id: self.id().0,

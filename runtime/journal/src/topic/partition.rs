@@ -3,17 +3,14 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 use std::task::Waker;
 
-use bytes::Bytes;
-
-use super::{BatchEntry, PartitionIndex, TopicId};
+use super::batch::Found;
+use super::{Batch, BatchEntry, PartitionIndex, TopicId, Waiting, waiting};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
-use crate::locks::{lock, read, write};
-use crate::segment::PartRef;
-use crate::task::Producer;
+use crate::locks::{read, write};
 
 /// How far a read may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,23 +19,6 @@ pub enum Visibility {
     Appended,
     /// Only what is durable: for everything that leaves the process.
     Durable,
-}
-
-/// A batch as it was appended.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// The offset of its first record.
-    pub base_offset: u64,
-    /// How many records it has.
-    pub rows: u32,
-    /// The latest timestamp in it, as its writer said.
-    pub timestamp_max: i64,
-    /// The commit that wrote it.
-    pub seq: u64,
-    /// Which task wrote it, where one did.
-    pub producer: Option<Producer>,
-    /// Its bytes, shared with the segment they are in.
-    pub bytes: Bytes,
 }
 
 /// One partition of a topic. Cheap to clone.
@@ -54,7 +34,7 @@ struct Inner {
     /// The offset that the next append gets. Written under the append lock only.
     next: AtomicU64,
     index: RwLock<PartitionIndex>,
-    wakers: Mutex<Vec<Waker>>,
+    waiting: Arc<Waiting>,
 }
 
 impl Partition {
@@ -66,6 +46,8 @@ impl Partition {
         deleted: &Arc<AtomicBool>,
         durability: &Arc<Durability>,
     ) -> Partition {
+        let waiting = Arc::new(Waiting::default());
+        waiting::watch(&waiting, durability);
         Partition(Arc::new(Inner {
             topic,
             topic_name: Arc::clone(topic_name),
@@ -74,7 +56,7 @@ impl Partition {
             durability: Arc::clone(durability),
             next: AtomicU64::new(index.end),
             index: RwLock::new(index),
-            wakers: Mutex::default(),
+            waiting,
         }))
     }
 
@@ -109,11 +91,7 @@ impl Partition {
         let index = read(&self.0.index);
         match visibility {
             Visibility::Appended => index.end,
-            Visibility::Durable => {
-                let durable = self.0.durability.durable();
-                let at = index.entries.partition_point(|entry| entry.seq <= durable);
-                index.entries.get(at).map_or(index.end, |entry| entry.base)
-            }
+            Visibility::Durable => index.end_at(self.0.durability.durable()),
         }
     }
 
@@ -123,47 +101,42 @@ impl Partition {
         read(&self.0.index).bytes
     }
 
-    /// The batch that holds `offset` (it may begin before it), or `None` at the end.
+    /// The batch that covers `offset` (it may begin before it), or `None` at the end. In a
+    /// compacted topic it may have no record at or behind `offset`: read on at
+    /// [`Batch::next_offset`].
     ///
     /// # Errors
     /// [`Error::OffsetOutOfRange`] for an offset that retention removed or that was never
-    /// written, [`Error::Corrupt`] where the bytes do not match their checksum.
+    /// written, [`Error::Corrupt`] where the bytes do not match their checksum,
+    /// [`Error::UnknownTopic`] once the topic was deleted.
     pub fn read(&self, offset: u64, visibility: Visibility) -> Result<Option<Batch>> {
         // The watermark is taken before the index: it may only be too low.
-        let durable = match visibility {
-            Visibility::Appended => u64::MAX,
-            Visibility::Durable => self.0.durability.durable(),
-        };
+        let durable = self.durable_for(visibility);
         let found = {
             let index = read(&self.0.index);
+            self.check_exists()?;
             if offset < index.start || offset > index.end {
                 return Err(self.out_of_range(offset, index.start..index.end));
             }
-            index.find(offset).filter(|entry| entry.seq <= durable).map(|entry| {
-                let part: PartRef = (*entry.located).clone();
-                let batch = Batch {
-                    base_offset: entry.base,
-                    rows: entry.rows,
-                    timestamp_max: entry.timestamp_max,
-                    seq: entry.seq,
-                    producer: entry.producer,
-                    bytes: Bytes::new(),
-                };
-                (batch, part)
-            })
+            index.find(offset).filter(|entry| entry.seq <= durable).map(Found::new)
         };
-        let Some((batch, part)) = found else {
-            return Ok(None);
-        };
-        Ok(Some(Batch { bytes: part.read()?, ..batch }))
+        found.map(Found::read).transpose()
     }
 
-    /// Wakes `waker` once, at the next append to this partition. Register first, then look:
-    /// what was appended before the call does not wake.
-    pub fn wake_on_append(&self, waker: &Waker) {
-        let mut wakers = lock(&self.0.wakers);
-        if !wakers.iter().any(|other| other.will_wake(waker)) {
-            wakers.push(waker.clone());
+    /// The last commit that `visibility` shows.
+    pub(crate) fn durable_for(&self, visibility: Visibility) -> u64 {
+        match visibility {
+            Visibility::Appended => u64::MAX,
+            Visibility::Durable => self.0.durability.durable(),
+        }
+    }
+
+    /// # Errors
+    /// [`Error::UnknownTopic`] once the topic was deleted.
+    pub(crate) fn check_exists(&self) -> Result<()> {
+        match self.is_deleted() {
+            true => Err(Error::UnknownTopic { name: self.topic_name().to_owned() }),
+            false => Ok(()),
         }
     }
 
@@ -204,12 +177,18 @@ impl Partition {
 
     /// Shows a batch to readers and moves those who waited for it to `wakers`.
     pub(crate) fn push(&self, entry: BatchEntry, wakers: &mut Vec<Waker>) {
+        let seq = entry.seq;
         write(&self.0.index).push(entry);
-        wakers.append(&mut lock(&self.0.wakers));
+        self.0.waiting.appended(seq, &self.0.durability, wakers);
     }
 
-    pub(crate) fn relocate(&self, base: u64, to: PartRef) {
-        write(&self.0.index).relocate(base, to);
+    pub(crate) fn replace(&self, entry: BatchEntry) {
+        write(&self.0.index).replace(entry);
+    }
+
+    pub(crate) fn set_compacted(&self, to: u64) {
+        let mut index = write(&self.0.index);
+        index.compacted_to = index.compacted_to.max(to);
     }
 
     pub(crate) fn trim(&self, start: u64) {
@@ -218,11 +197,17 @@ impl Partition {
 
     pub(crate) fn clear(&self) {
         let mut index = write(&self.0.index);
-        index.entries.clear();
-        (index.start, index.bytes) = (index.end, 0);
-        let wakers = std::mem::take(&mut *lock(&self.0.wakers));
+        index.clear();
         drop(index);
-        wakers.into_iter().for_each(Waker::wake);
+        self.0.waiting.wake_all();
+    }
+
+    pub(crate) fn waiting(&self) -> &Waiting {
+        &self.0.waiting
+    }
+
+    pub(crate) fn durability(&self) -> &Durability {
+        &self.0.durability
     }
 
     /// Runs `look` over the index.

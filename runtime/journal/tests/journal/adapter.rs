@@ -15,8 +15,11 @@ use pelton_core::{
 };
 use pelton_journal::adapter::{JournalSink, JournalSource};
 use pelton_journal::sim::{Faults, SimDisk};
-use pelton_journal::{Config, Journal, Retention, SyncMode, TopicConfig, Visibility};
+use pelton_journal::{
+    Cleanup, Compaction, Config, Journal, Retention, SyncMode, TopicConfig, Visibility,
+};
 
+use crate::records::{produce, row};
 use crate::support::{config, open, open_with, partition};
 
 struct Unpark(thread::Thread);
@@ -322,4 +325,33 @@ fn internal_topics_forget_what_their_task_has_committed() {
     commit(&mut sink, &record(6, b""), &[]).unwrap();
     journal.clean(0).unwrap();
     assert_eq!(partition(&journal, "t/in").offsets(), 5..8);
+}
+
+#[test]
+fn a_compacted_topic_is_fetched_with_its_offsets_and_never_an_empty_batch() {
+    let journal = Arc::new(open(&SimDisk::new()).unwrap());
+    let cleanup = Cleanup::Compact(Compaction { dirty_percent_min: 0, ..Compaction::default() });
+    let config = TopicConfig::new(1).with_cleanup(cleanup);
+    let to = journal.create_topic("default/c", config, 0).unwrap().partitions()[0].clone();
+    let put = |rows: &[(&str, &str)]| {
+        let rows: Vec<_> = rows.iter().map(|(key, value)| row(key, value)).collect();
+        produce(&journal, &to, &rows, 0).unwrap();
+    };
+    put(&[("a", "1"), ("b", "1"), ("c", "1"), ("a", "2")]);
+    put(&[("z", "1")]);
+    put(&[("z", ""), ("z", "2")]);
+    put(&[("z", "")]);
+    journal.sync_step().unwrap();
+    journal.clean(i64::MAX).unwrap();
+    let at = TopicPartition::local(topic("c"), 0);
+    let mut source = JournalSource::new(Arc::clone(&journal), Visibility::Durable);
+    source.assign(&[(at, Start::Offset(2))]).unwrap();
+    let fetch = source.fetch(0).unwrap().unwrap();
+    assert_eq!((fetch.rows, fetch.offsets.get(0), fetch.offsets.get(1)), (2, 2, 3));
+    assert_eq!(keys(&fetch.batch), ["c", "a"]);
+    assert!(source.fetch(0).unwrap().is_none());
+    // The tombstone at the end is gone, and with it all of its key: there is no lag.
+    assert_eq!((source.position(0).unwrap(), source.end(0).unwrap()), (8, 8));
+    let waker = Waker::noop();
+    assert!(source.poll_ready(&mut Context::from_waker(waker)).is_pending());
 }

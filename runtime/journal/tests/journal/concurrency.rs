@@ -1,7 +1,7 @@
 //! Several writers, several readers, one journal.
 
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::{Poll, Wake, Waker};
 use std::thread;
 
 use pelton_journal::{Commit, Config, Journal, Partition, TopicConfig, Visibility};
@@ -17,26 +17,24 @@ impl Wake for Unpark {
     }
 }
 
-/// Follows a partition by its wakers alone: a lost wake-up would hang the test.
+/// Follows a partition by its waiter alone: a lost wake-up would hang the test.
 fn follow(journal: &Journal, partition: &Partition, visibility: Visibility) -> Vec<u64> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let waiter = partition.waiter();
     let (mut at, mut found) = (0, Vec::new());
     while at < WRITERS * COMMITS {
-        partition.wake_on_append(&waker);
-        match partition.read(at, visibility).unwrap() {
-            Some(batch) => {
-                assert_eq!(batch.base_offset, at, "no gap, no overlap");
-                if visibility == Visibility::Durable {
-                    assert!(batch.seq <= journal.durable());
-                }
-                found.push(u64::from_le_bytes(batch.bytes[..8].try_into().unwrap()));
-                at += u64::from(batch.rows);
-            }
-            None => match partition.read(at, Visibility::Appended).unwrap() {
-                Some(batch) if journal.poll_durable(batch.seq, &waker).is_ready() => {}
-                _ => thread::park(),
-            },
+        let Poll::Ready(end) = waiter.poll(at, visibility, &waker) else {
+            thread::park();
+            continue;
+        };
+        assert!(end.unwrap() > at);
+        let batch = partition.read(at, visibility).unwrap().expect("it can be seen");
+        assert_eq!(batch.base_offset, at, "no gap, no overlap");
+        if visibility == Visibility::Durable {
+            assert!(batch.seq <= journal.durable());
         }
+        found.push(u64::from_le_bytes(batch.bytes[..8].try_into().unwrap()));
+        at = batch.next_offset();
     }
     found
 }

@@ -172,7 +172,7 @@ fn a_record_that_looks_like_a_frame_proves_nothing() {
     drop(journal);
     let mut bait = foreign.bytes(FIRST).unwrap()[64..1024].to_vec();
     // The simulated salt is always the same: shift it as another salt would.
-    bait.chunks_mut(4).filter(|word| word.starts_with(b"PLF1")).for_each(|word| word[3] = b'1');
+    bait.chunks_mut(4).filter(|word| word.starts_with(b"PLF2")).for_each(|word| word[3] = b'2');
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path(), crate::support::config()).unwrap();
     journal.create_topic("t/in", pelton_journal::TopicConfig::new(1), 0).unwrap();

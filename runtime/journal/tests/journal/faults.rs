@@ -129,9 +129,9 @@ fn f28_a_newer_format_is_refused_and_not_touched() {
     Journal::open(dir.path(), Config::default()).unwrap().close().unwrap();
     let format = dir.path().join("FORMAT");
     let text = std::fs::read_to_string(&format).unwrap();
-    std::fs::write(&format, text.replace("pelton-journal 1", "pelton-journal 2")).unwrap();
+    std::fs::write(&format, text.replace("pelton-journal 2", "pelton-journal 3")).unwrap();
     let error = Journal::open(dir.path(), Config::default()).unwrap_err();
-    assert!(matches!(error, Error::NewerFormat { found: 2, supported: 1, .. }), "{error}");
+    assert!(matches!(error, Error::NewerFormat { found: 3, supported: 2, .. }), "{error}");
     std::fs::write(&format, "something else").unwrap();
     let error = Journal::open(dir.path(), Config::default()).unwrap_err();
     assert_eq!(error.code(), "E-JOURNAL-MALFORMED");

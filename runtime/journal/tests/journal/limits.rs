@@ -40,7 +40,7 @@ fn h67_topics_of_a_tenant() {
 fn h67_bytes_of_a_commit() {
     let limits = Limits { frame_bytes_max: 1_000, ..Limits::default() };
     let (journal, to) = start_with(&SimDisk::new(), Config { limits, ..config() });
-    let heads = 48 + 56;
+    let heads = 48 + 72;
     put(&journal, &to, &vec![1; 1_000 - heads]).unwrap();
     assert_eq!(refused(put(&journal, &to, &vec![1; 1_000 - heads + 1])), (1_000, 1_008));
     put(&journal, &to, b"goes on").unwrap();
@@ -51,7 +51,7 @@ fn h67_bytes_of_a_commit() {
 fn h67_a_commit_fits_a_segment_whatever_the_limit_says() {
     let disk = SimDisk::new();
     let (journal, to) = start(&disk);
-    let most = (16 << 10) - 64 - 48 - 56;
+    let most = (16 << 10) - 64 - 48 - 72;
     put(&journal, &to, &vec![1; most]).unwrap();
     assert_eq!(refused(put(&journal, &to, &vec![1; most + 1])).0, (16 << 10) - 64);
     journal.close().unwrap();

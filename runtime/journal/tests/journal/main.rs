@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod adapter;
+mod backup;
 mod basics;
+mod compaction;
+mod compaction_limits;
+mod compaction_model;
 mod concurrency;
 mod damage;
 mod durable;
@@ -11,7 +15,12 @@ mod faults;
 mod fixture;
 mod limits;
 mod model;
+mod records;
+mod recycling;
 mod retention;
 mod snapshots;
 mod support;
 mod tails;
+mod time;
+mod topics;
+mod waiting;

@@ -26,6 +26,7 @@ enum Op {
     Sync,
     Clean,
     Snapshot,
+    Backup,
     Kill,
     PowerCut(u64),
     /// The power goes in the middle of something soon.
@@ -43,6 +44,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => Just(Op::Sync),
         2 => Just(Op::Clean),
         2 => Just(Op::Snapshot),
+        1 => Just(Op::Backup),
         1 => Just(Op::Kill),
         2 => any::<u64>().prop_map(Op::PowerCut),
         2 => (0..12u64).prop_map(Op::DieAfter),
@@ -153,7 +155,7 @@ impl World {
         let config = Config { hooks: hooks(&armed), ..config };
         let journal = open_with(&disk, config.clone()).unwrap();
         let retention = Retention { bytes: Some(KEPT), ..Retention::default() };
-        journal.create_topic("t/in", TopicConfig { partitions: 2, retention }, 0).unwrap();
+        journal.create_topic("t/in", TopicConfig::new(2).with_retention(retention), 0).unwrap();
         journal.register_task("t/f#0", 0).unwrap();
         journal.sync_step().unwrap();
         World { disk, config, armed, journal: Some(journal), model: Model::default() }
@@ -174,6 +176,14 @@ impl World {
                 let mut writer = journal.write_snapshot(&task(journal), seq)?;
                 write!(writer, "{:?}", self.model.task_commits(seq)).unwrap();
                 writer.publish(0).map(drop)
+            }
+            Op::Backup => {
+                let target = SimDisk::new();
+                let report = self.journal().backup_on(&target)?;
+                let copy = open_with(&target, crate::support::config()).unwrap();
+                assert_eq!(copy.appended(), report.seq);
+                self.model.check(&copy);
+                Ok(())
             }
             Op::Kill => {
                 self.disk.kill();

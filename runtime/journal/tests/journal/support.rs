@@ -64,7 +64,7 @@ pub(crate) fn all(partition: &Partition) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let mut at = offsets.start;
     while let Some(batch) = partition.read(at, Visibility::Appended).unwrap() {
-        at = batch.base_offset + u64::from(batch.rows);
+        at = batch.next_offset();
         found.push(batch.bytes.to_vec());
     }
     assert_eq!(at, offsets.end);

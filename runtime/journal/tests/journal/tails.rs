@@ -87,7 +87,7 @@ fn stale_frames_do_not_follow_even_where_zeroing_was_lost() {
     }
     let old = disk.bytes(FIRST).unwrap();
     let begin = before.iter().zip(&old).position(|(a, b)| a != b).unwrap();
-    let frame_len = 48 + 56 + 8;
+    let frame_len = 48 + 72 + 8;
     disk.damage(FIRST, begin, |bytes| bytes.fill(0));
     let journal = reopen(&disk, journal).unwrap();
     put(&journal, &partition(&journal, "t/in"), b"new 1").unwrap();

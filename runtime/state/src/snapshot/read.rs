@@ -169,5 +169,5 @@ fn read_entry(blocks: &mut BlockReader<'_>, key: &mut Vec<u8>) -> Result<Slot, S
     // A length that is wrong must not allocate more than the file can fill.
     let mut value = Vec::with_capacity(value_length.min(1 << 20));
     blocks.append(value_length, &mut value)?;
-    Ok(Slot::new(value, number, tag))
+    Ok(Slot::new(value.into(), number, tag))
 }

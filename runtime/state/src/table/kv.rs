@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::slot::Slot;
+use crate::slot::{Key, Slot};
 
 /// Parts of a map. A part grows by itself, so that no insert ever waits for all keys to be moved:
 /// at ten million keys one of them is forty thousand.
@@ -13,7 +13,7 @@ const PARTS: usize = 256;
 /// Bits of the hash that choose the part: the table inside uses those below and above.
 const PART_SHIFT: u32 = 48;
 
-type Node = (Box<[u8]>, Slot);
+type Node = (Key, Slot);
 
 /// A hash map from keys to slots. An empty one holds no memory.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +50,7 @@ impl Kv {
     }
 
     /// Inserts a slot; the key must not be there.
-    pub(crate) fn insert_new(&mut self, key: Box<[u8]>, slot: Slot) {
+    pub(crate) fn insert_new(&mut self, key: Key, slot: Slot) {
         if self.parts.is_empty() {
             self.parts.resize_with(PARTS, HashTable::new);
         }

@@ -8,7 +8,7 @@ use pelton_core::StoreKind;
 use kv::Kv;
 pub(crate) use ordered::{KeyRange, Ordered};
 
-use crate::slot::Slot;
+use crate::slot::{Key, Slot};
 
 /// A table of one of the two kinds.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ impl Table {
     }
 
     /// Inserts a slot; the key must not be there.
-    pub(crate) fn insert_new(&mut self, key: Box<[u8]>, slot: Slot) {
+    pub(crate) fn insert_new(&mut self, key: Key, slot: Slot) {
         either!(self, table => table.insert_new(key, slot));
     }
 
@@ -84,7 +84,7 @@ impl Table {
     }
 
     /// Takes out up to `max` slots.
-    pub(crate) fn drain(&mut self, max: usize) -> Vec<(Box<[u8]>, Slot)> {
+    pub(crate) fn drain(&mut self, max: usize) -> Vec<(Key, Slot)> {
         either!(self, table => table.drain(max))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::slot::Slot;
+use crate::slot::{Key, Slot};
 
 /// A range of keys: `start` inclusive, `end` exclusive, `None` for no end.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ impl KeyRange<'_> {
 /// Slots in the order of their keys, bytes unsigned.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ordered {
-    slots: BTreeMap<Box<[u8]>, Slot>,
+    slots: BTreeMap<Key, Slot>,
 }
 
 impl Ordered {
@@ -41,7 +41,7 @@ impl Ordered {
     }
 
     /// Inserts a slot; the key must not be there.
-    pub(crate) fn insert_new(&mut self, key: Box<[u8]>, slot: Slot) {
+    pub(crate) fn insert_new(&mut self, key: Key, slot: Slot) {
         self.slots.insert(key, slot);
     }
 
@@ -66,7 +66,7 @@ impl Ordered {
     }
 
     /// Takes out up to `max` slots.
-    pub(crate) fn drain(&mut self, max: usize) -> Vec<(Box<[u8]>, Slot)> {
+    pub(crate) fn drain(&mut self, max: usize) -> Vec<(Key, Slot)> {
         std::iter::from_fn(|| self.slots.pop_first()).take(max).collect()
     }
 }

@@ -78,7 +78,7 @@ impl Model {
     }
 
     /// Panics unless everything that can be read of `state` is as here.
-    pub fn assert_is(&self, state: &TaskState) {
+    pub fn assert_is(&self, state: &mut TaskState) {
         self.assert_stores(state);
         self.assert_timers(state);
         self.assert_panes(state);
@@ -128,7 +128,7 @@ impl Model {
         }
     }
 
-    fn assert_panes(&self, state: &TaskState) {
+    fn assert_panes(&self, state: &mut TaskState) {
         assert_eq!(state.pane_count(), self.panes.len());
         for ((window, key), pane) in &self.panes {
             let expected = PaneRef {

@@ -4,10 +4,12 @@ mod aggregate;
 mod filter;
 mod map;
 mod process;
+mod stateful;
 mod window;
 
 pub use aggregate::{Aggregate, aggregate, aggregate_with};
 pub use filter::{Keep, filter};
 pub use map::{Mapped, map};
 pub use process::{Process, process, process_with};
+pub use stateful::{Stateful, stateful};
 pub use window::{Contents, Window, window, window_with};

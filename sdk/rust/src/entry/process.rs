@@ -112,7 +112,7 @@ where
 }
 
 #[inline]
-fn each_record(
+pub(super) fn each_record(
     batch: Batch<'_>,
     runtime: &mut Runtime,
     mut work: impl FnMut(&Record<'_>, &mut Context<'_>) -> Result<()>,
@@ -129,7 +129,7 @@ fn each_record(
     runtime.answer()
 }
 
-fn each_timer(
+pub(super) fn each_timer(
     batch: Batch<'_>,
     runtime: &mut Runtime,
     mut work: impl FnMut(&DueTimer<'_>, &mut Context<'_>) -> Result<()>,

@@ -113,7 +113,8 @@ impl Harness {
         self
     }
 
-    /// Opens a fresh instance for each call. What the function does must not depend on it.
+    /// Opens a fresh instance for each call, which takes up what the last one saved. What the
+    /// function does must not depend on it.
     #[must_use]
     pub fn fresh_instances(mut self) -> Self {
         self.fresh = true;

@@ -112,17 +112,17 @@ impl Guest for NativeGuest {
 
     fn save<'a>(
         &'a mut self,
-        _: SharedEnvironment,
+        environment: SharedEnvironment,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, Fault>> {
-        Box::pin(ready(Ok(None)))
+        Box::pin(ready(guarded(environment, || self.0.save())))
     }
 
     fn restore<'a>(
         &'a mut self,
-        _: &'a [u8],
-        _: SharedEnvironment,
+        saved: &'a [u8],
+        environment: SharedEnvironment,
     ) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(ready(Ok(())))
+        Box::pin(ready(guarded(environment, || self.0.restore(saved))))
     }
 }
 
@@ -149,7 +149,7 @@ fn declared(declared: Declaration) -> pelton_core::Declaration {
         window: declared.windows.map(windows),
         wants_offsets: declared.offsets,
         wants_inputs: declared.inputs,
-        saves: false,
+        saves: declared.saves,
     }
 }
 

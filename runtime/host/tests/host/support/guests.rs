@@ -17,6 +17,60 @@ pub(crate) fn embed_wat(text: &str, world: &str) -> Vec<u8> {
     embed(wat::parse_str(text).unwrap(), world)
 }
 
+/// The interfaces of WASI that tests import by hand.
+const WASI: &str = r#"
+  package test:guest;
+  world with-wasi {
+    include pelton:function/function@0.1.0;
+    import wasi:io/poll@0.2.6;
+    import wasi:io/streams@0.2.6;
+    import wasi:cli/stdin@0.2.6;
+    import wasi:cli/stdout@0.2.6;
+    import wasi:random/random@0.2.6;
+  }
+  package wasi:io@0.2.6 {
+    interface error { resource error; }
+    interface poll {
+      resource pollable;
+      poll: func(in: list<borrow<pollable>>) -> list<u32>;
+    }
+    interface streams {
+      use error.{error};
+      use poll.{pollable};
+      variant stream-error { last-operation-failed(error), closed }
+      resource input-stream;
+      resource output-stream {
+        subscribe: func() -> pollable;
+        write: func(contents: list<u8>) -> result<_, stream-error>;
+      }
+    }
+  }
+  package wasi:cli@0.2.6 {
+    interface stdin {
+      use wasi:io/streams@0.2.6.{input-stream};
+      get-stdin: func() -> input-stream;
+    }
+    interface stdout {
+      use wasi:io/streams@0.2.6.{output-stream};
+      get-stdout: func() -> output-stream;
+    }
+  }
+  package wasi:random@0.2.6 {
+    interface random { get-random-bytes: func(len: u64) -> list<u8>; }
+  }"#;
+
+/// Embeds the world `function` with imports of WASI.
+pub(crate) fn embed_wasi(text: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let contract = include_str!("../../../../../wit/pelton.wit");
+    resolve.push_str("pelton.wit", contract).unwrap();
+    let package = resolve.push_str("wasi.wit", WASI).unwrap();
+    let world = resolve.select_world(&[package], Some("with-wasi")).unwrap();
+    let mut module = wat::parse_str(text).unwrap();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+    module
+}
+
 /// What every guest has: a memory, an allocator that only grows, an `open` that declares the
 /// output `out`, and helpers to answer. Below 4,096 the memory is for constants and answers.
 const BASE: &str = r#"

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 pub(crate) use environment::Recorder;
 pub(crate) use executor::{block_on, round_robin};
-pub(crate) use guests::{embed_wat, function, module, stateful, with_modules};
+pub(crate) use guests::{embed_wasi, embed_wat, function, module, stateful, with_modules};
 use pelton_core::{Fault, Guest, Limits, SharedEnvironment, TenantId};
 use pelton_host::{
     CompileCommand, CompileMode, Compiled, Compiler, EngineConfig, FunctionSetup, Grants,

@@ -1,0 +1,105 @@
+//! Topics of the journal: creating, changing, listing, deleting.
+
+use crate::commit::Commit;
+use crate::control::{Control, Range};
+use crate::error::{Error, Result};
+use crate::journal::Journal;
+use crate::locks::read;
+use crate::topic::{Cleanup, Retention, Topic, TopicConfig, tenant_of};
+
+impl Journal {
+    /// Creates a topic. Its commit is made at `time_ms`; records appended later are durable
+    /// only after it.
+    ///
+    /// # Errors
+    /// [`Error::TopicExists`], [`Error::BadName`], [`Error::Limit`] and those of
+    /// [`Journal::append`].
+    pub fn create_topic(&self, name: &str, config: TopicConfig, time_ms: i64) -> Result<Topic> {
+        let tenant = tenant_of(name)?;
+        let limits = &self.shared.config.limits;
+        let limit = |what, limit: u32, actual: u32| match actual > limit {
+            true => Err(Error::Limit { what, limit: limit.into(), actual: actual.into() }),
+            false => Ok(()),
+        };
+        if config.partitions == 0 {
+            return Err(Error::UnknownPartition { topic: name.to_owned(), partition: 0, count: 0 });
+        }
+        limit("the number of partitions", limits.partitions_max, config.partitions)?;
+        let _control = self.shared.control_lock();
+        let mut counters = {
+            let catalog = read(&self.shared.catalog);
+            if catalog.topic(name).is_some() {
+                return Err(Error::TopicExists { name: name.to_owned() });
+            }
+            let first = format!("{tenant}/");
+            let others = catalog.topic_names.range(first.clone()..);
+            let others = others.take_while(|(other, _)| other.starts_with(&first)).count();
+            let topics_max = limits.topics_per_tenant_max;
+            limit("the number of a tenant's topics", topics_max, others as u32 + 1)?;
+            catalog.counters
+        };
+        let id = counters.next_topic;
+        counters.next_topic += 1;
+        let ranges = vec![Range::default(); config.partitions as usize];
+        let mut commit = Commit::new(time_ms);
+        commit.control(Control::Topic { id, name: name.to_owned(), config, ranges });
+        commit.control(counters.control());
+        self.append(&mut commit)?;
+        self.topic(name)
+    }
+
+    /// Changes what a topic may forget.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`] and those of [`Journal::append`].
+    pub fn set_retention(&self, name: &str, retention: Retention, time_ms: i64) -> Result<()> {
+        let _control = self.shared.control_lock();
+        let topic = self.topic(name)?;
+        let mut commit = Commit::new(time_ms);
+        commit.control(topic.control(topic.config().with_retention(retention)));
+        self.append(&mut commit).map(drop)
+    }
+
+    /// Changes how a topic forgets. What is there already is compacted (or not) from then on.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`] and those of [`Journal::append`].
+    pub fn set_cleanup(&self, name: &str, cleanup: Cleanup, time_ms: i64) -> Result<()> {
+        let _control = self.shared.control_lock();
+        let topic = self.topic(name)?;
+        let mut commit = Commit::new(time_ms);
+        commit.control(topic.control(topic.config().with_cleanup(cleanup)));
+        self.append(&mut commit).map(drop)
+    }
+
+    /// Deletes a topic and its records. Handles to it, and those who wait for its records, answer
+    /// [`Error::UnknownTopic`] from then on; batches that were read before stay readable.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`] and those of [`Journal::append`].
+    pub fn delete_topic(&self, name: &str, time_ms: i64) -> Result<()> {
+        let _control = self.shared.control_lock();
+        let topic = self.topic(name)?;
+        let mut commit = Commit::new(time_ms);
+        commit.is_urgent = true;
+        commit.control(Control::TopicDeleted { id: topic.id().0 });
+        self.append(&mut commit).map(drop)
+    }
+
+    /// The topic of this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`].
+    pub fn topic(&self, name: &str) -> Result<Topic> {
+        let catalog = read(&self.shared.catalog);
+        let topic = catalog.topic(name).cloned();
+        topic.ok_or_else(|| Error::UnknownTopic { name: name.to_owned() })
+    }
+
+    /// All topics, by name.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Topic> {
+        let catalog = read(&self.shared.catalog);
+        catalog.topic_names.values().filter_map(|id| catalog.topics.get(id)).cloned().collect()
+    }
+}

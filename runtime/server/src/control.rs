@@ -1,0 +1,163 @@
+//! What a running task is asked for from outside, between two of its steps: to stop, to let somebody
+//! look at its state, to go over to another deployment.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use pelton_core::Result;
+use pelton_engine::{Replacement, Task, TaskConfig, Verdict};
+
+/// Looks at a task, on its thread.
+pub(crate) type Visit = Box<dyn FnOnce(&mut Task) + Send>;
+
+/// What becomes of a swap, task by task.
+#[derive(Debug)]
+pub enum SwapEvent {
+    /// The task runs the new deployment, on trial; or it cannot, and nothing has changed.
+    Installed(Result<()>),
+    /// How the trial ended.
+    Judged(Verdict),
+}
+
+/// Takes the events of a swap, with the task's partition; called on the task's thread.
+pub(crate) type OnSwap = Arc<dyn Fn(u32, SwapEvent) + Send + Sync>;
+
+/// A deployment that is to take the task over.
+struct Candidate {
+    replacement: Replacement,
+    on_event: OnSwap,
+}
+
+#[derive(Default)]
+struct Requests {
+    /// Waits for the task.
+    candidate: Option<Candidate>,
+    /// The task runs it, on trial.
+    on_trial: Option<Candidate>,
+    visits: VecDeque<Visit>,
+    /// The task has ended: nobody attends any more.
+    is_closed: bool,
+    waker: Option<Waker>,
+}
+
+/// The control of one task.
+pub(crate) struct Control {
+    stop: AtomicBool,
+    partition: u32,
+    /// What the task starts with: the deployment that has committed.
+    current: Mutex<Replacement>,
+    requests: Mutex<Requests>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Control {
+    pub(crate) fn new(partition: u32, current: Replacement) -> Self {
+        let current = Mutex::new(current);
+        Self { stop: AtomicBool::new(false), partition, current, requests: Mutex::default() }
+    }
+
+    /// What the task is to start with.
+    pub(crate) fn current(&self) -> Replacement {
+        lock(&self.current).clone()
+    }
+
+    pub(crate) fn config(&self) -> Arc<TaskConfig> {
+        Arc::clone(&lock(&self.current).config)
+    }
+
+    /// Asks the task to stop behind its next commit.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Whether it has been asked to.
+    #[must_use]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Lets `visit` look at the task before its next step. It is dropped uncalled where the task has
+    /// ended.
+    pub(crate) fn visit(&self, visit: Visit) {
+        let mut requests = lock(&self.requests);
+        if !requests.is_closed {
+            requests.visits.push_back(visit);
+        }
+        drop(requests);
+        self.wake();
+    }
+
+    /// Hands the task to another deployment before its next step. A swap that is still under way is
+    /// given up for it.
+    pub(crate) fn swap(&self, replacement: Replacement, on_event: OnSwap) {
+        lock(&self.requests).candidate = Some(Candidate { replacement, on_event });
+        self.wake();
+    }
+
+    /// Drops what nobody will attend to any more, now and later.
+    pub(crate) fn close(&self) {
+        let closed = Requests { is_closed: true, ..Requests::default() };
+        let requests = std::mem::replace(&mut *lock(&self.requests), closed);
+        drop(requests);
+    }
+
+    /// The task is about to start anew with [`Self::current`].
+    pub(crate) fn restarted(&self) {
+        let mut requests = lock(&self.requests);
+        let again = requests.on_trial.take();
+        requests.candidate = requests.candidate.take().or(again);
+    }
+
+    pub(crate) fn register(&self, waker: &Waker) {
+        lock(&self.requests).waker = Some(waker.clone());
+    }
+
+    fn wake(&self) {
+        let waker = lock(&self.requests).waker.take();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether there is anything that a task which waits should be woken for.
+    pub(crate) fn wants_attention(&self) -> bool {
+        let requests = lock(&self.requests);
+        self.is_stopped() || !requests.visits.is_empty() || requests.candidate.is_some()
+    }
+
+    /// Does what is asked for.
+    pub(crate) fn attend(&self, task: &mut Task) {
+        while let Some(visit) = { lock(&self.requests).visits.pop_front() } {
+            visit(task);
+        }
+        let Some(candidate) = lock(&self.requests).candidate.take() else { return };
+        let installed = task.replace(candidate.replacement.clone());
+        let on_event = Arc::clone(&candidate.on_event);
+        let mut requests = lock(&self.requests);
+        match &installed {
+            Err(error) if error.retryable => {
+                requests.candidate.get_or_insert(candidate);
+                return;
+            }
+            Err(_) => {}
+            Ok(()) => requests.on_trial = Some(candidate),
+        }
+        drop(requests);
+        on_event(self.partition, SwapEvent::Installed(installed));
+    }
+
+    /// Passes on how a trial has ended.
+    pub(crate) fn judge(&self, task: &mut Task) {
+        let Some(verdict) = task.take_verdict() else { return };
+        let on_trial = lock(&self.requests).on_trial.take();
+        let Some(Candidate { replacement, on_event }) = on_trial else { return };
+        if verdict == Verdict::Passed {
+            *lock(&self.current) = replacement;
+        }
+        on_event(self.partition, SwapEvent::Judged(verdict));
+    }
+}

@@ -1,0 +1,128 @@
+//! Looking into a function's state. What is answered is durable: a power cut does not take it back.
+
+use std::sync::Arc;
+
+use pelton_core::{Domain, Error, FunctionId, Result};
+use pelton_engine::Task;
+
+use super::registry::unknown;
+use super::{Functions, blocking};
+
+/// An entry of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateEntry {
+    /// The partition whose task keeps it.
+    pub partition: u32,
+    /// The key.
+    pub key: Vec<u8>,
+    /// The value.
+    pub value: Vec<u8>,
+    /// The schema version that it was written with.
+    pub schema: u32,
+    /// When it expires, ms; absent for never.
+    pub expires_ms: Option<i64>,
+}
+
+/// What a task finds, and the commit that it is part of.
+type Found = (Result<Vec<StateEntry>, Error>, u64);
+
+impl Functions {
+    /// The entries of a store under `key`: one for each partition that has it.
+    ///
+    /// # Errors
+    /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-STOPPED`, `E-STORE-UNKNOWN`.
+    pub async fn state_get(
+        &self,
+        function: &FunctionId,
+        store: &str,
+        key: &[u8],
+    ) -> Result<Vec<StateEntry>> {
+        let (name, key) = (store.to_owned(), key.to_vec());
+        self.look(function, move |task| {
+            let store = store_index(task, &name)?;
+            let entry = task.state().get(store, &key).map(|entry| (key.as_slice(), entry));
+            Ok(entries(task, entry))
+        })
+        .await
+    }
+
+    /// The first `limit` entries of a store whose keys start with `prefix`, by key.
+    ///
+    /// # Errors
+    /// As [`Self::state_get`].
+    pub async fn state_list(
+        &self,
+        function: &FunctionId,
+        store: &str,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<StateEntry>> {
+        let (name, prefix) = (store.to_owned(), prefix.to_vec());
+        let mut found = self
+            .look(function, move |task| {
+                let store = store_index(task, &name)?;
+                let listed = task.state().list(store, &prefix, limit);
+                Ok(entries(task, listed.map_err(Error::from_coded)?))
+            })
+            .await?;
+        found.sort_by(|a, b| (&a.key, a.partition).cmp(&(&b.key, b.partition)));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Lets `look` look at each task, and waits until what it saw is durable.
+    async fn look(
+        &self,
+        function: &FunctionId,
+        look: impl Fn(&mut Task) -> Result<Vec<StateEntry>> + Clone + Send + 'static,
+    ) -> Result<Vec<StateEntry>> {
+        self.registry.find(function)?.ok_or_else(|| unknown(function))?;
+        let stopped = || {
+            let text = format!(
+                "{function} does not run, so that its state cannot be looked at; `pelton status \
+                 {function}` tells why"
+            );
+            Error::new("E-FUNCTION-STOPPED", Domain::User, text)
+        };
+        let running = self.running(function).ok_or_else(stopped)?;
+        let (mut all, mut newest) = (Vec::new(), 0);
+        for partition in 0..running.deployment.partitions() {
+            let look = look.clone();
+            let visit = move |task: &mut Task| -> Found { (look(task), task.sequence()) };
+            let (found, sequence) =
+                running.deployment.visit(partition, visit).await.ok_or_else(stopped)?;
+            all.extend(found?);
+            newest = newest.max(sequence);
+        }
+        let journal = Arc::clone(self.node.journal());
+        blocking(move || journal.wait_durable(newest).map_err(Error::from_coded)).await?;
+        Ok(all)
+    }
+}
+
+fn store_index(task: &Task, name: &str) -> Result<u16> {
+    let stores = &task.config().declaration.stores;
+    let found = stores.iter().position(|store| store.name == name);
+    found.map(|index| index as u16).ok_or_else(|| {
+        let known: Vec<_> = stores.iter().map(|store| store.name.as_str()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let text =
+            format!("{} has no store `{name}`; it declares: {known}", task.config().id.function);
+        Error::new("E-STORE-UNKNOWN", Domain::User, text)
+    })
+}
+
+fn entries<'a>(
+    task: &Task,
+    found: impl IntoIterator<Item = (&'a [u8], pelton_state::Entry<'a>)>,
+) -> Vec<StateEntry> {
+    let partition = task.config().id.partition;
+    let entry = |(key, entry): (&[u8], pelton_state::Entry<'_>)| StateEntry {
+        partition,
+        key: key.to_vec(),
+        value: entry.value.to_vec(),
+        schema: entry.schema,
+        expires_ms: entry.expires_ms,
+    };
+    found.into_iter().map(entry).collect()
+}

@@ -1,0 +1,179 @@
+//! Starting, pausing, rolling back, removing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pelton_core::{Domain, Error, FunctionId, Result};
+
+use super::deploy::DeployReport;
+use super::loaded::no_version;
+use super::record::{EventKind, FunctionRecord};
+use super::{Functions, Outcome, TrialState, Versions, blocking, lock};
+
+impl Functions {
+    /// Starts everything that is deployed and not paused. A function that cannot be started keeps
+    /// nobody else from it: its status tells why.
+    ///
+    /// # Errors
+    /// Where the registry cannot be read.
+    pub async fn start_all(self: &Arc<Self>) -> Result<()> {
+        self.sweep().await?;
+        for record in self.registry.all()? {
+            if record.paused || record.active == 0 {
+                continue;
+            }
+            let function = record.function.clone();
+            if let Err(error) = self.start_recorded(&record).await {
+                tracing::error!(%function, %error, "a function could not be started");
+                self.failed.insert(function, error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts what the record says: a version on trial is on trial again.
+    async fn start_recorded(self: &Arc<Self>, record: &FunctionRecord) -> Result<()> {
+        let active = self.load(record, record.active).await?;
+        let before = match record.before {
+            Some(number) => Some(self.load(record, number).await?),
+            None => None,
+        };
+        let number = active.number;
+        let on_trial = before.is_some();
+        self.start(&record.function, Versions { active: active.clone(), before })?;
+        if let (true, Some(running)) = (on_trial, self.running(&record.function)) {
+            let swap = self.begin_swap(&running, &active)?;
+            self.follow_later(record.function.clone(), running, number, swap);
+        }
+        Ok(())
+    }
+
+    /// Stops the tasks behind their next commit, and answers what they ran.
+    pub(super) async fn stop_running(&self, function: &FunctionId) -> Option<Versions> {
+        let (_, running) = self.running.remove(function)?;
+        running.deployment.stop();
+        let versions = lock(&running.versions).clone();
+        let ended = blocking(move || running.deployment.wait()).await;
+        if let Err(error) = ended {
+            tracing::debug!(%function, %error, "a function had stopped by itself");
+        }
+        Some(versions)
+    }
+
+    /// Stops all functions behind their next commit: nothing that they did is done again. To be
+    /// called once, at the end.
+    pub async fn drain(&self) {
+        let all: Vec<_> = self.running.iter().map(|entry| entry.key().clone()).collect();
+        self.running.iter().for_each(|entry| entry.deployment.stop());
+        for function in all {
+            self.stop_running(&function).await;
+        }
+        self.following.close();
+        self.following.wait().await;
+    }
+
+    /// Pauses a function: its tasks stop, positions and state stay.
+    ///
+    /// # Errors
+    /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`.
+    pub async fn pause(&self, function: &FunctionId) -> Result<()> {
+        let _turn = self.turn_now(function)?;
+        let mut record = self.registry.get(function)?;
+        self.stop_running(function).await;
+        self.failed.remove(function);
+        if !record.paused {
+            record.paused = true;
+            record.note(self.now_ms(), EventKind::Paused, record.active, None);
+            self.write(record).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets a paused function, or one that has stopped by itself, go on.
+    ///
+    /// # Errors
+    /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`, or what keeps it from starting.
+    pub async fn resume(self: &Arc<Self>, function: &FunctionId) -> Result<()> {
+        let _turn = self.turn_now(function)?;
+        let mut record = self.registry.get(function)?;
+        if self.running(function).is_some_and(|running| running.deployment.is_running()) {
+            return Ok(());
+        }
+        self.stop_running(function).await;
+        self.start_recorded(&record).await?;
+        record.paused = false;
+        record.note(self.now_ms(), EventKind::Resumed, record.active, None);
+        self.write(record).await
+    }
+
+    /// Goes back to an earlier version, `to` or the one before the active one, live. State stays.
+    ///
+    /// # Errors
+    /// `E-FUNCTION-UNKNOWN`, `E-VERSION-UNKNOWN`, or as [`Self::deploy`].
+    pub async fn rollback(
+        self: &Arc<Self>,
+        function: &FunctionId,
+        to: Option<u64>,
+        wait: Duration,
+    ) -> Result<DeployReport> {
+        let _turn = self.turn_now(function)?;
+        let record = self.registry.get(function)?;
+        let earlier = record.versions.iter().rev().find(|v| v.number < record.active);
+        let number = to.or(earlier.map(|version| version.number)).ok_or_else(|| {
+            let text = format!(
+                "{function} has no version before {}; `pelton versions {function}` shows all",
+                record.active
+            );
+            Error::new("E-VERSION-NONE", Domain::User, text)
+        })?;
+        if record.version(number).is_none() {
+            return Err(no_version(&record, number));
+        }
+        let old = self.load(&record, number).await?;
+        let report = self.report(&record, &old, false);
+        if report.outcome == Outcome::Unchanged {
+            return Ok(DeployReport { trial: TrialState::Passed, ..report });
+        }
+        self.activate(record, old, report, EventKind::RolledBack, wait).await
+    }
+
+    /// Removes a function and its versions. Its positions and state go too, unless they are kept
+    /// for a function of this name that is deployed later. Its topics stay.
+    ///
+    /// # Errors
+    /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`.
+    pub async fn remove(&self, function: &FunctionId, keep_state: bool) -> Result<()> {
+        let _turn = self.turn_now(function)?;
+        self.registry.get(function)?;
+        self.stop_running(function).await;
+        self.failed.remove(function);
+        let (registry, now) = (self.registry.clone(), self.now_ms());
+        let (journal, name) = (Arc::clone(self.node.journal()), function.clone());
+        blocking(move || {
+            registry.remove(&name, now)?;
+            if !keep_state {
+                let is_own = |key: &str| {
+                    key.rsplit_once('#').is_some_and(|(owner, _)| owner == name.to_string())
+                };
+                for task in journal.tasks().iter().filter(|task| is_own(task.key())) {
+                    journal.remove_task(task.key(), now).map_err(Error::from_coded)?;
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        self.sweep().await
+    }
+
+    /// Removes modules that no version names, unless a deployment is under way.
+    async fn sweep(&self) -> Result<()> {
+        let Ok(_alone) = self.sweeping.try_write() else { return Ok(()) };
+        let registry = self.registry.clone();
+        blocking(move || registry.sweep()).await
+    }
+
+    async fn write(&self, record: FunctionRecord) -> Result<()> {
+        let (registry, now) = (self.registry.clone(), self.now_ms());
+        blocking(move || registry.put(&record, now)).await
+    }
+}

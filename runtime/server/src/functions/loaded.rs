@@ -1,0 +1,74 @@
+//! A version, ready to run.
+
+use std::sync::Arc;
+
+use pelton_core::{Error, GuestFactory, Manifest, Result};
+
+use super::record::{FunctionRecord, Version};
+use super::{Functions, blocking};
+use crate::node::Node;
+use crate::spec::{DeploymentSpec, secret_from_environment};
+
+/// A version whose code is compiled and has been opened once.
+#[derive(Clone)]
+pub(super) struct Loaded {
+    pub(super) number: u64,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) spec: Arc<DeploymentSpec>,
+    pub(super) factory: Arc<dyn GuestFactory>,
+}
+
+impl Loaded {
+    /// Compiles and opens a module under its manifest, and checks that the two agree. Creates
+    /// nothing.
+    pub(super) fn new(node: &Node, number: u64, manifest: Manifest, wasm: &[u8]) -> Result<Self> {
+        let mut spec = DeploymentSpec::from_manifest(&manifest, secret_from_environment)?;
+        spec.deployment = number;
+        let factory = node.load(wasm, &spec)?;
+        let declared = factory.declaration();
+        spec.complete(&manifest, declared)?;
+        spec.output_topics(declared)?;
+        let (manifest, spec) = (Arc::new(manifest), Arc::new(spec));
+        Ok(Self { number, manifest, spec, factory })
+    }
+
+    /// Whether both read the same topics.
+    pub(super) fn same_inputs(&self, other: &Self) -> bool {
+        let topics = |loaded: &Self| -> Vec<_> {
+            loaded.spec.inputs.iter().map(|input| input.topic.clone()).collect()
+        };
+        topics(self) == topics(other)
+    }
+
+    /// Creates the topics that it names and that are missing.
+    pub(super) fn ensure_topics(&self, node: &Node) -> Result<()> {
+        for input in &self.manifest.inputs {
+            if node.journal().topic(&input.topic.to_string()).is_err() {
+                node.ensure_topic(&input.topic, input.partitions)?;
+            }
+        }
+        for output in &self.manifest.outputs {
+            if let Some(partitions) = output.partitions {
+                node.ensure_topic(&output.topic, partitions)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Functions {
+    /// Loads a version that the registry has.
+    pub(super) async fn load(&self, record: &FunctionRecord, number: u64) -> Result<Loaded> {
+        let version = record.version(number).ok_or_else(|| no_version(record, number))?;
+        let Version { digest, .. } = version.clone();
+        let manifest = version.manifest(&record.function)?;
+        let (node, registry) = (Arc::clone(&self.node), self.registry.clone());
+        blocking(move || Loaded::new(&node, number, manifest, &registry.module(&digest)?)).await
+    }
+}
+
+pub(super) fn no_version(record: &FunctionRecord, number: u64) -> Error {
+    let known: Vec<_> = record.versions.iter().map(|v| v.number.to_string()).collect();
+    let text = format!("{} has no version {number}; it has: {}", record.function, known.join(", "));
+    Error::new("E-VERSION-UNKNOWN", pelton_core::Domain::User, text)
+}

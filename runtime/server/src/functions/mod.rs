@@ -1,0 +1,150 @@
+//! Functions: what is deployed, and everything that can be done with it.
+//!
+//! The registry in the journal says what is to run; this module makes it so, at the start and with
+//! each change. Changes of one function come one at a time. A version that is deployed onto a
+//! running function takes its tasks over live, on trial until each has committed once.
+
+mod deploy;
+mod inspect;
+mod lifecycle;
+mod loaded;
+mod record;
+mod registry;
+mod status;
+mod trial;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dashmap::DashMap;
+use pelton_core::{Domain, Error, FunctionId, Result, TopicName};
+use tokio_util::task::TaskTracker;
+
+pub use deploy::{DeployReport, DeployRequest, Outcome};
+pub use inspect::StateEntry;
+pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Version};
+pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
+pub use trial::TrialState;
+
+use crate::deployment::Deployment;
+use crate::node::Node;
+use loaded::Loaded;
+use registry::Registry;
+
+/// A function whose tasks run.
+struct Running {
+    deployment: Deployment,
+    versions: Mutex<Versions>,
+}
+
+/// What its tasks run.
+#[derive(Clone)]
+struct Versions {
+    active: Loaded,
+    /// While the active one is on trial: the one to go back to.
+    before: Option<Loaded>,
+}
+
+/// The functions of a node.
+pub struct Functions {
+    node: Arc<Node>,
+    registry: Registry,
+    running: DashMap<FunctionId, Arc<Running>>,
+    /// Why a function that should run does not.
+    failed: DashMap<FunctionId, String>,
+    changing: DashMap<FunctionId, Arc<tokio::sync::Mutex<()>>>,
+    /// Held while a module is kept that no version names yet: nothing may be swept then.
+    sweeping: Arc<tokio::sync::RwLock<()>>,
+    /// Trials that are followed.
+    following: TaskTracker,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Functions {
+    /// The functions that the registry of `node` knows; none of them runs before
+    /// [`Self::start_all`].
+    #[must_use]
+    pub fn new(node: Arc<Node>) -> Arc<Self> {
+        let registry = Registry::new(Arc::clone(node.journal()));
+        Arc::new(Self {
+            node,
+            registry,
+            running: DashMap::new(),
+            failed: DashMap::new(),
+            changing: DashMap::new(),
+            sweeping: Arc::default(),
+            following: TaskTracker::new(),
+        })
+    }
+
+    /// The node that they run on.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// What is kept of all functions, by name.
+    ///
+    /// # Errors
+    /// Where the registry cannot be read.
+    pub fn records(&self) -> Result<Vec<FunctionRecord>> {
+        self.registry.all()
+    }
+
+    /// What is kept of a function.
+    ///
+    /// # Errors
+    /// `E-FUNCTION-UNKNOWN`.
+    pub fn record(&self, function: &FunctionId) -> Result<FunctionRecord> {
+        self.registry.get(function)
+    }
+
+    /// The functions that read `topic`, or write to it.
+    ///
+    /// # Errors
+    /// Where the registry cannot be read.
+    pub fn users_of(&self, topic: &TopicName) -> Result<Vec<FunctionId>> {
+        let uses = |record: &FunctionRecord| {
+            let manifest = record.version(record.active)?.manifest(&record.function).ok()?;
+            let reads = manifest.inputs.iter().any(|input| input.topic == *topic);
+            let writes = manifest.outputs.iter().any(|output| output.topic == *topic);
+            let dead = manifest.dead_letter_topic() == *topic;
+            (reads || writes || dead).then(|| record.function.clone())
+        };
+        Ok(self.registry.all()?.iter().filter_map(uses).collect())
+    }
+
+    fn running(&self, function: &FunctionId) -> Option<Arc<Running>> {
+        self.running.get(function).map(|running| Arc::clone(&running))
+    }
+
+    /// Waits for its turn to change a function.
+    async fn turn(&self, function: &FunctionId) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = Arc::clone(&self.changing.entry(function.clone()).or_default());
+        lock.lock_owned().await
+    }
+
+    /// Its turn to change a function, if nobody else is at it.
+    fn turn_now(&self, function: &FunctionId) -> Result<tokio::sync::OwnedMutexGuard<()>> {
+        let lock = Arc::clone(&self.changing.entry(function.clone()).or_default());
+        lock.try_lock_owned().map_err(|_| {
+            let text = format!("{function} is being changed by another request; try again later");
+            Error::new("E-FUNCTION-BUSY", Domain::User, text).retry()
+        })
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.node.clock().now_ms()
+    }
+}
+
+/// Runs what blocks (compiling, waiting for the disk) where it may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(Error::new("E-INTERNAL", Domain::Internal, "a worker thread failed").caused_by(error))
+    })
+}

@@ -1,0 +1,344 @@
+//! Deploying, swapping live, rolling back, pausing, starting again: functions of a node, in real
+//! WebAssembly.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use pelton_batch::{Batch, RecordsBuilder};
+use pelton_core::{FunctionId, TenantId, TopicName};
+use pelton_server::functions::{
+    DeployReport, DeployRequest, EventKind, FunctionState, Functions, Outcome, TrialState,
+};
+use pelton_server::{LoadOptions, Node, NodeConfig};
+use tokio::runtime::Runtime;
+
+/// Longest time that anything here may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn module(name: &str) -> Bytes {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-examples/target");
+    let path = root.join("wasm32-unknown-unknown/release").join(format!("{name}.wasm"));
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| {
+        panic!("{}: {error}; `cargo xtask guests` builds it", path.display())
+    });
+    bytes.into()
+}
+
+fn topic(name: &str) -> TopicName {
+    TopicName::parse(name).unwrap()
+}
+
+fn function() -> FunctionId {
+    FunctionId::parse("f").unwrap()
+}
+
+fn manifest(more: &str) -> String {
+    format!(
+        "[function]\nname = \"f\"\n[[input]]\ntopic = \"in\"\npartitions = 2\n[[output]]\nname = \
+         \"out\"\ntopic = \"out\"\n{more}"
+    )
+}
+
+struct World {
+    runtime: Runtime,
+    functions: Arc<Functions>,
+    directory: tempfile::TempDir,
+}
+
+fn open(directory: &Path) -> Arc<Functions> {
+    let mut config = NodeConfig::new(directory, LoadOptions::in_process());
+    config.workers = 2;
+    config.segment_bytes = 16 << 20;
+    config.load.engine.pooled_instances = 0;
+    Functions::new(Arc::new(Node::open(config).unwrap()))
+}
+
+impl World {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let functions = open(directory.path());
+        Self { runtime, functions, directory }
+    }
+
+    fn deploy(&self, wasm: &str, more: &str, wait: Duration) -> pelton_core::Result<DeployReport> {
+        let request = DeployRequest {
+            tenant: TenantId::default(),
+            manifest: manifest(more),
+            wasm: module(wasm),
+            dry_run: false,
+            wait,
+        };
+        self.runtime.block_on(self.functions.deploy(request))
+    }
+
+    /// Drains, closes and opens the node again.
+    fn restart(self) -> Self {
+        let Self { runtime, functions, directory } = self;
+        runtime.block_on(functions.drain());
+        drop(functions);
+        let functions = open(directory.path());
+        runtime.block_on(functions.start_all()).unwrap();
+        Self { runtime, functions, directory }
+    }
+
+    /// Appends records to partition 0 of `in`: `key=value`.
+    fn append(&self, records: &[&str]) {
+        self.append_to(0, records);
+    }
+
+    fn append_to(&self, partition: u32, records: &[&str]) {
+        let mut builder = RecordsBuilder::new();
+        for (at, record) in records.iter().enumerate() {
+            let (key, value) = record.split_once('=').unwrap();
+            builder.push(Some(key.as_bytes()), Some(value.as_bytes()), at as i64);
+        }
+        self.functions.node().append(&topic("in"), partition, &mut builder).unwrap();
+    }
+
+    fn values(&self, name: &str) -> Vec<String> {
+        let node = self.functions.node();
+        node.sync().unwrap();
+        let mut values = Vec::new();
+        for partition in 0..2 {
+            for batch in node.read(&topic(name), partition) {
+                let (_, bytes) = batch.unwrap();
+                for record in Batch::parse(&bytes).unwrap().records().unwrap().iter() {
+                    values.push(String::from_utf8_lossy(record.value().unwrap()).into_owned());
+                }
+            }
+        }
+        values
+    }
+
+    fn wait_for(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        while !holds(self) {
+            assert!(start.elapsed() < PATIENCE, "{what}: {:?}", self.status());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn status(&self) -> pelton_server::functions::FunctionStatus {
+        self.runtime.block_on(self.functions.status(&function())).unwrap()
+    }
+
+    fn events(&self) -> Vec<(EventKind, u64)> {
+        let record = self.functions.record(&function()).unwrap();
+        record.events.iter().map(|event| (event.kind, event.version)).collect()
+    }
+}
+
+const TRAPS: &str = "[config]\nmode = \"trap\"";
+const SHORT: Duration = Duration::from_millis(20);
+
+#[test]
+fn the_same_deployment_twice_is_one_version() {
+    let world = World::new();
+    let first = world.deploy("faulty", "", SHORT).unwrap();
+    assert_eq!((first.version, first.outcome), (1, Outcome::Started));
+    let again = world.deploy("faulty", "", SHORT).unwrap();
+    assert_eq!((again.version, again.outcome), (1, Outcome::Unchanged));
+    assert_eq!(world.functions.record(&function()).unwrap().versions.len(), 1);
+    world.append(&["a=1"]);
+    world.wait_for("output", |world| world.values("out") == ["1"]);
+}
+
+#[test]
+fn a_dry_run_tells_what_would_change_and_changes_nothing() {
+    let world = World::new();
+    world.deploy("faulty", "", SHORT).unwrap();
+    let request = DeployRequest {
+        tenant: TenantId::default(),
+        manifest: manifest("[config]\na = \"b\""),
+        wasm: module("faulty"),
+        dry_run: true,
+        wait: SHORT,
+    };
+    let report = world.runtime.block_on(world.functions.deploy(request)).unwrap();
+    assert!(report.dry_run);
+    assert_eq!((report.version, report.outcome), (2, Outcome::Swapped));
+    assert_eq!(report.changes, ["version: 1 -> 2", "config: none -> a=b"]);
+    assert_eq!(world.status().version, 1);
+    assert_eq!(world.functions.record(&function()).unwrap().versions.len(), 1);
+}
+
+#[test]
+fn a_version_that_fails_before_its_first_commit_leaves_no_trace() {
+    let world = World::new();
+    world.deploy("faulty", "", SHORT).unwrap();
+    let waits = std::thread::scope(|scope| {
+        let deploying = scope.spawn(|| world.deploy("faulty", TRAPS, PATIENCE));
+        world.wait_for("the trial", |world| world.status().version == 2);
+        world.append(&["a=1"]);
+        deploying.join().unwrap()
+    });
+    let error = waits.unwrap_err();
+    assert_eq!(error.code, "E-DEPLOY-TRIAL");
+    let text = error.to_string();
+    assert!(text.contains("version 2") && text.contains("E-GUEST-TRAP"), "{text}");
+    world.wait_for("the old version's output", |world| world.values("out") == ["1"]);
+    assert!(world.values("f.dead").is_empty());
+    assert_eq!(world.status().version, 1);
+    assert_eq!(world.events()[1..], [(EventKind::Deployed, 2), (EventKind::TrialFailed, 2)]);
+}
+
+#[test]
+fn a_trial_without_records_goes_on_until_there_are_some() {
+    let world = World::new();
+    world.deploy("faulty", "", SHORT).unwrap();
+    let report = world.deploy("faulty", TRAPS, SHORT).unwrap();
+    assert_eq!((report.version, report.trial), (2, TrialState::OnTrial));
+    assert_eq!(world.status().state, FunctionState::OnTrial);
+    // A restart does not end it.
+    let world = world.restart();
+    assert_eq!(world.status().before, Some(1));
+    world.append(&["a=1"]);
+    world.wait_for("the way back", |world| world.status().version == 1);
+    world.wait_for("output", |world| world.values("out") == ["1"]);
+    assert_eq!(world.status().before, None);
+}
+
+#[test]
+fn state_and_positions_outlive_swaps_restarts_and_pauses() {
+    let world = World::new();
+    let hour = "[config]\nwindow-ms = \"3600000\"";
+    world.deploy("deduplicate", "", SHORT).unwrap();
+    world.append(&["a=1", "a=2"]);
+    world.wait_for("the first", |world| world.status().records_in == 2);
+    let report = world.deploy("deduplicate", hour, SHORT).unwrap();
+    assert_eq!(report.outcome, Outcome::Swapped);
+    world.append(&["a=3", "b=4"]);
+    world.wait_for("the second", |world| world.values("out") == ["1", "4"]);
+    let world = world.restart();
+    assert_eq!(world.status().version, 2);
+    world.runtime.block_on(world.functions.pause(&function())).unwrap();
+    assert_eq!(world.status().state, FunctionState::Paused);
+    world.append(&["b=5", "c=6"]);
+    let world = world.restart();
+    assert_eq!(world.status().state, FunctionState::Paused);
+    world.runtime.block_on(world.functions.resume(&function())).unwrap();
+    world.wait_for("the third", |world| world.values("out") == ["1", "4", "6"]);
+    let id = function();
+    let found = world.functions.state_list(&id, "seen", b"", 10);
+    let found = world.runtime.block_on(found).unwrap();
+    let keys: Vec<_> = found.iter().map(|entry| entry.key.as_slice()).collect();
+    assert_eq!(keys, [b"a", b"b", b"c"]);
+    let one = world.functions.state_get(&id, "seen", b"b");
+    assert_eq!(world.runtime.block_on(one).unwrap().len(), 1);
+}
+
+#[test]
+fn a_rollback_takes_an_earlier_version_back_live() {
+    let world = World::new();
+    let no_version = world.runtime.block_on(world.functions.rollback(&function(), None, SHORT));
+    assert_eq!(no_version.unwrap_err().code, "E-FUNCTION-UNKNOWN");
+    world.deploy("faulty", "", SHORT).unwrap();
+    world.deploy("faulty", "[config]\nmode = \"reject\"", SHORT).unwrap();
+    world.append(&["a=1"]);
+    world.wait_for("the reject", |world| world.values("f.dead") == ["1"]);
+    let back = world.runtime.block_on(world.functions.rollback(&function(), None, SHORT)).unwrap();
+    assert_eq!((back.version, back.before, back.outcome), (1, Some(2), Outcome::Swapped));
+    world.append(&["a=2"]);
+    world.wait_for("output", |world| world.values("out") == ["2"]);
+    let id = function();
+    let missing = world.functions.rollback(&id, Some(9), SHORT);
+    assert_eq!(world.runtime.block_on(missing).unwrap_err().code, "E-VERSION-UNKNOWN");
+    let none = world.runtime.block_on(world.functions.rollback(&function(), None, SHORT));
+    assert_eq!(none.unwrap_err().code, "E-VERSION-NONE");
+}
+
+#[test]
+fn a_removed_function_starts_anew_unless_its_state_was_kept() {
+    for keep_state in [true, false] {
+        let world = World::new();
+        world.deploy("deduplicate", "", SHORT).unwrap();
+        world.append(&["a=1"]);
+        world.wait_for("the first", |world| world.values("out") == ["1"]);
+        world.runtime.block_on(world.functions.remove(&function(), keep_state)).unwrap();
+        let gone = world.runtime.block_on(world.functions.status(&function()));
+        assert_eq!(gone.unwrap_err().code, "E-FUNCTION-UNKNOWN");
+        assert!(world.functions.node().journal().artefacts().unwrap().is_empty());
+        world.append(&["a=2", "b=3"]);
+        world.deploy("deduplicate", "", SHORT).unwrap();
+        let expected: &[&str] = if keep_state { &["1", "3"] } else { &["1", "1", "3"] };
+        world.wait_for("output", |world| world.values("out") == expected);
+    }
+}
+
+#[test]
+fn under_load_swaps_lose_repeat_and_reorder_nothing() {
+    let world = World::new();
+    world.deploy("faulty", "", SHORT).unwrap();
+    let (done, mut sent) = (AtomicBool::new(false), 0);
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            let mut next = 0;
+            while !done.load(Ordering::Relaxed) {
+                for partition in 0..2 {
+                    let row = |row: u64| format!("k{partition}={partition}-{row}");
+                    let rows: Vec<_> = (next..next + 20).map(row).collect();
+                    let rows: Vec<_> = rows.iter().map(String::as_str).collect();
+                    world.append_to(partition, &rows);
+                }
+                next += 20;
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            next
+        });
+        let swap = |number: u64| {
+            let config = format!("[config]\nversion = \"{}\"", number % 3);
+            world.deploy("faulty", &config, PATIENCE)
+        };
+        let swaps: Vec<_> = (0..30).map(swap).collect();
+        done.store(true, Ordering::Relaxed);
+        sent = sending.join().unwrap();
+        for report in swaps {
+            assert_eq!(report.unwrap().outcome, Outcome::Swapped);
+        }
+    });
+    world.wait_for("all records", |world| world.status().lag == 0);
+    let out = world.values("out");
+    for partition in 0..2 {
+        let own = out.iter().filter_map(|value| value.strip_prefix(&format!("{partition}-")));
+        let expected = (0..sent).map(|row| row.to_string());
+        assert!(own.eq(expected), "partition {partition}: {} of {sent}", out.len());
+    }
+    assert_eq!(out.len() as u64, 2 * sent);
+    assert_eq!(world.functions.record(&function()).unwrap().versions.len(), 4);
+}
+
+#[test]
+fn what_is_wrong_with_a_deployment_changes_nothing() {
+    let world = World::new();
+    let other = TenantId::new("other").unwrap();
+    let request = |tenant: &TenantId, manifest: String, wasm: Bytes| DeployRequest {
+        tenant: tenant.clone(),
+        manifest,
+        wasm,
+        dry_run: false,
+        wait: SHORT,
+    };
+    let own = TenantId::default();
+    let cases = [
+        (request(&own, "[function]\nname = 7".into(), module("filter")), "E-MANIFEST"),
+        (request(&own, "[function]\nname = \"f\"".into(), module("filter")), "E-INPUT-NONE"),
+        (request(&other, manifest(""), module("filter")), "E-TENANT-OTHER"),
+        (request(&own, manifest(""), Bytes::from_static(b"no wasm")), "E-MODULE-FORMAT"),
+        (request(&own, manifest("[config]\nopen = \"trap\""), module("faulty")), "E-GUEST-OPEN"),
+    ];
+    for (request, code) in cases {
+        let error = world.runtime.block_on(world.functions.deploy(request)).unwrap_err();
+        assert_eq!(error.code, code, "{error}");
+    }
+    assert!(world.functions.records().unwrap().is_empty());
+    assert!(world.functions.node().journal().topics().is_empty());
+}
