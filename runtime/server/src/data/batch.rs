@@ -39,6 +39,7 @@ pub struct RecordBatch {
     fixed: Option<u32>,
     /// Where records go that have neither key nor partition.
     keyless: u32,
+    needs_keys: bool,
     parts: Vec<Option<Part>>,
     digest: blake3::Hasher,
 }
@@ -51,7 +52,8 @@ impl RecordBatch {
         fixed: Option<u32>,
         turn: u32,
     ) -> Self {
-        let partitions = topic.config().partitions;
+        let config = topic.config();
+        let (partitions, needs_keys) = (config.partitions, config.cleanup.compaction().is_some());
         Self {
             topic,
             limits: limits.records.clone(),
@@ -59,6 +61,7 @@ impl RecordBatch {
             rows: 0,
             now_ms,
             fixed,
+            needs_keys,
             keyless: turn % partitions.max(1),
             parts: (0..partitions).map(|_| None).collect(),
             digest: blake3::Hasher::new(),
@@ -101,6 +104,7 @@ impl RecordBatch {
     ) -> Result<()> {
         self.check_count(self.rows + 1)?;
         self.check(record, headers.clone())?;
+        self.check_key(record)?;
         let partition = self.partition_of(record)?;
         let timestamp = record.timestamp_ms.unwrap_or(self.now_ms);
         self.digest_record(record, headers.clone());
@@ -199,6 +203,15 @@ impl RecordBatch {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A record without a key has no successor: a compacted topic would keep it for good.
+    fn check_key(&self, record: &NewRecord<'_>) -> Result<()> {
+        if record.key.is_some() || !self.needs_keys {
+            return Ok(());
+        }
+        let (topic, row) = (self.topic.name().to_owned(), self.rows);
+        Err(super::of(pelton_journal::Error::KeyMissing { topic, row }))
     }
 
     fn partition_of(&self, record: &NewRecord<'_>) -> Result<u32> {

@@ -30,9 +30,8 @@ pub struct ReadLimits {
 pub struct Slice {
     /// The partition.
     pub partition: u32,
-    first_offset: u64,
     rows: Range<usize>,
-    batch: Bytes,
+    batch: pelton_journal::Batch,
 }
 
 impl Slice {
@@ -41,7 +40,7 @@ impl Slice {
     /// # Errors
     /// `E-BATCH-STORED` where it cannot be read.
     pub fn records(&self) -> Result<Records<'_>> {
-        records_of(&self.batch)
+        records_of(&self.batch.bytes)
     }
 
     /// The rows of the batch.
@@ -50,10 +49,10 @@ impl Slice {
         self.rows.clone()
     }
 
-    /// The offset of a row.
+    /// The offset of a row. Compaction leaves gaps between offsets.
     #[must_use]
     pub fn offset(&self, row: usize) -> u64 {
-        self.first_offset + (row - self.rows.start) as u64
+        self.batch.offset(row)
     }
 }
 
@@ -161,6 +160,7 @@ impl DataPlane {
                         found.skipped.push(skipped);
                         true
                     }
+                    Ok(Next::Gap) => true,
                     Ok(Next::End) => false,
                     Err(error) => {
                         failed = Err(error);
@@ -198,6 +198,8 @@ fn check_cursor(topic: &Topic, partition: Option<u32>, cursor: &Cursor) -> Resul
 enum Next {
     Slice(Slice),
     Skipped(Skipped),
+    /// Compaction has left nothing here: the position was moved on.
+    Gap,
     End,
 }
 
@@ -221,21 +223,19 @@ fn next_slice(
         Err(_) if *position < partition.offsets().start => return Ok(Next::End),
         Err(error) => return Err(of(error)),
     };
-    let first = (*position - batch.base_offset) as usize;
+    let first = batch.row_at(*position);
     let records = records_of(&batch.bytes)?;
     let mut end = first;
     while end < records.len() && end - first < records_max && *bytes_left > 0 {
         *bytes_left = bytes_left.saturating_sub(size_of_record(&records, end));
         end += 1;
     }
-    let slice = Slice {
-        partition: number,
-        first_offset: *position,
-        rows: first..end,
-        batch: batch.bytes.clone(),
-    };
-    *position += (end - first) as u64;
-    Ok(Next::Slice(slice))
+    let is_whole = end >= records.len();
+    *position = if is_whole { batch.next_offset() } else { batch.offset(end) };
+    if end == first {
+        return Ok(Next::Gap);
+    }
+    Ok(Next::Slice(Slice { partition: number, rows: first..end, batch }))
 }
 
 fn size_of_record(records: &Records<'_>, row: usize) -> usize {

@@ -28,7 +28,7 @@ pub use cursor::{Cursor, From};
 pub use groups::{GroupInfo, GroupPosition, GroupSummary, GroupTopic, NewPosition};
 pub use json::{parse_time, read_lines, read_list, write_record};
 pub use produce::{Produced, ProducedRange, Stamp};
-pub use topics::{PartitionInfo, RetentionChange, TopicInfo, TopicSettings};
+pub use topics::{CleanupPolicy, PartitionInfo, RetentionChange, TopicInfo, TopicSettings};
 
 use producers::Producers;
 

@@ -1,11 +1,42 @@
 //! Topics: what they are made of, and changing them.
 
 use pelton_core::{Result, TenantId, TopicName};
-use pelton_journal::{Retention, Topic, TopicConfig, Visibility};
+use pelton_journal::{Cleanup, Compaction, Retention, Topic, TopicConfig, Visibility};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{DataPlane, of, user};
+
+/// How a topic forgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CleanupPolicy {
+    /// By retention.
+    #[default]
+    Delete,
+    /// By compaction: the latest record of each key stays. Every record needs a key.
+    Compact,
+    /// By both.
+    CompactAndDelete,
+}
+
+impl CleanupPolicy {
+    fn cleanup(self) -> Cleanup {
+        match self {
+            Self::Delete => Cleanup::Delete,
+            Self::Compact => Cleanup::Compact(Compaction::default()),
+            Self::CompactAndDelete => Cleanup::CompactAndDelete(Compaction::default()),
+        }
+    }
+
+    fn of(cleanup: Cleanup) -> Self {
+        match cleanup {
+            Cleanup::Delete => Self::Delete,
+            Cleanup::Compact(_) => Self::Compact,
+            Cleanup::CompactAndDelete(_) => Self::CompactAndDelete,
+        }
+    }
+}
 
 /// What a new topic is made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +47,8 @@ pub struct TopicSettings {
     pub retention_ms: Option<u64>,
     /// The oldest records may be forgotten while a partition holds more than this, bytes.
     pub retention_bytes: Option<u64>,
+    /// How it forgets.
+    pub cleanup: CleanupPolicy,
 }
 
 /// What a topic may forget from now on. What is left out stays; null lifts a limit.
@@ -48,6 +81,8 @@ pub struct TopicInfo {
     pub retention_ms: Option<u64>,
     /// The oldest records may be forgotten while a partition holds more than this, bytes.
     pub retention_bytes: Option<u64>,
+    /// How it forgets.
+    pub cleanup: CleanupPolicy,
     /// Bytes of all partitions.
     pub bytes: u64,
     /// Its partitions, by number.
@@ -81,7 +116,9 @@ impl DataPlane {
         }
         let (time_ms, bytes) = (settings.retention_ms, settings.retention_bytes);
         let retention = Retention { time_ms, bytes, until_consumed_by: 0 };
-        let config = TopicConfig { retention, ..TopicConfig::new(settings.partitions) };
+        let config = TopicConfig::new(settings.partitions)
+            .with_retention(retention)
+            .with_cleanup(settings.cleanup.cleanup());
         let made = self.journal.create_topic(&name.to_string(), config, self.clock.now_ms());
         Ok((made.map_err(of)?, self.journal.appended()))
     }
@@ -161,6 +198,7 @@ fn info(topic: &Topic) -> TopicInfo {
     TopicInfo {
         name: name.to_owned(),
         tenant: tenant.to_owned(),
+        cleanup: CleanupPolicy::of(topic.config().cleanup),
         retention_ms: retention.time_ms,
         retention_bytes: retention.bytes,
         bytes: partitions.iter().map(|partition| partition.bytes).sum(),

@@ -32,7 +32,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens and serves from now on.
+    /// Listens and serves from now on, on threads of its own. Not to be called from within another
+    /// tokio runtime.
     ///
     /// # Errors
     /// `E-HTTP-OPEN` for an address that others can reach while there is no token,

@@ -11,7 +11,7 @@ use super::error::{ApiResult, ErrorBody};
 use super::extract::{ApiPath, Payload};
 use super::names::Name;
 use super::state::App;
-use crate::data::{RetentionChange, TopicInfo, TopicSettings, bad_name, topic_name};
+use crate::data::{CleanupPolicy, RetentionChange, TopicInfo, TopicSettings, bad_name, topic_name};
 
 /// A tenant.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -68,6 +68,9 @@ pub(super) struct NewTopic {
     retention_ms: Option<u64>,
     /// The oldest records may be forgotten while a partition holds more than this, bytes.
     retention_bytes: Option<u64>,
+    /// How it forgets.
+    #[serde(default)]
+    cleanup: CleanupPolicy,
 }
 
 fn one() -> u32 {
@@ -98,8 +101,8 @@ pub(super) async fn create(
 ) -> ApiResult<(StatusCode, Json<TopicInfo>)> {
     let new: NewTopic = payload.json()?;
     let name = topic_name(&path.tenant, &new.name)?;
-    let NewTopic { partitions, retention_ms, retention_bytes, .. } = new;
-    let settings = TopicSettings { partitions, retention_ms, retention_bytes };
+    let NewTopic { partitions, retention_ms, retention_bytes, cleanup, .. } = new;
+    let settings = TopicSettings { partitions, retention_ms, retention_bytes, cleanup };
     let of = name.clone();
     let (_, seq) = app.blocking(move |data| data.create_topic(&of, settings)).await?;
     app.durable(seq).await?;

@@ -159,7 +159,12 @@ impl Plane {
         let limits = DataLimits { producers_max, ..DataLimits::default() };
         let data = DataPlane::new(Arc::clone(rig.node.journal()), clock.clone(), limits);
         let topic = TopicName::parse("default/t").unwrap();
-        let settings = TopicSettings { partitions: 1, retention_ms: None, retention_bytes: None };
+        let settings = TopicSettings {
+            partitions: 1,
+            retention_ms: None,
+            retention_bytes: None,
+            cleanup: Default::default(),
+        };
         data.create_topic(&topic, settings).unwrap();
         Self { data, clock, topic }
     }

@@ -86,3 +86,29 @@ fn a_topic_that_somebody_uses_is_not_deleted() {
     assert!(message.contains("default/counts"), "{message}");
     rig.get(RECORDS).expect(200);
 }
+
+#[test]
+fn a_compacted_topic_keeps_the_latest_of_each_key_and_is_read_over_the_gaps() {
+    let rig = Rig::start();
+    let made = rig.post(TOPICS, r#"{"name":"t","cleanup":"compact"}"#).expect(201);
+    assert_eq!(made["cleanup"], "compact");
+    let missing = rig.post(RECORDS, r#"{"records":[{"key":"k","value":1},{"value":2}]}"#);
+    missing.refused(400, "E-TOPIC-KEY");
+    // More than a segment: compaction leaves the one alone that is written to.
+    for n in 0..200 {
+        let value = format!("{n}{}", "x".repeat(100_000));
+        rig.produce(&json!({"key": (n % 3).to_string(), "value": value}).to_string());
+    }
+    rig.node.journal().clean(rig.node.clock().now_ms()).unwrap();
+    let read = |from: &str| {
+        let answer = rig.get(&format!("{RECORDS}?max_bytes=8388608&from={from}")).expect(200);
+        let records = answer["records"].as_array().unwrap();
+        let offsets = records.iter().map(|record| record["offset"].as_u64().unwrap());
+        assert_eq!(answer["cursor"], "0:200");
+        offsets.collect::<Vec<_>>()
+    };
+    let offsets = read("0");
+    assert!(offsets.is_sorted() && offsets.len() < 100, "{offsets:?}");
+    assert!(offsets.ends_with(&[197, 198, 199]), "{offsets:?}");
+    assert_eq!(read("50"), Vec::from_iter(offsets.iter().copied().filter(|at| *at >= 50)));
+}
