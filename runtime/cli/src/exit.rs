@@ -16,7 +16,7 @@ pub enum Exit {
     BadInput = 3,
     /// The function failed, and the run was stopped for it.
     Function = 4,
-    /// A file, project or tool is not there.
+    /// A file, project, topic, function or tool is not there.
     NotFound = 5,
     /// Done, but some records went to the dead letters or were left out.
     DeadLetters = 6,
@@ -32,7 +32,7 @@ Exit codes:
   2    the command line cannot be understood
   3    bad input: a record, manifest, module or name cannot be used
   4    the function failed and the run was stopped
-  5    a file, project or tool is not there
+  5    a file, project, topic, function or tool is not there
   6    done, but some records were rejected (dead letters)
   130  interrupted
 

@@ -70,6 +70,8 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pelton-test"));
         command.args(arguments).current_dir(self.path());
         command.env_remove("PELTON_LOG").env("PELTON_SECRET_TOKEN", "s3cret");
+        // Projects of one name would overwrite each other's files in a shared folder.
+        command.env_remove("CARGO_TARGET_DIR");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -188,7 +188,10 @@ impl Show {
         let begin =
             From { from: Some(offset.to_string()), partition: Some(partition), ..From::default() };
         let topic = topic(&client, &self.name)?;
-        let found = TopicReader::open(&client, &topic, begin)?.next(1, false)?;
+        let found = match TopicReader::open(&client, &topic, begin)?.next(1, false) {
+            Err(failed) if failed.error.code == "E-OFFSET-RANGE" => Vec::new(),
+            read => read?,
+        };
         let letter = found.into_iter().map(Letter::new).find(|l| l.record.offset == offset);
         let Some(letter) = letter else {
             let text = format!("{} has no dead letter {partition}:{offset}", self.name);

@@ -61,7 +61,8 @@ impl Up {
             ui.warn("some requests took too long and were cut off");
         }
         ended?;
-        node.journal().shutdown().map_err(|error| CliError::coded(&error))?;
+        node.sync()?;
+        drop(node);
         ui.note("ended; everything is on disk");
         Ok(Exit::Ok)
     }

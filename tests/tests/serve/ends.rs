@@ -1,0 +1,97 @@
+//! How a server ends: what was under way is finished, and nothing is done twice.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::server::Server;
+use crate::support::{Place, guest};
+
+const RECORDS: usize = 20_000;
+
+/// Deploys the filter on a topic of two partitions.
+fn deploy(place: &Place, server: &Server<'_>) {
+    place.write(
+        "filter.toml",
+        "[function]\nname = 'long'\n[[input]]\ntopic = 'all'\npartitions = 2\n\
+         [[output]]\nname = 'out'\ntopic = 'long'\n",
+    );
+    let ended = server.pelton(&["deploy", &guest("filter"), "--manifest", "filter.toml"]);
+    ended.expect(0);
+}
+
+/// Records that all pass the filter, each value once.
+fn records(numbers: std::ops::Range<usize>) -> String {
+    let pad = "x".repeat(100);
+    let line = |number| format!("{{\"key\":\"{number}\",\"value\":\"{number} {pad}\"}}\n");
+    numbers.map(line).collect()
+}
+
+/// The numbers of all records that came through, sorted.
+fn numbers(server: &Server<'_>) -> Vec<usize> {
+    let max = RECORDS.to_string();
+    let out = server.pelton(&["consume", "long", "--follow", "--max", &max]).expect(0).records();
+    let number = |record: &serde_json::Value| {
+        record["value"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap()
+    };
+    let mut numbers: Vec<usize> = out.iter().map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn sigterm_ends_in_order_under_load_and_nothing_is_done_twice() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    deploy(&place, &server);
+    let half = RECORDS / 2;
+    server.pelton_with(&["produce", "all"], &records(0..half)).expect(0);
+    // Whatever the function has not done of it yet is done by the next server.
+    assert_eq!(server.signal(Signal::TERM).code(), Some(0));
+    assert!(place.read("server.log").is_empty(), "{}", place.read("server.log"));
+    let server = Server::start(&place);
+    server.pelton_with(&["produce", "all"], &records(half..RECORDS)).expect(0);
+    assert_eq!(numbers(&server), (0..RECORDS).collect::<Vec<_>>());
+    let consumed = server.pelton(&["consume", "long"]).expect(0).records().len();
+    assert_eq!(consumed, RECORDS, "no more came behind them");
+    assert_eq!(server.signal(Signal::INT).code(), Some(0));
+}
+
+#[test]
+fn a_producer_goes_on_over_a_kill_and_every_record_counts_once() {
+    let place = Place::new();
+    let first = Server::start(&place);
+    deploy(&place, &first);
+    let address = first.address.strip_prefix("http://").unwrap().to_owned();
+    place.write("records.jsonl", records(0..RECORDS));
+    let produce = ["produce", "all", "--input", "records.jsonl", "-o", "json"];
+    let producer = first.command(&produce).spawn().unwrap();
+    // Some requests have been answered once there is output.
+    assert_eq!(first.values("long", 0, 1).len(), 1);
+    first.kill();
+    // On the same port: the producer asks there again.
+    let second = Server::start_at(&place, &address);
+    let sent = crate::server::ended(producer).expect(0).json();
+    assert_eq!(sent["records"], json!(RECORDS));
+    assert_eq!(numbers(&second), (0..RECORDS).collect::<Vec<_>>());
+    assert_eq!(second.pelton(&["consume", "long"]).expect(0).records().len(), RECORDS);
+}
+
+#[test]
+fn a_group_goes_on_where_it_stood_before_a_kill() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    server.pelton(&["topic", "create", "t"]).expect(0);
+    server
+        .pelton_with(&["produce", "t"], "{\"value\":1}\n{\"value\":2}\n{\"value\":3}\n")
+        .expect(0);
+    let consume = ["consume", "t", "--group", "g", "--max", "2"];
+    let values = |server: &Server<'_>| {
+        let records = server.pelton(&consume).expect(0).records();
+        records.iter().map(|record| record["value"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(values(&server), [1, 2]);
+    server.kill();
+    let server = Server::start(&place);
+    assert_eq!(values(&server), [3]);
+    assert!(values(&server).is_empty());
+}
