@@ -81,7 +81,7 @@ pub use payload::{Json, MessagePack, Null, Payload};
 pub use pelton_batch as batch;
 pub use record::Record;
 pub use setup::{Setup, SetupInfo};
-pub use store::{OrderedStore, Store, StoreOptions, StoreValue};
+pub use store::{OrderedStore, Schema, Store, StoreValue};
 pub use timer::{DueTimer, Timer};
 pub use windows::{Fired, Windows};
 
@@ -89,8 +89,8 @@ pub use windows::{Fired, Windows};
 pub mod prelude {
     pub use crate::{
         Aggregate, Contents, Context, DueTimer, Error, Fired, Input, Json, Memory, MessagePack,
-        Null, OUT, OrderedStore, Output, Process, Record, Result, Setup, Stateful, Store, Timer,
-        Window, Windows,
+        Null, OUT, OrderedStore, Output, Process, Record, Result, Schema, Setup, Stateful, Store,
+        Timer, Window, Windows,
     };
 }
 
