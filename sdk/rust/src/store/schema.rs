@@ -151,3 +151,46 @@ impl<V: StoreValue> Schema<V> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Schema;
+    use crate::error::{Error, Outcome};
+
+    fn schema() -> Schema<String> {
+        Schema::version(3)
+            .migrate(1, |old: u64| format!("one {old}"))
+            .migrate(2, |old: (u64, u64)| format!("two {}", old.1))
+            .try_migrate(4, |newer: u64| match newer {
+                0 => Err(Error::reject("nothing")),
+                1 => Err(Error::retry("not now")),
+                _ => Ok("four".to_owned()),
+            })
+    }
+
+    fn bytes(value: impl serde::Serialize) -> Vec<u8> {
+        rmp_serde::to_vec_named(&value).unwrap()
+    }
+
+    #[test]
+    fn each_version_is_read_by_its_own_step() {
+        let read = |version, bytes: Vec<u8>| schema().read(version, &bytes).unwrap();
+        assert_eq!(read(1, bytes(7_u64)), "one 7");
+        assert_eq!(read(2, bytes((7_u64, 8_u64))), "two 8");
+        assert_eq!(read(3, bytes("three")), "three");
+        assert_eq!(read(4, bytes(9_u64)), "four");
+    }
+
+    #[test]
+    fn what_cannot_be_migrated_fails_the_call_and_what_may_pass_is_tried_again() {
+        let error = |version, bytes: Vec<u8>| schema().read(version, &bytes).unwrap_err();
+        assert_eq!(error(0, bytes(7_u64)).outcome(), Outcome::Fail);
+        assert_eq!(error(1, bytes("not a number")).outcome(), Outcome::Fail);
+        assert_eq!(error(4, bytes(0_u64)).outcome(), Outcome::Fail);
+        assert_eq!(error(4, bytes(1_u64)).outcome(), Outcome::Retry(0));
+        assert_eq!(error(3, bytes(7_u64)).outcome(), Outcome::Reject, "no migration at all");
+        let text = error(9, bytes(7_u64)).to_string();
+        assert!(text.contains("version 3") && text.contains("version 9"), "{text}");
+        assert!(text.contains("later deployment"), "{text}");
+    }
+}
