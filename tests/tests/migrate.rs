@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -68,7 +67,7 @@ fn swap(node: &Node, deployment: &Deployment, name: &str) -> Receiver<Verdict> {
         SwapEvent::Judged(verdict) => drop(sender.send(verdict)),
         SwapEvent::Installed(installed) => installed.unwrap(),
     };
-    node.swap(deployment, &spec(), &Arc::clone(&factory), told).unwrap();
+    node.swap(deployment, &spec(), &factory, told).unwrap();
     receiver
 }
 

@@ -8,7 +8,6 @@
 mod common;
 
 use common::golden::{GOLDEN, T, group, operation_list};
-use pelton_batch::layout::tag;
 use pelton_batch::{Batch, Group, Groups, OpKind, Operation, Pane};
 
 /// The bytes of a golden file.

@@ -123,8 +123,7 @@ fn calls_for_bytes(bytes: &[usize]) -> Vec<usize> {
     let mut task = world.start(&two, live(&world, &two));
     drain(&mut task);
     assert_eq!(task.unmigrated(), 0);
-    let calls = calls.lock().unwrap().clone();
-    calls
+    calls.lock().unwrap().clone()
 }
 
 #[test]

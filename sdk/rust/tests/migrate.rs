@@ -229,6 +229,104 @@ fn values_that_no_step_leads_from_stop_the_function_and_reject_no_record() {
     }
 }
 
+/// Saved memory: a sum, then with a new field, then in another form.
+mod memory {
+    use pelton_sdk::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Clone, Default, Serialize, Deserialize)]
+    pub(crate) struct Sum {
+        sum: u64,
+    }
+
+    #[derive(Clone, Default, Serialize, Deserialize)]
+    pub(crate) struct Counted {
+        sum: u64,
+        #[serde(default)]
+        count: u64,
+    }
+
+    #[derive(Clone, Serialize, Deserialize)]
+    #[serde(untagged)]
+    pub(crate) enum Text {
+        Now { text: String },
+        Counted(Counted),
+    }
+
+    impl Default for Text {
+        fn default() -> Self {
+            Self::Now { text: "0".to_owned() }
+        }
+    }
+
+    pub(crate) trait Add:
+        Clone + Default + Serialize + for<'de> Deserialize<'de> + Send + 'static
+    {
+        fn add(&mut self, number: u64) -> String;
+    }
+
+    impl Add for Sum {
+        fn add(&mut self, number: u64) -> String {
+            self.sum += number;
+            self.sum.to_string()
+        }
+    }
+
+    impl Add for Counted {
+        fn add(&mut self, number: u64) -> String {
+            self.sum += number;
+            self.count += 1;
+            format!("{} of {}", self.sum, self.count)
+        }
+    }
+
+    impl Add for Text {
+        fn add(&mut self, number: u64) -> String {
+            let text = match self {
+                Self::Now { text } => format!("{text}+{number}"),
+                Self::Counted(old) => format!("{}+{number}", old.sum),
+            };
+            *self = Self::Now { text: text.clone() };
+            text
+        }
+    }
+
+    pub(crate) struct Adds<M>(core::marker::PhantomData<fn() -> M>);
+
+    impl<M: Add> Stateful for Adds<M> {
+        type Memory = M;
+
+        fn open(_: &mut Setup<'_>) -> Result<Self> {
+            Ok(Self(core::marker::PhantomData))
+        }
+
+        fn record(
+            &mut self,
+            memory: &mut Memory<M>,
+            record: &Record<'_>,
+            ctx: &mut Context<'_>,
+        ) -> Result<()> {
+            let text = memory.add(record.text()?.parse()?);
+            OUT.emit(ctx, record.key(), text)
+        }
+    }
+}
+
+#[test]
+fn saved_memory_goes_on_with_a_new_field_and_as_an_enum_of_its_forms() {
+    use memory::{Adds, Counted, Sum, Text};
+    let mut test = Harness::new(|| Box::new(pelton_sdk::stateful::<Adds<Sum>>()));
+    test.push("k", "1", 1);
+    test.swap(|| Box::new(pelton_sdk::stateful::<Adds<Counted>>()));
+    test.push("k", "2", 2);
+    test.swap(|| Box::new(pelton_sdk::stateful::<Adds<Text>>()));
+    test.push("k", "3", 3);
+    test.crash();
+    test.push("k", "4", 4);
+    assert_eq!(test.texts("out"), ["1", "3 of 1", "3+3", "3+3+4"]);
+    assert_eq!(test.swap_failed(), None);
+}
+
 /// At version 5, from nowhere.
 mod unmigrating {
     use pelton_sdk::prelude::*;
