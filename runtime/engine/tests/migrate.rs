@@ -236,6 +236,39 @@ fn a_bad_record_that_reads_an_old_value_is_a_dead_letter_as_ever() {
 }
 
 #[test]
+fn all_that_a_bad_record_has_read_is_migrated_before_it_is_given_up() {
+    let most = MIGRATE_VALUES_MAX;
+    for (count, expected) in [(most, vec![most]), (most + 1, vec![most, 1])] {
+        let world = World::new();
+        world.append("in", &keys(count, "5"), &[1_000]);
+        let ordered = |version, from: &[u32]| {
+            let kind = StoreKind::Ordered;
+            Versioned { kind, ..Versioned::new(version, from) }
+        };
+        let one = versioned_sums(&ordered(1, &[]));
+        drain(&mut world.start(&one, live(&world, &one)));
+        let how = ordered(2, &[1]);
+        let two = versioned_sums(&how);
+        let body = Arc::clone(&two.body);
+        let scans = native(two.declaration.clone(), move |batch, environment, out| {
+            if batch.kind() == Kind::Records {
+                let _ = environment.scan(0, b"", None, 10_000, false)?;
+                return Err(Fault::new(FaultKind::Trap, "a bad record"));
+            }
+            body(batch, environment, out)
+        });
+        world.append("in", &[row("a", "1", 2)], &[1]);
+        let mut task = world.start(&scans, live(&world, &scans));
+        while world.rows("dead").is_empty() {
+            pollster::block_on(task.step()).unwrap();
+        }
+        assert_eq!(*how.calls.lock().unwrap(), expected);
+        assert_eq!(task.unmigrated(), 0);
+        assert_eq!(world.rows("dead").len(), 1);
+    }
+}
+
+#[test]
 fn answers_that_migrate_something_else_or_not_at_all_are_refused() {
     type Answer = fn(&mut pelton_batch::OperationsBuilder);
     let answers: [(&str, Answer); 6] = [

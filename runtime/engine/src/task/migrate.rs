@@ -198,8 +198,8 @@ impl Task {
             return Ok(Settled::Again);
         }
         let text = format!(
-            "{} stopped: {named}; deploy code that migrates from that version, or roll back to the \
-             deployment that wrote it",
+            "{} stopped: {named}; deploy code that migrates this value too. Values that are migrated \
+             already stay so: code to roll back to has to migrate them back",
             self.config.id
         );
         Err(Error::new("E-STATE-MIGRATE", Domain::Guest, text))
