@@ -111,10 +111,10 @@ impl TaskState {
         self.changes.take()
     }
 
-    /// Bytes of keys and values that the next [`Self::take_changes`] hands out.
+    /// About the bytes of what the next [`Self::take_changes`] hands out.
     #[must_use]
     pub fn changes_bytes(&self) -> u64 {
-        self.changes.bytes()
+        self.changes.bytes() + self.changes.len() as u64 * crate::changes::ROW_BYTES
     }
 
     /// Moves up to `max_entries` of what was written since [`Self::freeze`] back into the tables,

@@ -124,6 +124,12 @@ impl Task {
             let text = "a window that fires early cannot be tried again";
             result = Err(Fault::new(FaultKind::Failure, text));
         }
+        if matches!(result, Ok(Applied::Done { .. }))
+            && let Err(fault) = self.check_commit()
+        {
+            result = Err(fault);
+        }
+        let state = owned(&mut self.state)?;
         // What is on trial leaves nothing behind but with a record.
         let rehearsal = self.trial.is_some() && matches!(call.work, Work::Migrate(_));
         if matches!(result, Ok(Applied::Done { .. })) && !rehearsal {
@@ -163,6 +169,21 @@ impl Task {
                 Ok(Ok(self.after_apply(call, &fire)))
             }
         }
+    }
+
+    /// Whether what was applied, with what is made up already, goes into one commit of the sink.
+    fn check_commit(&self) -> Result<(), Fault> {
+        let pending = self.pending.iter().flat_map(|pending| &pending.outputs);
+        let made_up: u64 = pending.map(|output| output.batch.len() as u64).sum();
+        let bytes = made_up + self.outputs.bytes() + self.state.changes_bytes();
+        let limits = &self.config.limits;
+        let saved = if self.config.declaration.saves { limits.output_bytes.value } else { 0 };
+        let max = self.sink.commit_bytes_max();
+        if bytes + saved <= max {
+            return Ok(());
+        }
+        let text = format!("what the call came to has {bytes} bytes, but a commit takes {max}");
+        Err(Fault::new(FaultKind::OutputSize, text))
     }
 
     /// Moves on behind the work that is applied.
