@@ -176,8 +176,8 @@ impl Task {
         let pending = self.pending.iter().flat_map(|pending| &pending.outputs);
         let made_up: u64 = pending.map(|output| output.batch.len() as u64).sum();
         let bytes = made_up + self.outputs.bytes() + self.state.changes_bytes();
-        let limits = &self.config.limits;
-        let saved = if self.config.declaration.saves { limits.output_bytes.value } else { 0 };
+        // What the function saves is known only when the commit is made up: about as much as before.
+        let saved = self.saved.as_ref().map_or(0, |saved| saved.len() as u64);
         let max = self.sink.commit_bytes_max();
         if bytes + saved <= max {
             return Ok(());
