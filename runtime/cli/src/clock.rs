@@ -21,3 +21,9 @@ impl Stopwatch {
         self.0.elapsed().as_secs_f64()
     }
 }
+
+/// Waits before something is tried again.
+#[allow(clippy::disallowed_methods, reason = "there is no condition to wait for on a far server")]
+pub(crate) fn pause(time: std::time::Duration) {
+    std::thread::sleep(time);
+}

@@ -82,7 +82,7 @@ impl CliError {
 }
 
 /// What to do about an error whose text does not say it.
-fn next_step(code: &str) -> Option<&'static str> {
+pub(crate) fn next_step(code: &str) -> Option<&'static str> {
     Some(match code {
         "E-JOURNAL-IO" => "check that the folder can be written to, and that its disk works",
         "E-JOURNAL-NEWER" => "run the newer pelton on it; `pelton version` says which this one is",
@@ -90,6 +90,8 @@ fn next_step(code: &str) -> Option<&'static str> {
         "E-GUEST-TRAP" | "E-GUEST-OPEN" => "look at the function's log and backtrace with -v",
         "E-GUEST-DEADLINE" => "make the function faster, or raise `call_cpu_ms` in [limits]",
         "E-GUEST-MEMORY" => "use less memory in the function, or raise `memory_bytes` in [limits]",
+        "E-HTTP-OPEN" => "`pelton token create NAME --data-dir DIR` makes one; then start it again",
+        "E-HTTP-ADDRESS" => "give --listen another address; port 0 takes a free port",
         "E-MANIFEST" => "mend these lines; docs/cli.md lists every key of the manifest",
         _ if code.starts_with("E-MODULE") => "`pelton check FILE` shows what is in a module",
         _ => return None,

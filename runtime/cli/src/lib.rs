@@ -4,6 +4,7 @@
 
 mod bounded;
 mod cli;
+mod client;
 mod clock;
 mod commands;
 mod demo;
@@ -23,6 +24,7 @@ mod sink;
 mod table;
 mod text;
 mod ui;
+mod up;
 mod windowed;
 mod written;
 

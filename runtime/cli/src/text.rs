@@ -40,6 +40,17 @@ pub(crate) fn duration_ms(ms: i64) -> String {
     format!("{ms}ms")
 }
 
+/// A name without the tenant, where that is the only one.
+pub(crate) fn short(name: &str) -> String {
+    name.strip_prefix("default/").unwrap_or(name).to_owned()
+}
+
+/// A time, ms since the Unix epoch, as RFC 3339 in UTC; a time out of its range as it is.
+pub(crate) fn time(ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms);
+    time.map_or_else(|_| ms.to_string(), |time| format!("{time:.3}"))
+}
+
 /// Records for each second: `1.2 M`, `310 k`.
 pub(crate) fn rate(count: u64, seconds: f64) -> String {
     let rate = count as f64 / seconds.max(1e-9);
@@ -82,5 +93,7 @@ mod tests {
         assert_eq!(duration_ms(0), "0ms");
         assert_eq!(rate(1_500_000, 1.0), "1.50 M/s");
         assert_eq!(count(1, "record"), "1 record");
+        assert_eq!(time(1_357_034_400_000), "2013-01-01T10:00:00.000Z");
+        assert_eq!(time(i64::MAX), i64::MAX.to_string());
     }
 }

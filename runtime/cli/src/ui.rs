@@ -208,7 +208,7 @@ impl Ui {
 /// An entry of a log as it is shown. Control characters become escapes: what a function logs cannot
 /// move the cursor, nor look like an entry of its own. The host has escaped line ends already, so
 /// that an entry is one line wherever it is kept: here they are line ends again.
-fn printable(entry: &str) -> String {
+pub(crate) fn printable(entry: &str) -> String {
     let entry = entry.replace(r"\r\n", "\n").replace(r"\n", "\n");
     let mut out = String::with_capacity(entry.len());
     for (index, line) in entry.trim_end_matches(['\r', '\n']).split('\n').enumerate() {

@@ -3,12 +3,27 @@
 mod build;
 mod check;
 mod completions;
+mod consume;
 mod demo;
+mod deploy;
+mod dlq;
 mod invoke;
+mod logs;
+mod ls;
 mod new;
+mod pause;
+mod produce;
 mod read;
+mod rm;
+mod rollback;
 mod run;
+mod state;
+mod status;
+mod token;
+mod topic;
+mod up;
 mod version;
+mod versions;
 
 use clap::Subcommand;
 
@@ -33,6 +48,38 @@ pub(crate) enum Command {
     Invoke(invoke::Invoke),
     /// Print the records of a topic in a data directory
     Read(read::Read),
+    /// Run a server: topics, functions and the HTTP API
+    Up(up::Up),
+    /// Deploy a function onto a server, live
+    Deploy(deploy::Deploy),
+    /// List the functions of a server
+    Ls(ls::Ls),
+    /// Show what a function of a server is doing
+    Status(status::Status),
+    /// Show the versions of a function, and what has happened to it
+    Versions(versions::Versions),
+    /// Take an earlier version of a function back, live
+    Rollback(rollback::Rollback),
+    /// Pause a function: its records wait, its state stays
+    Pause(pause::Pause),
+    /// Let a paused function go on
+    Resume(pause::Resume),
+    /// Remove a function from a server
+    Rm(rm::Rm),
+    /// Print what a function of a server has logged
+    Logs(logs::Logs),
+    /// Look into the state of a function of a server
+    State(state::State),
+    /// Dead letters: what a function could not get past, and why
+    Dlq(dlq::Dlq),
+    /// Topics of a server
+    Topic(topic::Topic),
+    /// Append records to a topic of a server
+    Produce(produce::Produce),
+    /// Print the records of a topic of a server
+    Consume(consume::Consume),
+    /// Tokens: who may call a server
+    Token(token::Token),
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print versions
@@ -48,6 +95,22 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Run(command) => command.run(ui),
         Command::Invoke(command) => command.run(ui),
         Command::Read(command) => command.run(ui),
+        Command::Up(command) => command.run(ui),
+        Command::Deploy(command) => command.run(ui),
+        Command::Ls(command) => command.run(ui),
+        Command::Status(command) => command.run(ui),
+        Command::Versions(command) => command.run(ui),
+        Command::Rollback(command) => command.run(ui),
+        Command::Pause(command) => command.run(ui),
+        Command::Resume(command) => command.run(ui),
+        Command::Rm(command) => command.run(ui),
+        Command::Logs(command) => command.run(ui),
+        Command::State(command) => command.run(ui),
+        Command::Dlq(command) => command.run(ui),
+        Command::Topic(command) => command.run(ui),
+        Command::Produce(command) => command.run(ui),
+        Command::Consume(command) => command.run(ui),
+        Command::Token(command) => command.run(ui),
         Command::Completions(command) => command.run(ui),
         Command::Version(command) => command.run(ui),
     }

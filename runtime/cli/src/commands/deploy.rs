@@ -1,0 +1,150 @@
+//! `pelton deploy`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use pelton_core::Manifest;
+use pelton_core::manifest::{FILE_NAME, parse_duration_ms};
+use pelton_server::functions::{DeployReport, Outcome, TrialState};
+use serde::Deserialize;
+use serde_json::json;
+use ureq::http::Method;
+
+use super::check::read_module;
+use crate::client::ServerArgs;
+use crate::error::{CliError, Result};
+use crate::exit::Exit;
+use crate::project::{Project, read_manifest, show};
+use crate::ui::Ui;
+
+/// A module may take this long to be compiled, beyond what the deployment waits.
+const COMPILE_TIME: Duration = Duration::from_secs(150);
+
+/// Deploy a function onto a server, live
+///
+/// Takes the .wasm file that `pelton build` has made and the pelton.toml beside it. Onto a function that
+/// runs it goes between two calls: no record is lost, repeated or delayed by a restart, and state stays.
+/// Until its first commit the new version is on trial: if it fails before, the old one goes on as if
+/// nothing had been, and the exit code is 4.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pelton build && pelton deploy
+  pelton deploy hello/hello.wasm --dry-run
+  pelton deploy stats.wasm --manifest stats.toml --wait 30s")]
+pub(crate) struct Deploy {
+    /// The function's .wasm file, or its project's folder
+    #[arg(value_name = "FILE|DIR", default_value = ".")]
+    what: PathBuf,
+    /// The manifest; else the pelton.toml beside the file
+    #[arg(short, long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Check only, and show what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// How long to wait for the first commit of each task; at most 30s
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration_ms)]
+    wait: i64,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Deserialize)]
+struct Uploaded {
+    digest: String,
+}
+
+impl Deploy {
+    pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
+        let (wasm, path) = self.find()?;
+        let manifest = read_manifest(&path)?;
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(|error| CliError::file("read", &path, &error))?;
+        let module = read(&wasm, &manifest)?;
+        let client = self.server.client()?;
+        let upload = client.call(Method::PUT, &["artefacts"]).body("application/wasm", &module);
+        let Uploaded { digest } = client.json(upload)?;
+        let wait = Duration::from_millis(self.wait.unsigned_abs());
+        let body = json!({
+            "manifest": text,
+            "digest": digest,
+            "dry_run": self.dry_run,
+            "wait_ms": wait.as_millis() as u64,
+        });
+        let report: DeployReport = client.post(&["functions"], &body, COMPILE_TIME + wait)?;
+        show_report(&report, ui)?;
+        Ok(Exit::Ok)
+    }
+
+    /// The module and the manifest.
+    fn find(&self) -> Result<(PathBuf, PathBuf)> {
+        let beside = |path: PathBuf| self.manifest.clone().unwrap_or(path);
+        if !self.what.is_dir() {
+            let manifest = beside(self.what.with_file_name(FILE_NAME));
+            if self.manifest.is_none() && self.what.exists() && !manifest.is_file() {
+                let text = format!("there is no {FILE_NAME} beside {}", show(&self.what));
+                return Err(CliError::new("E-MANIFEST-NOT-FOUND", Exit::NotFound, text).next(
+                    "give --manifest FILE; the least that it says is [function] name = \"...\" \
+                     and [[input]] topic = \"...\"",
+                ));
+            }
+            return Ok((self.what.clone(), manifest));
+        }
+        let project = match &self.manifest {
+            None => Project::open(&self.what)?,
+            Some(path) => Project { folder: self.what.clone(), manifest: read_manifest(path)? },
+        };
+        let wasm = project.wasm();
+        if !wasm.is_file() {
+            let text = format!("{} is not built: there is no {}", show(&self.what), show(&wasm));
+            let flag = match self.what == Path::new(".") {
+                true => String::new(),
+                false => format!(" --path {}", show(&self.what)),
+            };
+            return Err(CliError::new("E-WASM-NOT-FOUND", Exit::NotFound, text)
+                .next(format!("pelton build{flag}")));
+        }
+        Ok((wasm, beside(self.what.join(FILE_NAME))))
+    }
+}
+
+fn read(wasm: &Path, manifest: &Manifest) -> Result<Vec<u8>> {
+    read_module(wasm, &manifest.limits)
+}
+
+/// Shows what a deployment or a rollback did.
+pub(super) fn show_report(report: &DeployReport, ui: &mut Ui) -> Result<()> {
+    if ui.is_json() {
+        return ui.json(report);
+    }
+    let (name, version) = (report.function.name(), report.version);
+    let before = report.before.map(|before| format!(" in place of {before}")).unwrap_or_default();
+    let what = match (report.outcome, report.dry_run) {
+        (Outcome::Unchanged, _) => "runs already".to_owned(),
+        (Outcome::Started, false) => "started".to_owned(),
+        (Outcome::Started, true) => "would be started".to_owned(),
+        (Outcome::Swapped, false) => format!("went live{before}"),
+        (Outcome::Swapped, true) => format!("would go live{before}"),
+        (Outcome::Restarted, false) => format!("was started{before}, since its inputs are others"),
+        (Outcome::Restarted, true) => {
+            format!("would be started{before}, since its inputs are others")
+        }
+    };
+    ui.line(format!("{name} version {version} {what}"))?;
+    for change in &report.changes {
+        ui.line(format!("  {change}"))?;
+    }
+    if report.trial == TrialState::OnTrial && !report.dry_run {
+        ui.note(
+            "on trial: some task has had no record yet; if it fails at its first, the version \
+             before goes on",
+        );
+    }
+    match (report.dry_run, report.outcome) {
+        (true, Outcome::Unchanged) | (false, Outcome::Unchanged) => {}
+        (true, _) => ui.next("the same without --dry-run"),
+        (false, _) => ui.next(format!("pelton status {name}")),
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! `pelton ls`.
+
+use clap::Args;
+use pelton_server::functions::{FunctionState, FunctionStatus};
+use serde::{Deserialize, Serialize};
+
+use crate::client::ServerArgs;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::table::Columns;
+use crate::text;
+use crate::ui::{Style, Ui};
+
+/// List the functions of a server
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  pelton ls")]
+pub(crate) struct Ls {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Serialize, Deserialize)]
+struct List {
+    functions: Vec<FunctionStatus>,
+}
+
+/// The word for a state, as in JSON.
+pub(super) fn state(state: FunctionState, ui: &Ui) -> String {
+    match state {
+        FunctionState::Running => ui.paint("running", Style::Green),
+        FunctionState::OnTrial => ui.paint("on-trial", Style::Yellow),
+        FunctionState::Paused => ui.paint("paused", Style::Dim),
+        FunctionState::Stopped => ui.paint("stopped", Style::Red),
+    }
+}
+
+impl Ls {
+    pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
+        let list: List = self.server.client()?.get(&["functions"])?;
+        if ui.is_json() {
+            ui.json(&list.functions)?;
+            return Ok(Exit::Ok);
+        }
+        let titles = ["function", "state", ">version", ">lag", ">in", ">out", ">rejected", "reads"];
+        let mut table = Columns::new(&titles);
+        for status in &list.functions {
+            table.row(&[
+                status.function.name().to_owned(),
+                state(status.state, ui),
+                status.version.to_string(),
+                text::thousands(status.lag),
+                text::thousands(status.records_in),
+                text::thousands(status.records_out),
+                text::thousands(status.poison),
+                status.inputs.iter().map(|topic| text::short(topic)).collect::<Vec<_>>().join(", "),
+            ]);
+        }
+        ui.line(table.to_string())?;
+        if list.functions.is_empty() {
+            ui.next("pelton deploy, in a project's folder");
+        }
+        Ok(Exit::Ok)
+    }
+}

@@ -1,0 +1,183 @@
+//! `pelton produce`.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use clap::Args;
+use pelton_batch::RecordsBuilder;
+use pelton_core::manifest::parse_duration_ms;
+use serde_json::json;
+
+use crate::client::{Producer, Range, ServerArgs};
+use crate::clock;
+use crate::error::{CliError, Result};
+use crate::exit::Exit;
+use crate::input::{BadLine, InputArgs, Row};
+use crate::text;
+use crate::ui::Ui;
+
+/// Records of a request, and about its bytes.
+const REQUEST_RECORDS: usize = 1_000;
+const REQUEST_BYTES: usize = 1 << 20;
+/// Records that are read ahead while a request is on its way.
+const READ_AHEAD: usize = 4 * REQUEST_RECORDS;
+
+/// Append records to a topic of a server
+///
+/// Records are JSON lines: {"key","value","timestamp","headers"}, or plain lines, or CSV; what `consume`
+/// and `run` write is read too, whatever topic it names. They are sent as they come, in as few requests
+/// as keep up. Each request counts once, however often it has to be sent, and is durable when the next
+/// one goes out.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pelton produce hello.in --input sample.jsonl
+  pelton produce flights --input flights.csv --key-column carrier
+  echo '{\"key\":\"kitchen\",\"value\":{\"celsius\":21}}' | pelton produce hello.in")]
+pub(crate) struct Produce {
+    /// The topic
+    topic: String,
+    #[command(flatten)]
+    input: InputArgs,
+    /// All records go to this partition; else each to that of its key
+    #[arg(short, long, value_name = "N")]
+    partition: Option<u32>,
+    /// How long a request is sent again while the server is away or busy
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration_ms)]
+    retry_for: i64,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// What a line was.
+type Line = std::result::Result<Row, BadLine>;
+
+/// What has been sent.
+#[derive(Default)]
+struct Sent {
+    records: u64,
+    requests: u64,
+    retries: u64,
+    bad_lines: u64,
+    /// First offset, number of records, by partition.
+    partitions: BTreeMap<u32, (u64, u64)>,
+}
+
+impl Produce {
+    pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
+        let client = self.server.client()?;
+        let (sender, lines) = sync_channel(READ_AHEAD);
+        // The reader is not of this thread: a request may be on its way while lines come in. It is
+        // not waited for, since it may hang at a terminal.
+        let input = self.input.clone();
+        let (opened, is_open) = sync_channel(1);
+        std::thread::spawn(move || read(&input, &opened, &sender));
+        is_open.recv().unwrap_or(Ok(()))?;
+        let patience = Duration::from_millis(self.retry_for.unsigned_abs());
+        let mut producer = Producer::new(&client, &self.topic, self.partition, patience);
+        let mut sent = Sent::default();
+        let done = self.send(&lines, &mut producer, &mut sent, ui);
+        sent.retries = producer.retries;
+        if let Err(error) = done {
+            let so_far = text::count(sent.records, "record");
+            ui.note(format!("{so_far} had been appended to {} before this:", self.topic));
+            return Err(error);
+        }
+        self.report(&sent, ui)?;
+        Ok(Exit::Ok)
+    }
+
+    fn send(
+        &self,
+        lines: &Receiver<Line>,
+        producer: &mut Producer<'_>,
+        sent: &mut Sent,
+        ui: &mut Ui,
+    ) -> Result<()> {
+        let mut records = RecordsBuilder::new();
+        // One line is waited for, then all that are there go along.
+        while let Ok(line) = lines.recv() {
+            let mut next = Some(line);
+            while let Some(line) = next {
+                match line {
+                    Ok(row) => push(&row, &mut records),
+                    Err(bad) if bad.fatal || !self.input.skip_bad_lines => {
+                        send(&mut records, producer, sent)?;
+                        return Err(bad.into_error(self.input.name()));
+                    }
+                    Err(bad) => {
+                        sent.bad_lines += 1;
+                        ui.warn(format!("left out {}", bad.into_error(self.input.name()).text));
+                    }
+                }
+                let is_full =
+                    records.len() >= REQUEST_RECORDS || records.bytes_len() >= REQUEST_BYTES;
+                next = if is_full { None } else { lines.try_recv().ok() };
+            }
+            send(&mut records, producer, sent)?;
+        }
+        Ok(())
+    }
+
+    fn report(&self, sent: &Sent, ui: &mut Ui) -> Result<()> {
+        if ui.is_json() {
+            let ranges = sent.partitions.iter().map(|(partition, (offset, records))| {
+                json!({ "partition": partition, "offset": offset, "records": records })
+            });
+            return ui.json(&json!({
+                "topic": self.topic,
+                "records": sent.records,
+                "requests": sent.requests,
+                "retries": sent.retries,
+                "bad_lines": sent.bad_lines,
+                "partitions": ranges.collect::<Vec<_>>(),
+            }));
+        }
+        let records = text::count(sent.records, "record");
+        ui.note(format!("appended {records} to {}", self.topic));
+        Ok(())
+    }
+}
+
+/// Reads to the end of the input, or until nobody takes what it reads.
+fn read(input: &InputArgs, opened: &SyncSender<Result<(), CliError>>, lines: &SyncSender<Line>) {
+    let mut reader = match input.open() {
+        Ok(reader) => reader,
+        Err(error) => return drop(opened.send(Err(error))),
+    };
+    let _ = opened.send(Ok(()));
+    loop {
+        let mut row = Row::default();
+        let line = match reader.read(&mut row) {
+            Ok(false) => return,
+            Ok(true) => Ok(row),
+            Err(bad) => Err(bad),
+        };
+        let is_last = matches!(&line, Err(bad) if bad.fatal);
+        if lines.send(line).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+fn push(row: &Row, records: &mut RecordsBuilder) {
+    records.push(row.key(), row.value(), row.timestamp.unwrap_or_else(clock::now_ms));
+    for (name, value) in &row.headers {
+        records.header(name, value.as_deref());
+    }
+}
+
+fn send(records: &mut RecordsBuilder, producer: &mut Producer<'_>, sent: &mut Sent) -> Result<()> {
+    let count = records.len() as u64;
+    if count == 0 {
+        return Ok(());
+    }
+    for Range { partition, offset, records } in producer.send(records)? {
+        let (_, total) = sent.partitions.entry(partition).or_insert((offset, 0));
+        *total += u64::from(records);
+    }
+    sent.records += count;
+    sent.requests += 1;
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! `pelton rm`.
+
+use clap::Args;
+use serde_json::json;
+use ureq::http::Method;
+
+use crate::client::ServerArgs;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::ui::Ui;
+
+/// Remove a function from a server
+///
+/// Its versions go, and its positions and state too, unless they are kept for a function of this name
+/// that is deployed later. Its topics stay.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pelton rm hello
+  pelton rm hello --keep-state")]
+pub(crate) struct Rm {
+    /// The function
+    name: String,
+    /// Keep positions and state for a function of this name
+    #[arg(long)]
+    keep_state: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl Rm {
+    pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
+        let client = self.server.client()?;
+        let call = client.call(Method::DELETE, &["functions", &self.name]);
+        client.bytes(call.query("keep_state", self.keep_state))?;
+        if ui.is_json() {
+            ui.json(&json!({ "function": self.name, "kept_state": self.keep_state }))?;
+        }
+        let state = if self.keep_state { "its state is kept" } else { "its state is gone" };
+        ui.note(format!("removed {}; {state}, its topics stay", self.name));
+        Ok(Exit::Ok)
+    }
+}

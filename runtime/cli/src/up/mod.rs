@@ -1,0 +1,8 @@
+//! What `pelton up` is made of: its settings and the signals that end it.
+
+mod file;
+mod settings;
+mod signals;
+
+pub(crate) use settings::{PORT, Settings, SettingsArgs};
+pub(crate) use signals::signals;
