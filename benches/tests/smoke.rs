@@ -6,7 +6,7 @@ use std::process::Command;
 const LINES: [(&str, usize); 7] = [
     ("call", 4),
     ("journal", 3),
-    ("engine", 3),
+    ("engine", 4),
     ("state", 3),
     ("start", 4),
     ("snapshot", 3),

@@ -123,7 +123,7 @@ impl World {
         let start = Instant::now();
         while !holds(self) {
             assert!(start.elapsed() < PATIENCE, "{what}: {:?}", self.status());
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::park_timeout(Duration::from_millis(2));
         }
     }
 
@@ -290,7 +290,7 @@ fn under_load_swaps_lose_repeat_and_reorder_nothing() {
                     world.append_to(partition, &rows);
                 }
                 next += 20;
-                std::thread::sleep(Duration::from_micros(200));
+                std::thread::park_timeout(Duration::from_micros(200));
             }
             next
         });

@@ -24,21 +24,29 @@ pub(super) enum Job {
     FilterMap,
     KeyedCount,
     MinuteCount,
+    /// The same against a tuned hash function.
+    MinuteCountTuned,
 }
 
 impl Job {
+    fn is_windowed(self) -> bool {
+        matches!(self, Self::MinuteCount | Self::MinuteCountTuned)
+    }
+
     fn wasm(self) -> &'static [u8] {
         match self {
             Self::FilterMap => guests::FILTER_MAP,
             Self::KeyedCount => guests::KEYED_COUNT,
-            Self::MinuteCount => guests::WINDOWED_COUNT,
+            Self::MinuteCount | Self::MinuteCountTuned => guests::WINDOWED_COUNT,
         }
     }
 
     fn settings(self) -> (&'static [(&'static str, &'static str)], &'static [&'static str]) {
         match self {
             Self::FilterMap | Self::KeyedCount => (&[], &["out"]),
-            Self::MinuteCount => (&[("size-ms", "60000")], &["out", "late"]),
+            Self::MinuteCount | Self::MinuteCountTuned => {
+                (&[("size-ms", "60000")], &["out", "late"])
+            }
         }
     }
 
@@ -47,6 +55,7 @@ impl Job {
             Self::FilterMap => plain::filter_map(records, emit),
             Self::KeyedCount => plain::keyed_count(records, emit),
             Self::MinuteCount => plain::minute_count(records, emit),
+            Self::MinuteCountTuned => plain::minute_count_tuned(records, emit),
         }
     }
 
@@ -55,12 +64,13 @@ impl Job {
             Self::FilterMap => "filter+map, durable, records/s per core",
             Self::KeyedCount => "count by key (10,000), durable, records/s per core",
             Self::MinuteCount => "count by key and minute, durable, records/s per core",
+            Self::MinuteCountTuned => "the same, native with foldhash instead of std's hash",
         };
         let rate = |ns: f64| Amount::new(1e9 / ns, "records/s");
         let line = Line::alone("engine", what, rate(ours));
         match self {
             Self::FilterMap => line.held_to("0.2", "0.5"),
-            Self::KeyedCount => line,
+            Self::KeyedCount | Self::MinuteCountTuned => line,
             Self::MinuteCount => line.held_to("0.13", "0.45"),
         }
     }
@@ -68,7 +78,7 @@ impl Job {
 
 pub(super) fn run(size: Size) -> Result<Vec<Line>> {
     let records = records(size.pick(20_000, 1_000_000, 1_000_000), KEYS);
-    let jobs = [Job::FilterMap, Job::KeyedCount, Job::MinuteCount];
+    let jobs = [Job::FilterMap, Job::KeyedCount, Job::MinuteCount, Job::MinuteCountTuned];
     jobs.into_iter().map(|job| line(job, &records, size)).collect()
 }
 
@@ -76,7 +86,7 @@ fn line(job: Job, records: &[Owned], size: Size) -> Result<Line> {
     let rig = on_node(job, records, 10)?.1;
     let (mut ours, mut native) = (rig.outputs()?, Vec::new());
     job.plain(records, |record| native.push(record));
-    if job == Job::MinuteCount {
+    if job.is_windowed() {
         // Plain Rust empties its map in any order.
         let order = |record: &Owned| (record.timestamp, record.key.clone());
         ours.sort_by_cached_key(order);

@@ -1,5 +1,8 @@
 //! Running statistics for each key: count, sum, mean, smallest, largest and 95th percentile of the
 //! numbers that are the records' values.
+//!
+//! Its first version (`running-stats-v1`) kept no histogram. This one takes over from it while it
+//! runs: see [`StatsV0`].
 
 use pelton_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,7 +13,8 @@ struct RunningStats {
 
 impl Process for RunningStats {
     fn open(setup: &mut Setup) -> Result<Self> {
-        Ok(Self { stats: setup.store("stats") })
+        let schema = Schema::version(1).migrate(0, |old: StatsV0| Stats::from(old));
+        Ok(Self { stats: setup.store_with("stats", schema) })
     }
 
     fn record(&mut self, record: &Record, ctx: &mut Context) -> Result<()> {
@@ -41,6 +45,30 @@ pub struct Stats {
     histogram: [u64; BOUNDS.len() + 1],
 }
 
+/// What the first version kept.
+#[derive(Debug, Deserialize)]
+struct StatsV0 {
+    count: u64,
+    sum: f64,
+    min: f64,
+    max: f64,
+}
+
+impl From<StatsV0> for Stats {
+    /// Where the old numbers lay is not known any more: all of them are taken for their mean, so that
+    /// the percentile is right once there are enough new ones.
+    fn from(StatsV0 { count, sum, min, max }: StatsV0) -> Self {
+        let mut histogram = [0; BOUNDS.len() + 1];
+        histogram[bucket(sum / count as f64)] = count;
+        Self { count, sum, min, max, histogram }
+    }
+}
+
+/// The bucket that a number falls into.
+fn bucket(number: f64) -> usize {
+    BOUNDS.partition_point(|bound| *bound < number)
+}
+
 /// What is told of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -65,8 +93,7 @@ impl Stats {
         self.sum += number;
         self.min = if first { number } else { self.min.min(number) };
         self.max = if first { number } else { self.max.max(number) };
-        let bucket = BOUNDS.partition_point(|bound| *bound < number);
-        self.histogram[bucket] += 1;
+        self.histogram[bucket(number)] += 1;
     }
 
     fn summary(&self) -> Summary {
@@ -109,6 +136,23 @@ mod tests {
         let other = out[100].json::<Summary>();
         assert_eq!((other.count, other.mean, other.p95), (1, -7.5, -7.5));
         assert_eq!(test.rejected().len(), 1);
+    }
+
+    #[test]
+    fn it_takes_over_from_its_first_version_in_the_middle() {
+        let mut test = Harness::new(running_stats_v1::function);
+        for (key, number) in [("a", "1"), ("a", "3"), ("quiet", "7")] {
+            test.push(key, number, 1);
+        }
+        test.swap(crate::function);
+        test.push("a", "100", 2);
+        let last = test.outputs("out")[3].json::<Summary>();
+        let expected =
+            Summary { count: 3, sum: 104.0, mean: 104.0 / 3.0, min: 1.0, max: 100.0, p95: 100.0 };
+        assert_eq!(last, expected);
+        assert_eq!(test.unmigrated(), 0);
+        let quiet: super::Stats = test.stored::<String, _>("stats", "quiet").unwrap();
+        assert_eq!((quiet.count, quiet.summary().p95), (1, 7.0));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use crate::column::{Bits, BytesColumn, Fixed, Headers, Scalar, first_bad_end};
 use crate::error::{FormatError, Versions};
 use crate::layout::{self, ENTRY_BYTES, HEADER_BYTES, Kind, SKIPPABLE, Shape, tag};
-use crate::{groups::Groups, operations::Operations, records::Records, timers::Timers};
+use crate::{
+    groups::Groups, migrate::StoredValues, operations::Operations, records::Records, timers::Timers,
+};
 
 /// A batch whose header and directory have been checked: every column lies inside the bytes and
 /// has as many elements as there are rows. What the columns hold is checked by [`Batch::validate`].
@@ -311,5 +313,14 @@ impl<'a> Batch<'a> {
     pub fn timers(self) -> Result<Timers<'a>, FormatError> {
         self.expect(&[Kind::Timers], "timers")?;
         Ok(Timers::of(self))
+    }
+
+    /// The rows as stored values to migrate.
+    ///
+    /// # Errors
+    /// [`FormatError::WrongKind`] for other kinds.
+    pub fn stored_values(self) -> Result<StoredValues<'a>, FormatError> {
+        self.expect(&[Kind::Migrate], "stored values to migrate")?;
+        Ok(StoredValues::of(self))
     }
 }

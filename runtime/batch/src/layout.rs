@@ -33,7 +33,7 @@ pub enum Kind {
     Finish = 0x0005,
     /// Timers that are due.
     Timers = 0x0006,
-    /// State values of an older schema version.
+    /// Stored values of another schema version than the code's.
     Migrate = 0x0007,
     /// What a guest call answers: an ordered list of operations.
     Operations = 0x0100,

@@ -20,16 +20,20 @@ mod column;
 mod error;
 mod groups;
 pub mod layout;
+mod migrate;
 mod operations;
 mod records;
 mod timers;
 
 pub use batch::Batch;
-pub use builder::{GroupsBuilder, OperationsBuilder, RecordsBuilder, TimersBuilder, Wanted};
+pub use builder::{
+    GroupsBuilder, MigrateBuilder, OperationsBuilder, RecordsBuilder, TimersBuilder, Wanted,
+};
 pub use column::{Bits, BytesColumn, Fixed, Headers, Scalar};
 pub use error::{FormatError, Versions};
 pub use groups::{Group, Groups, Pane};
 pub use layout::Kind;
+pub use migrate::{StoredValue, StoredValues};
 pub use operations::{OpKind, OpKinds, Operation, Operations};
 pub use records::{Header, HeaderIter, Record, Records};
 pub use timers::{TimerRow, Timers};

@@ -8,7 +8,6 @@
 mod common;
 
 use common::golden::{GOLDEN, T, group, operation_list};
-use pelton_batch::layout::tag;
 use pelton_batch::{Batch, Group, Groups, OpKind, Operation, Pane};
 
 /// The bytes of a golden file.
@@ -147,9 +146,10 @@ fn golden_timers_and_state_read_field_by_field() {
     assert_eq!(pairs("entries"), [(some("a"), some("1")), (some("b"), some(""))]);
     assert_eq!(pairs("migrate"), [(some("k1"), some("one")), (some("k2"), some("TWO"))]);
     let bytes = golden("migrate");
-    let batch = checked(&bytes);
-    assert!(batch.fixed::<u16>(tag::TARGET).unwrap().iter().eq([0, 1]));
-    assert!(batch.fixed::<u32>(tag::SCHEMA).unwrap().iter().eq([1, 2]));
+    let values = checked(&bytes).stored_values().unwrap();
+    let read: Vec<_> = values.iter().map(|v| (v.row, v.store, v.key, v.value, v.schema)).collect();
+    let first = (0, 0, &b"k1"[..], &b"one"[..], 1);
+    assert_eq!(read, [first, (1, 1, b"k2", b"TWO", 2)]);
 }
 
 /// The specification's examples: lines of an offset, bytes in hex, and a comment behind three

@@ -4,8 +4,8 @@ mod common;
 
 use common::model::{self, Rec};
 use pelton_batch::{
-    Batch, FormatError, GroupsBuilder, Kind, OpKind, Operation, OperationsBuilder, RecordsBuilder,
-    TimersBuilder,
+    Batch, FormatError, GroupsBuilder, Kind, MigrateBuilder, OpKind, Operation, OperationsBuilder,
+    RecordsBuilder, TimersBuilder,
 };
 use proptest::prelude::*;
 
@@ -66,6 +66,25 @@ proptest! {
             prop_assert_eq!(found.pane.0, group.pane);
             prop_assert_eq!(found.accumulator, group.accumulator.as_deref());
             prop_assert_eq!(read.rows(found.index).collect::<Vec<_>>(), group.rows.clone());
+        }
+    }
+
+    #[test]
+    fn stored_values_round_trip(
+        rows in prop::collection::vec((any::<u16>(), any::<[u8; 3]>(), any::<Vec<u8>>(), 0..3_u32), 0..20),
+    ) {
+        let mut builder = MigrateBuilder::new();
+        for (store, key, value, schema) in &rows {
+            builder.push(*store, key, value, *schema);
+        }
+        prop_assert_eq!(builder.len(), rows.len());
+        let bytes = builder.finish();
+        prop_assert!(builder.is_empty());
+        let read = parsed(&bytes).stored_values().unwrap();
+        prop_assert_eq!(read.len(), rows.len());
+        for (found, (store, key, value, schema)) in read.iter().zip(&rows) {
+            prop_assert_eq!((found.store, found.schema), (*store, *schema));
+            prop_assert_eq!((found.key, found.value), (&key[..], &value[..]));
         }
     }
 

@@ -42,6 +42,12 @@ pub trait Sink: Send {
     /// A storage error.
     fn partitions(&mut self, topic: &TopicName) -> Result<Option<u32>>;
 
+    /// Most bytes that one commit may have: outputs, changes of state and what else is in it. A call
+    /// that comes to more is made again with fewer records.
+    fn commit_bytes_max(&self) -> u64 {
+        u64::MAX
+    }
+
     /// Commits. When the future is ready the commit has been taken: a later one cannot become
     /// visible without it. Whether it is durable, [`Sink::durable`] tells.
     ///

@@ -37,8 +37,15 @@ pub(crate) struct Applying<'a> {
     pub(crate) contents: Option<pelton_batch::Records<'a>>,
 }
 
-fn malformed(error: FormatError) -> Fault {
+pub(crate) fn malformed(error: FormatError) -> Fault {
     Fault::new(FaultKind::Malformed, format!("the function's answer: {error}"))
+}
+
+pub(crate) fn check_size(operations: &Operations<'_>, config: &TaskConfig) -> Result<(), Fault> {
+    let limit = config.limits.output_records;
+    limit
+        .check(operations.len() as u64, "the operations of one call")
+        .map_err(|error| Fault::new(FaultKind::OutputSize, error.to_string()))
 }
 
 impl Applying<'_> {
@@ -55,7 +62,7 @@ impl Applying<'_> {
         let batch = Batch::parse(bytes).map_err(malformed)?;
         batch.validate().map_err(malformed)?;
         let operations = batch.operations().map_err(malformed)?;
-        self.check_size(&operations)?;
+        check_size(&operations, self.config)?;
         if let (Some(causes), Work::Records(_)) = (operations.plain_forwards(), self.work) {
             self.forward_all(causes.iter(), operations.len(), outputs)?;
             return Ok(Applied::Done { rejected: 0, fire: Vec::new() });
@@ -100,13 +107,6 @@ impl Applying<'_> {
         let times: Vec<i64> = rows.clone().map(time).collect::<Result<_, Fault>>()?;
         let target = Target::Output(operations.target(rows.start));
         outputs.send_range(target, operations, rows, &times)
-    }
-
-    fn check_size(&self, operations: &Operations<'_>) -> Result<(), Fault> {
-        let limit = self.config.limits.output_records;
-        limit
-            .check(operations.len() as u64, "the operations of one call")
-            .map_err(|error| Fault::new(FaultKind::OutputSize, error.to_string()))
     }
 
     /// A filter's answer: forwards only, in runs of neighbours.

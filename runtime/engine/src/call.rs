@@ -6,6 +6,7 @@ use pelton_core::window::Window;
 use pelton_core::{Offsets, TimeDomain};
 use pelton_state::DueTimer;
 
+use crate::migrate::OldValue;
 use crate::outputs::Outgoing;
 use crate::plan::Plan;
 use crate::slice::Slice;
@@ -32,6 +33,8 @@ pub(crate) enum Work {
     Fire { panes: Vec<PaneGroup>, early: bool },
     /// These timers are due.
     Timers(TimeDomain, Vec<DueTimer>),
+    /// These values are of another schema version than the function declares.
+    Migrate(Vec<OldValue>),
 }
 
 /// A call that is ready to be made: one batch, or the pieces of one pane, in order.
@@ -42,7 +45,7 @@ pub(crate) struct Call {
 }
 
 impl Work {
-    /// Records, groups or timers that the call is about: what a fault halves.
+    /// Records, groups, timers or values that the call is about: what a fault halves.
     pub(crate) fn units(&self) -> usize {
         match self {
             Self::Records(plan) | Self::Accumulate(plan, _) | Self::Collect(plan, ..) => {
@@ -50,6 +53,7 @@ impl Work {
             }
             Self::Fire { panes, .. } => panes.len(),
             Self::Timers(_, timers) => timers.len(),
+            Self::Migrate(values) => values.len(),
         }
     }
 
@@ -57,7 +61,7 @@ impl Work {
     pub(crate) fn plan(&self) -> Option<&Plan> {
         match self {
             Self::Records(plan) | Self::Accumulate(plan, _) | Self::Collect(plan, ..) => Some(plan),
-            Self::Fire { .. } | Self::Timers(..) => None,
+            Self::Fire { .. } | Self::Timers(..) | Self::Migrate(_) => None,
         }
     }
 

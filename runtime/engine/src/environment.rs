@@ -8,6 +8,7 @@ use pelton_state::{DueTimer, TaskState};
 
 use crate::call::{PaneGroup, Work};
 use crate::config::TaskConfig;
+use crate::migrate::OldReads;
 use crate::random::{random, seed};
 use crate::slice::Slice;
 use crate::telemetry::Telemetry;
@@ -22,6 +23,7 @@ pub(crate) struct TaskEnvironment {
     pub(crate) watermark: i64,
     /// Windows or timers, where the call is about those.
     pub(crate) units: Units,
+    pub(crate) old_reads: Arc<OldReads>,
 }
 
 /// What the rows of a call without records stand for.
@@ -63,7 +65,9 @@ impl Environment for TaskEnvironment {
         let batch = Batch::parse(keys).map_err(malformed)?;
         batch.validate().map_err(malformed)?;
         let keys = batch.records().map_err(malformed)?;
-        self.state.get_many(store, &keys).map_err(state_fault)
+        let values = self.state.get_many(store, &keys).map_err(state_fault)?;
+        self.old_reads.note(&self.state, store, &keys);
+        Ok(values)
     }
 
     fn scan(
@@ -74,7 +78,10 @@ impl Environment for TaskEnvironment {
         limit: u32,
         reverse: bool,
     ) -> Result<Vec<u8>, Fault> {
-        self.state.scan(store, start, end, limit as usize, reverse).map_err(state_fault)
+        let entries = self.state.scan(store, start, end, limit as usize, reverse);
+        let entries = entries.map_err(state_fault)?;
+        self.old_reads.note_entries(&self.state, store, &entries);
+        Ok(entries)
     }
 
     fn now(&self, row: u32) -> i64 {

@@ -46,16 +46,18 @@ const UNITS_AT_FIRST: usize = 1_000;
 /// short beside what a neighbour on the worker would notice.
 const GROW_BELOW_NS: u64 = 10_000_000;
 
-/// How many units a call takes: halved by faults, growing while calls are full and quick.
+/// How many units a call takes: halved by faults, growing while calls are full and quick; fast until
+/// the first fault, slowly after it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UnitLimit {
     current: usize,
     max: usize,
+    has_shrunk: bool,
 }
 
 impl UnitLimit {
     pub(crate) fn new(max: usize) -> Self {
-        Self { current: max.clamp(1, UNITS_AT_FIRST), max: max.max(1) }
+        Self { current: max.clamp(1, UNITS_AT_FIRST), max: max.max(1), has_shrunk: false }
     }
 
     pub(crate) fn current(&self) -> usize {
@@ -64,13 +66,15 @@ impl UnitLimit {
 
     pub(crate) fn shrink(&mut self, units: usize) {
         self.current = units.clamp(1, self.max);
+        self.has_shrunk = true;
     }
 
     /// Takes note of a call of `units` that went well and took the guest `cpu_ns`.
     pub(crate) fn grow(&mut self, units: usize, cpu_ns: u64) {
         let full = units >= self.current.div_ceil(2);
         if self.current < self.max && full && cpu_ns <= GROW_BELOW_NS {
-            self.current = (self.current + self.current.div_ceil(4)).min(self.max);
+            let more = if self.has_shrunk { self.current.div_ceil(4) } else { self.current };
+            self.current = (self.current + more).min(self.max);
         }
     }
 }
@@ -113,6 +117,8 @@ mod tests {
     fn the_limit_grows_with_calls_that_are_full_and_quick() {
         let mut limit = UnitLimit::new(2_000);
         assert_eq!(limit.current(), 1_000);
+        limit.grow(1_000, 0);
+        assert_eq!(limit.current(), 2_000);
         limit.shrink(500);
         limit.grow(500, GROW_BELOW_NS);
         assert_eq!(limit.current(), 625);

@@ -16,6 +16,7 @@ mod environment;
 mod faults;
 mod input;
 pub mod memory;
+mod migrate;
 mod opening;
 mod outputs;
 mod peers;
@@ -32,6 +33,7 @@ mod windows;
 
 pub use config::{InputConfig, NullKey, OnPoison, OutputTopic, RetryPolicy, Settings, TaskConfig};
 pub use faults::{Decision, decide};
+pub use migrate::{MIGRATE_BYTES_MAX, MIGRATE_VALUES_MAX};
 pub use opening::OpenEnvironment;
 pub use peers::Peers;
 pub use pool::GuestPool;

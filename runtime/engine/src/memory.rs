@@ -32,6 +32,8 @@ struct Inner {
     sequence: u64,
     wakers: Vec<Waker>,
     full: bool,
+    /// 0 for no limit.
+    commit_bytes_max: u64,
 }
 
 impl Inner {
@@ -106,6 +108,11 @@ impl MemoryLog {
             |_| Vec::new(),
             |log| log.batches.iter().map(|(.., batch)| batch.clone()).collect(),
         )
+    }
+
+    /// From now on a commit takes at most this many bytes.
+    pub fn limit_commits(&self, bytes: u64) {
+        self.lock().commit_bytes_max = bytes;
     }
 
     /// From now on commits are refused as by a full disk, or taken again.
@@ -276,6 +283,13 @@ impl Sink for MemorySink {
     fn load<'a>(&'a mut self, task: &'a TaskId) -> BoxFuture<'a, Result<Recovered>> {
         let recovered = self.take_over(task);
         Box::pin(std::future::ready(Ok(recovered)))
+    }
+
+    fn commit_bytes_max(&self) -> u64 {
+        match self.log.lock().commit_bytes_max {
+            0 => u64::MAX,
+            max => max,
+        }
     }
 
     fn partitions(&mut self, topic: &TopicName) -> Result<Option<u32>> {

@@ -8,6 +8,9 @@ use pelton_core::{Fault, FaultKind, Fetch, Limits, OutputBatch, partition_for_ke
 
 use crate::config::{OnPoison, OutputTopic, TaskConfig};
 
+/// About what a batch has for a record beside key, value and headers.
+const ROW_BYTES: usize = 24;
+
 #[derive(Debug)]
 struct Building {
     records: RecordsBuilder,
@@ -23,6 +26,12 @@ impl Building {
 
     fn is_empty(&self) -> bool {
         self.records.is_empty() && self.whole.is_none()
+    }
+
+    /// About what the batch will have.
+    fn bytes(&self) -> usize {
+        let whole = self.whole.as_ref().map_or(0, |(batch, _)| batch.len());
+        whole + self.records.bytes_len() + self.records.len() * ROW_BYTES
     }
 
     fn saw(&mut self, timestamp: i64) {
@@ -81,6 +90,12 @@ impl Outputs {
             outputs.dead_letters = Some(outputs.slot(topic));
         }
         outputs
+    }
+
+    /// About what the batches will have, bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let all = self.slots.iter().flat_map(|slot| &slot.partitions);
+        all.map(Building::bytes).sum::<usize>() as u64
     }
 
     fn slot(&mut self, topic: &OutputTopic) -> usize {

@@ -284,3 +284,24 @@ fn f31_a_task_that_was_taken_over_cannot_commit_any_more() {
     world.finish(&mut owner).unwrap();
     assert_eq!(world.rows("out").len(), 50);
 }
+
+#[test]
+fn what_is_too_large_for_one_commit_goes_into_several_and_a_record_that_is_is_a_dead_letter() {
+    let world = World::new();
+    let rows: Vec<_> = (0..1_000).map(|at| row("k", &at.to_string(), at)).collect();
+    world.append("in", &rows, &[1_000]);
+    world.log.limit_commits(10_000);
+    let function = native(declare(&["out"]), |batch, _, out| {
+        for record in batch.records().unwrap().iter() {
+            let size = if record.value() == Some(b"500") { 10_000 } else { 100 };
+            emit(out, record.row(), Some(b"k"), &"x".repeat(size));
+        }
+        Ok(())
+    });
+    let task = world.run(&function, &[("in", 0)]);
+    assert_eq!(world.rows("out").len(), 999);
+    assert_eq!(world.headers("dead", "pelton-code"), ["E-GUEST-OUTPUT-SIZE"]);
+    assert!(world.headers("dead", "pelton-message")[0].contains("a commit takes 10000"));
+    assert!(task.sequence() > 10, "{}", task.sequence());
+    assert!(world.log.batches(&support::topic("out"), 0).iter().all(|batch| batch.len() < 10_000));
+}

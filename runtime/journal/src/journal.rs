@@ -97,6 +97,12 @@ impl Journal {
         Ok(Journal { shared, thread })
     }
 
+    /// The ceilings in force.
+    #[must_use]
+    pub fn limits(&self) -> &crate::config::Limits {
+        &self.shared.config.limits
+    }
+
     /// Appends a commit and answers its sequence number: 1 for the first, gapless. In mode
     /// `Each` it is durable on return.
     ///

@@ -9,6 +9,9 @@ use pelton_batch::{Kind, OpKind};
 /// Most bytes of keys and values that may wait to be taken: columns end at 4 GiB.
 pub(crate) const CHANGES_BYTES_MAX: u64 = 1 << 30;
 
+/// About what a change has in a batch beside key and value, bytes.
+pub(crate) const ROW_BYTES: u64 = 32;
+
 /// One change.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChangeRow<'a> {
@@ -56,6 +59,11 @@ pub(crate) struct Changes {
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Number of changes.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
     }
 
     /// Bytes of keys and values.

@@ -89,6 +89,19 @@ impl Layers {
         Box::new(live.chain(base.iter().filter(hidden)))
     }
 
+    /// The slots of a part of the hash maps that are no tombstones: see [`Table::part`]. A key of
+    /// the base and the same key of the overlay may lie in different parts.
+    pub(crate) fn part(&self, part: usize) -> Box<dyn Iterator<Item = (&[u8], &Slot)> + '_> {
+        let (base, overlay) = match self {
+            Self::Owned(table) => return Box::new(table.part(part)),
+            Self::Frozen { base, overlay } => (&**base, overlay),
+            Self::Folding { base, overlay } => (base, overlay),
+        };
+        let hidden = |entry: &(&[u8], &Slot)| overlay.get(entry.0).is_none();
+        let live = overlay.part(part).filter(|entry| entry.1.value.is_some());
+        Box::new(live.chain(base.part(part).filter(hidden)))
+    }
+
     /// The slots of a range in order; `None` where the table has none.
     pub(crate) fn range(&self, range: KeyRange<'_>, reverse: bool) -> Option<Merge<'_>> {
         let (base, overlay) = match self {

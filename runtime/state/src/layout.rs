@@ -7,6 +7,7 @@ use crate::slot::Slot;
 use crate::space::{Change, Space};
 use crate::state::{Store, TaskState, Timers};
 use crate::table::Table;
+use crate::versions::Versions;
 use crate::{PANES, TIMERS};
 
 /// Stores and timers in the order of their indexes, and the limits that hold for them.
@@ -76,7 +77,7 @@ impl Store {
     /// An empty store.
     pub(crate) fn new(declaration: StoreDeclaration) -> Self {
         let space = Space::new(0, Table::new(declaration.kind));
-        Self { declaration, space }
+        Self { declaration, space, versions: Versions::default() }
     }
 
     fn redeclared(mut self, declaration: StoreDeclaration) -> Self {

@@ -38,6 +38,7 @@ mod stores;
 mod table;
 mod timers;
 mod undo;
+mod versions;
 mod windows;
 
 pub use error::StateError;
@@ -48,6 +49,7 @@ pub use size::{StateSize, StoreSize};
 pub use snapshot::FrozenState;
 pub use state::TaskState;
 pub use timers::DueTimer;
+pub use versions::VersionSearch;
 
 /// Reserved target index of the window panes in a batch of changes.
 pub const PANES: u16 = u16::MAX;

@@ -8,6 +8,7 @@ use crate::layout::{self, StateLayout};
 use crate::space::{Change, Space};
 use crate::timers::DueIndex;
 use crate::undo::UndoLog;
+use crate::versions::Versions;
 use crate::windows::Windows;
 use crate::{PANES, StateError, TIMERS};
 
@@ -34,6 +35,7 @@ pub struct TaskState {
 pub(crate) struct Store {
     pub(crate) declaration: StoreDeclaration,
     pub(crate) space: Space,
+    pub(crate) versions: Versions,
 }
 
 /// All timers. A slot's number is when it is due, its tag whether it has a value.
@@ -109,10 +111,10 @@ impl TaskState {
         self.changes.take()
     }
 
-    /// Bytes of keys and values that the next [`Self::take_changes`] hands out.
+    /// About the bytes of what the next [`Self::take_changes`] hands out.
     #[must_use]
     pub fn changes_bytes(&self) -> u64 {
-        self.changes.bytes()
+        self.changes.bytes() + self.changes.len() as u64 * crate::changes::ROW_BYTES
     }
 
     /// Moves up to `max_entries` of what was written since [`Self::freeze`] back into the tables,
@@ -151,7 +153,10 @@ impl TaskState {
         match id {
             PANES => self.panes.windows.note(&self.panes.space.layers, key, change),
             TIMERS => self.timers.index(key, change),
-            store => self.expiry.note(store, key, change),
+            store => {
+                self.expiry.note(store, key, change);
+                self.stores[usize::from(store)].versions.note(change);
+            }
         }
     }
 

@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use pelton_batch::{Groups, OpKind, Operation, OperationsBuilder, Records};
+use pelton_batch::{Batch, Groups, OpKind, Operation, OperationsBuilder, Records};
 
 use crate::error::{Error, Outcome, Result};
 use crate::host;
-use crate::store::{Cache, ErasedCache, StoreValue};
+use crate::store::{Cache, ErasedCache, Schema, StoreValue};
 
 /// What lives as long as an instance: memory that calls reuse, and the caches of the stores, which
 /// hold nothing between calls.
@@ -19,8 +19,25 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    pub(crate) fn add_cache<V: StoreValue>(&mut self, index: u16, schema: u32) {
-        self.caches.push(Box::new(Cache::<V>::new(index, schema)));
+    pub(crate) fn add_cache<V: StoreValue>(&mut self, index: u16, name: &str, schema: Schema<V>) {
+        self.caches.push(Box::new(Cache::new(index, name, schema)));
+    }
+
+    /// Answers a batch of kind `Migrate`: stored values of other schema versions in that of the
+    /// code, as the [`Schema`] of their store says.
+    ///
+    /// # Errors
+    /// Where a value cannot be migrated.
+    #[cold]
+    pub fn migrate(&mut self, batch: Batch<'_>) -> Result<Vec<u8>> {
+        self.clear();
+        for value in batch.stored_values()?.iter() {
+            let Some(cache) = self.caches.get_mut(usize::from(value.store)) else {
+                return Err(Error::fail("called with state of a store that is not declared"));
+            };
+            cache.migrate(&value, &mut self.operations)?;
+        }
+        Ok(self.operations.finish())
     }
 
     /// Ends a call: the writes follow what else it did, and all of it is the answer.

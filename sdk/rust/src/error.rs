@@ -57,6 +57,11 @@ impl Error {
         self
     }
 
+    /// The same error with another message.
+    pub(crate) fn explained(&self, explain: impl FnOnce(&str) -> String) -> Self {
+        Self { message: explain(&self.message).into(), outcome: self.outcome }
+    }
+
     /// What becomes of the record.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

@@ -17,7 +17,8 @@ pub trait Function: Send + 'static {
     /// Where the function cannot work as it is configured.
     fn open(&mut self, setup: &mut Setup<'_>) -> Result<()>;
 
-    /// Answers a batch by a batch of operations.
+    /// Answers a batch by a batch of operations. One that has declared a store with a
+    /// [`Schema`](crate::Schema) hands batches of kind `Migrate` to [`Runtime::migrate`].
     ///
     /// # Errors
     /// Where the whole call fails: nothing that it did stays.
@@ -110,7 +111,7 @@ impl Instance {
         let mut runtime = Runtime::default();
         let mut setup = Setup::new(info, &mut runtime)?;
         function.open(&mut setup)?;
-        let mut declaration = setup.finish();
+        let mut declaration = setup.finish()?;
         declaration.saves = function.saves();
         Ok((Self { function, runtime }, declaration))
     }

@@ -36,6 +36,11 @@
 //! and lets the tasks of all partitions share one. What must last belongs in a store, or, where it is
 //! small and about the stream as a whole, in the [`Memory`] of a [`Stateful`] function.
 //!
+//! # Changing state
+//! A new version of a function finds the state of the one before. New fields with
+//! `#[serde(default)]` need nothing; anything else is a new version of the store's [`Schema`], which
+//! says how values of earlier versions are read. `docs/changing-state.md` has the whole of it.
+//!
 //! # Tests
 //! With the feature `testing` (a dev-dependency), `testing::Harness` runs a function natively in an
 //! ordinary `cargo test`.
@@ -81,7 +86,7 @@ pub use payload::{Json, MessagePack, Null, Payload};
 pub use pelton_batch as batch;
 pub use record::Record;
 pub use setup::{Setup, SetupInfo};
-pub use store::{OrderedStore, Store, StoreOptions, StoreValue};
+pub use store::{OrderedStore, Schema, Store, StoreValue};
 pub use timer::{DueTimer, Timer};
 pub use windows::{Fired, Windows};
 
@@ -89,8 +94,8 @@ pub use windows::{Fired, Windows};
 pub mod prelude {
     pub use crate::{
         Aggregate, Contents, Context, DueTimer, Error, Fired, Input, Json, Memory, MessagePack,
-        Null, OUT, OrderedStore, Output, Process, Record, Result, Setup, Stateful, Store, Timer,
-        Window, Windows,
+        Null, OUT, OrderedStore, Output, Process, Record, Result, Schema, Setup, Stateful, Store,
+        Timer, Window, Windows,
     };
 }
 

@@ -12,7 +12,7 @@ use crate::declaration::{
 use crate::error::{Error, Result};
 use crate::key::StoreKey;
 use crate::output::{Input, Output};
-use crate::store::{OrderedStore, Store, StoreOptions, StoreValue};
+use crate::store::{OrderedStore, Schema, Store, StoreValue};
 use crate::timer::Timer;
 use crate::windows::Windows;
 
@@ -35,6 +35,7 @@ pub struct Setup<'a> {
     info: &'a SetupInfo,
     declaration: Declaration,
     runtime: &'a mut Runtime,
+    mistake: Option<Error>,
 }
 
 impl<'a> Setup<'a> {
@@ -45,14 +46,17 @@ impl<'a> Setup<'a> {
                  with an SDK of the host's release",
             ));
         }
-        Ok(Self { info, declaration: Declaration::default(), runtime })
+        Ok(Self { info, declaration: Declaration::default(), runtime, mistake: None })
     }
 
-    pub(crate) fn finish(mut self) -> Declaration {
+    pub(crate) fn finish(mut self) -> Result<Declaration> {
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
+        }
         if self.declaration.outputs.is_empty() {
             self.output("out");
         }
-        self.declaration
+        Ok(self.declaration)
     }
 
     /// Tenant and name of the function, `tenant/name`.
@@ -94,42 +98,46 @@ impl<'a> Setup<'a> {
 
     /// A state store: a hash map from `K` to `V`, of the task's own.
     pub fn store<K: StoreKey, V: StoreValue>(&mut self, name: &str) -> Store<K, V> {
-        self.store_with(name, StoreOptions::default())
+        self.store_with(name, Schema::default())
     }
 
-    /// A state store with options: the version of its values.
+    /// A state store whose values have a version, and are migrated from others.
     pub fn store_with<K: StoreKey, V: StoreValue>(
         &mut self,
         name: &str,
-        options: StoreOptions,
+        schema: Schema<V>,
     ) -> Store<K, V> {
-        Store::new(self.declare_store::<V>(name, StoreKind::Kv, options))
+        Store::new(self.declare_store::<V>(name, StoreKind::Kv, schema))
     }
 
     /// A state store that is kept in the order of its keys, for range scans.
     pub fn ordered_store<K: StoreKey, V: StoreValue>(&mut self, name: &str) -> OrderedStore<K, V> {
-        self.ordered_store_with(name, StoreOptions::default())
+        self.ordered_store_with(name, Schema::default())
     }
 
-    /// An ordered store with options: the version of its values.
+    /// An ordered store whose values have a version, and are migrated from others.
     pub fn ordered_store_with<K: StoreKey, V: StoreValue>(
         &mut self,
         name: &str,
-        options: StoreOptions,
+        schema: Schema<V>,
     ) -> OrderedStore<K, V> {
-        OrderedStore::new(self.declare_store::<V>(name, StoreKind::Ordered, options))
+        OrderedStore::new(self.declare_store::<V>(name, StoreKind::Ordered, schema))
     }
 
     fn declare_store<V: StoreValue>(
         &mut self,
         name: &str,
         kind: StoreKind,
-        options: StoreOptions,
+        schema: Schema<V>,
     ) -> u16 {
         let index = self.declaration.stores.len() as u16;
-        let schema = options.schema;
-        self.declaration.stores.push(StoreDeclaration { name: name.to_owned(), kind, schema });
-        self.runtime.add_cache::<V>(index, schema);
+        if self.mistake.is_none() {
+            self.mistake = schema.mistake(name);
+        }
+        let version = schema.written();
+        let name = name.to_owned();
+        self.runtime.add_cache(index, &name, schema);
+        self.declaration.stores.push(StoreDeclaration { name, kind, schema: version });
         index
     }
 

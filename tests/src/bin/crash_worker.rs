@@ -112,6 +112,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut spec = spec(&arguments.function, &input)?;
     let factory = node.load(&wasm, &spec)?;
     spec.snapshot_after_bytes = 4 << 10;
+    // Small calls, so that there are many commits to die at.
+    spec.limits.set("batch_records", 200)?;
     // Live first, so that records arrive while it runs; then to the end, so that windows fire.
     let live = node.deploy(&spec, factory.clone())?;
     produce(&node, &input, arguments)?;

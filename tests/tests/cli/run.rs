@@ -198,9 +198,9 @@ fn a_data_directory_of_a_newer_version_is_left_alone() {
     let arguments = ["run", &guest("router"), "--data-dir", "data"];
     place.pelton_with(&arguments, FLIGHTS).expect(0);
     let format = place.read("data/FORMAT");
-    place.write("data/FORMAT", format.replace("journal 1", "journal 7"));
+    place.write("data/FORMAT", format.replace("journal 2", "journal 7"));
     let ended = place.pelton_with(&arguments, FLIGHTS).expect_error(1, "E-JOURNAL-NEWER");
-    assert!(ended.err.contains("has journal format 7, this build reads up to 1"), "{}", ended.err);
+    assert!(ended.err.contains("has journal format 7, this build reads up to 2"), "{}", ended.err);
     assert!(ended.err.contains("next: run the newer pelton"), "{}", ended.err);
     place.write("data/FORMAT", format);
     place.pelton_with(&arguments, FLIGHTS).expect(0);

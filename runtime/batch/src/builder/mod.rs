@@ -2,12 +2,14 @@
 
 mod columns;
 mod groups;
+mod migrate;
 mod operations;
 mod records;
 mod timers;
 
 pub use columns::{FixedBuilder, HeadersBuilder, VarBuilder};
 pub use groups::GroupsBuilder;
+pub use migrate::MigrateBuilder;
 pub use operations::OperationsBuilder;
 pub use records::{RecordsBuilder, Wanted};
 pub use timers::TimersBuilder;

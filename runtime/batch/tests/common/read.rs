@@ -29,6 +29,9 @@ pub(crate) fn read_everything(bytes: &[u8]) {
     if let Ok(timers) = batch.timers() {
         indexes(timers.len()).for_each(|row| _ = timers.get(row));
     }
+    if let Ok(values) = batch.stored_values() {
+        indexes(values.len()).for_each(|row| _ = values.get(row));
+    }
     match valid {
         Ok(()) if batch.rows() <= ROWS_MAX => agree(&batch),
         Ok(()) => {}

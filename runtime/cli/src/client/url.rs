@@ -19,8 +19,9 @@ pub(super) fn encoded(text: &str) -> String {
 
 /// Scheme, host and port of a server, however it was written.
 pub(super) fn base_of(text: &str) -> Result<String> {
-    let text = text.trim().trim_end_matches('/');
+    let text = text.trim();
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let full = full.trim_end_matches('/').to_owned();
     let parsed = full.parse::<ureq::http::Uri>().ok().filter(|uri| {
         let scheme = uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https"));
         scheme && uri.host().is_some_and(|host| !host.is_empty()) && uri.path().len() <= 1

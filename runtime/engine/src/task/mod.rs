@@ -5,6 +5,8 @@
 
 mod calls;
 mod commit;
+mod failed;
+mod migrate;
 mod replace;
 mod settle;
 mod snapshot;
@@ -25,6 +27,7 @@ use crate::config::TaskConfig;
 use crate::environment::{TaskEnvironment, Units};
 use crate::faults::UnitLimit;
 use crate::input::Input;
+use crate::migrate::OldReads;
 use crate::outputs::Outputs;
 use crate::peers::Peers;
 use crate::pool::GuestPool;
@@ -108,10 +111,14 @@ pub struct Task {
     saved: Option<Vec<u8>>,
     trial: Option<replace::Before>,
     verdict: Option<Verdict>,
+    sweep: migrate::Sweep,
+    /// What the call under way has read of another schema version.
+    old_reads: Arc<OldReads>,
 
     rows_limit: UnitLimit,
     groups_limit: UnitLimit,
     timers_limit: UnitLimit,
+    migrate_limit: UnitLimit,
     /// CPU time that the guest took for the last call, ns.
     call_cpu_ns: u64,
     attempt: u32,
@@ -194,6 +201,7 @@ impl Task {
             time_ms: self.time_ms,
             watermark,
             units,
+            old_reads: Arc::clone(&self.old_reads),
         })
     }
 }

@@ -1,15 +1,18 @@
 //! Another deployment takes a running task over: state, timers, panes and positions stay.
 //!
 //! The first commit of the new deployment is its trial. A fault before it leaves no trace: the task
-//! is given back to the deployment before, which goes on where its own last commit was.
+//! is given back to the deployment before, which goes on where its own last commit was. Nor does
+//! what the new one migrates before it: see [`super::migrate`].
 
 use std::sync::Arc;
 
 use pelton_core::{Domain, Error, Fault, Result};
 
+use super::migrate::Sweep;
 use super::{Task, owned, start};
 use crate::config::TaskConfig;
 use crate::faults::UnitLimit;
+use crate::migrate::MIGRATE_VALUES_MAX;
 use crate::outputs::Outputs;
 use crate::pool::GuestPool;
 use crate::progress::EventClock;
@@ -61,6 +64,7 @@ impl Task {
         self.install(new)?;
         self.trial = Some(before);
         self.verdict = None;
+        self.plan_rehearsals();
         Ok(())
     }
 
@@ -115,6 +119,8 @@ impl Task {
         self.rows_limit = UnitLimit::new(limit);
         self.groups_limit = UnitLimit::new(limit);
         self.timers_limit = UnitLimit::new(limit);
+        self.migrate_limit = UnitLimit::new(limit.min(MIGRATE_VALUES_MAX));
+        self.sweep = Sweep::default();
         self.outputs = Outputs::new(&new.config);
         self.own_guest = None;
         self.attempt = 0;

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pelton_batch::Batch;
-use pelton_core::{Domain, Error, Fault, FaultKind, Guest, Result, SharedEnvironment, TimeDomain};
+use pelton_core::{Fault, FaultKind, Guest, Result, SharedEnvironment, TimeDomain};
 
-use super::calls::format_error;
 use super::{Pending, Task, owned};
 use crate::apply::{Applied, Applying};
-use crate::call::{Call, RowIndex, Unit, Work};
+use crate::call::{Call, RowIndex, Work};
 use crate::dead_letters::give_up;
 use crate::environment::{Units, state_fault};
-use crate::faults::{Decision, decide};
+use crate::migrate;
 use crate::outputs::Target;
 use crate::slice::Slice;
 use crate::telemetry::Counters;
@@ -36,6 +35,7 @@ impl Task {
     /// # Errors
     /// A fault that halts the task.
     pub(super) async fn call(&mut self, call: &Call) -> Result<Settled> {
+        self.old_reads.take();
         let environment = self.environment(call);
         let answers = self.ask(call, &environment).await;
         drop(environment);
@@ -124,7 +124,15 @@ impl Task {
             let text = "a window that fires early cannot be tried again";
             result = Err(Fault::new(FaultKind::Failure, text));
         }
-        if let Ok(Applied::Done { .. }) = &result {
+        if matches!(result, Ok(Applied::Done { .. }))
+            && let Err(fault) = self.check_commit()
+        {
+            result = Err(fault);
+        }
+        let state = owned(&mut self.state)?;
+        // What is on trial leaves nothing behind but with a record.
+        let rehearsal = self.trial.is_some() && matches!(call.work, Work::Migrate(_));
+        if matches!(result, Ok(Applied::Done { .. })) && !rehearsal {
             if let Some(spec) = &config.declaration.window {
                 let behind = call.work.plan().map_or(watermark, |plan| plan.watermark);
                 windows::close_passed(state, spec, behind);
@@ -152,11 +160,30 @@ impl Task {
                 let until_ms = self.time_ms.saturating_add(after_ms.max(1));
                 Ok(Ok(Settled::Wait { until_ms }))
             }
+            Ok(Applied::Done { .. }) if rehearsal => {
+                self.attempt = 0;
+                Ok(Ok(Settled::Again))
+            }
             Ok(Applied::Done { rejected, fire }) => {
                 Counters::add(&self.counters.poison, rejected);
                 Ok(Ok(self.after_apply(call, &fire)))
             }
         }
+    }
+
+    /// Whether what was applied, with what is made up already, goes into one commit of the sink.
+    fn check_commit(&self) -> Result<(), Fault> {
+        let pending = self.pending.iter().flat_map(|pending| &pending.outputs);
+        let made_up: u64 = pending.map(|output| output.batch.len() as u64).sum();
+        let bytes = made_up + self.outputs.bytes() + self.state.changes_bytes();
+        // What the function saves is known only when the commit is made up: about as much as before.
+        let saved = self.saved.as_ref().map_or(0, |saved| saved.len() as u64);
+        let max = self.sink.commit_bytes_max();
+        if bytes + saved <= max {
+            return Ok(());
+        }
+        let text = format!("what the call came to has {bytes} bytes, but a commit takes {max}");
+        Err(Fault::new(FaultKind::OutputSize, text))
     }
 
     /// Moves on behind the work that is applied.
@@ -226,128 +253,13 @@ impl Task {
         self.limit_for(work).grow(units, cpu_ns);
     }
 
-    fn limit_for(&mut self, work: &Work) -> &mut crate::faults::UnitLimit {
+    pub(super) fn limit_for(&mut self, work: &Work) -> &mut crate::faults::UnitLimit {
         match work {
             Work::Fire { .. } => &mut self.groups_limit,
             Work::Timers(..) => &mut self.timers_limit,
+            Work::Migrate(_) => &mut self.migrate_limit,
             _ => &mut self.rows_limit,
         }
-    }
-
-    /// Decides what becomes of a call that failed.
-    fn failed(&mut self, call: &Call, fault: &Fault) -> Result<Settled> {
-        let units = call.work.units();
-        Counters::add(&self.counters.faults, 1);
-        self.telemetry.fault(&self.config.id, fault, units);
-        self.outputs.clear();
-        self.own_guest = None;
-        let passing = fault.retryable || fault.kind == FaultKind::Host;
-        if self.pending.is_none() && !passing && self.go_back(Some(fault))? {
-            return Ok(Settled::Again);
-        }
-        self.attempt += 1;
-        if self.pending.is_some() {
-            return self.poison(&call.work, fault);
-        }
-        match decide(fault, units, self.attempt, &self.config.retry) {
-            Decision::Shrink(fewer) => {
-                self.attempt = 0;
-                self.limit_for(&call.work).shrink(fewer);
-                Ok(Settled::Again)
-            }
-            Decision::Retry { after_ms } => {
-                Ok(Settled::Wait { until_ms: self.time_ms.saturating_add(after_ms) })
-            }
-            Decision::Poison => self.poison(&call.work, fault),
-            Decision::Stop => Err(Error::new(
-                "E-FUNCTION-OPEN",
-                Domain::Guest,
-                format!("{} cannot be run: {fault}", self.config.id),
-            )),
-        }
-    }
-
-    /// Gives the one unit of `work` up, and moves on behind it.
-    fn poison(&mut self, work: &Work, fault: &Fault) -> Result<Settled> {
-        self.attempt = 0;
-        self.poison_in_a_row += 1;
-        let config = Arc::clone(&self.config);
-        let state = owned(&mut self.state)?;
-        state.begin();
-        let given_up = match work {
-            Work::Fire { panes, .. } => panes.iter().try_for_each(|pane| {
-                let key = pane.key.as_deref();
-                let value = state.pane(pane.window, key).map(|pane| pane.value.to_vec());
-                let unit = Unit::Group { window: pane.window, key, value: value.as_deref() };
-                give_up(&unit, fault, &config, &mut self.outputs)?;
-                state.remove_pane(pane.window, key);
-                Ok(())
-            }),
-            Work::Timers(domain, timers) => timers.iter().try_for_each(|timer| {
-                give_up(&Unit::Timer(timer), fault, &config, &mut self.outputs)?;
-                state.remove_timer(*domain, timer);
-                Ok(())
-            }),
-            Work::Records(plan) | Work::Accumulate(plan, _) | Work::Collect(plan, ..) => {
-                let rows = RowIndex::new(&plan.slice).map_err(format_error)?;
-                (0..rows.len())
-                    .filter_map(|row| rows.unit(row))
-                    .try_for_each(|unit| give_up(&unit, fault, &config, &mut self.outputs))
-            }
-        };
-        match given_up {
-            Err(fault) => {
-                state.rollback();
-                self.outputs.clear();
-                Err(self.halted(work, &fault))
-            }
-            Ok(()) => {
-                state.accept();
-                Counters::add(&self.counters.poison, work.units() as u64);
-                self.advance(work);
-                self.breaker(fault)?;
-                Ok(Settled::Commit)
-            }
-        }
-    }
-
-    fn halted(&self, work: &Work, fault: &Fault) -> Error {
-        let place = match work.plan().and_then(|plan| plan.slice.pieces.first()) {
-            Some(piece) => {
-                let input = &self.config.inputs[piece.input].partition;
-                format!("{input} offset {}", piece.fetch.offsets.get(piece.rows.start))
-            }
-            None => "a window or timer".to_string(),
-        };
-        let Fault { message, kind, .. } = fault;
-        let text = format!(
-            "{} stopped before {place}: {message} ({}); fix the function and start it again, or \
-             set [delivery] on_poison to \"dead-letter\" or \"skip\"",
-            self.config.id,
-            kind.code()
-        );
-        Error::new("E-FUNCTION-HALTED", Domain::Guest, text)
-    }
-
-    /// After too many poisonous units in a row the function is not called for a while; a bounded
-    /// run stops.
-    fn breaker(&mut self, fault: &Fault) -> Result<()> {
-        let policy = self.config.retry;
-        if self.poison_in_a_row < policy.breaker_after {
-            return Ok(());
-        }
-        if self.config.bounded {
-            let text = format!(
-                "{} failed on {} units in a row, the last time with: {fault}; fix the function and \
-                 run it again",
-                self.config.id, self.poison_in_a_row
-            );
-            return Err(Error::new("E-FUNCTION-CRASH-LOOP", Domain::Guest, text));
-        }
-        let over = (self.poison_in_a_row - policy.breaker_after).min(16);
-        let wait = 1_000_i64.saturating_mul(1 << over).min(policy.backoff_ms_max.max(1_000));
-        self.wait_until = Some(self.time_ms.saturating_add(wait));
-        Ok(())
     }
 }
 
@@ -367,6 +279,9 @@ fn apply_all(
     let unkeyed = apply_host(call, &rows, config, state, outputs)?;
     let mut total = (unkeyed, Vec::new());
     for (batch, answer) in call.batches.iter().zip(answers) {
+        if let Work::Migrate(values) = &call.work {
+            return migrate::apply(values, answer, config, state);
+        }
         let contents = match &call.work {
             Work::Fire { .. } => Some(records_of(batch).map_err(broken)?),
             _ => None,

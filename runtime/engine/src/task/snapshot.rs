@@ -24,8 +24,12 @@ impl Task {
         }
     }
 
-    /// Starts a snapshot of the state as the last commit left it.
+    /// Starts a snapshot of the state as the last commit left it. While a commit waits for storage
+    /// the state is ahead of it: then it does nothing.
     pub fn begin_snapshot(&mut self) {
+        if self.pending.is_some() {
+            return;
+        }
         let mut meta = self.meta();
         meta.layout = Some(start::layout_of(&self.config));
         meta.saved.clone_from(&self.saved);

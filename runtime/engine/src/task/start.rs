@@ -14,6 +14,7 @@ use super::{Parts, Task};
 use crate::config::TaskConfig;
 use crate::faults::UnitLimit;
 use crate::input::Input;
+use crate::migrate::MIGRATE_VALUES_MAX;
 use crate::outputs::Outputs;
 use crate::progress::EventClock;
 use crate::scratch::Scratch;
@@ -177,6 +178,9 @@ impl Task {
             rows_limit: UnitLimit::new(limit),
             groups_limit: UnitLimit::new(limit),
             timers_limit: UnitLimit::new(limit),
+            migrate_limit: UnitLimit::new(limit.min(MIGRATE_VALUES_MAX)),
+            sweep: Default::default(),
+            old_reads: Arc::default(),
             call_cpu_ns: 0,
             attempt: 0,
             wait_until: None,

@@ -2,6 +2,7 @@
 
 use pelton_core::{Result, TimeDomain};
 
+use super::migrate::Swept;
 use super::{Step, Task};
 use crate::call::Call;
 use crate::scratch::Scratch;
@@ -21,6 +22,11 @@ impl Task {
         if self.pending.is_some() {
             return self.commit().await;
         }
+        match self.sweep(false) {
+            Swept::Call(call) => return self.run(call).await,
+            Swept::Searching if self.trial.is_some() => return Ok(Step::Worked),
+            Swept::Searching | Swept::Nothing => {}
+        }
         if let Some(call) = self.due_call()? {
             return self.run(call).await;
         }
@@ -28,9 +34,13 @@ impl Task {
         if !self.ended() && self.expire() {
             return self.commit_decisions().await;
         }
-        match self.next_call()? {
-            Some(call) => self.run(call).await,
-            None => self.rest().await,
+        if let Some(call) = self.next_call()? {
+            return self.run(call).await;
+        }
+        match self.sweep(true) {
+            Swept::Call(call) => self.run(call).await,
+            Swept::Searching => Ok(Step::Worked),
+            Swept::Nothing => self.rest().await,
         }
     }
 

@@ -15,6 +15,10 @@ use crate::plan::Plan;
 use crate::scratch::Scratch;
 use crate::slice::Slice;
 
+/// Panes that are looked up before their values are copied, so that the processor waits for the
+/// memory of several at once.
+const LOOKUPS: usize = 16;
+
 /// Groups in the order of their first record, and for each assignment of the plan its group.
 struct Grouping<'a> {
     groups: Vec<Members<'a>>,
@@ -111,21 +115,23 @@ pub(crate) fn accumulate_call(
     builder.clear();
     plan.slice.copy_into(builder.records(), declared)?;
     let members = grouping.members(&plan);
-    let mut at = 0;
-    for Members { window, key, records, .. } in &grouping.groups {
-        for row in &members[at..at + *records as usize] {
-            builder.member(*row);
+    let mut members = members.iter();
+    let mut panes = [None; LOOKUPS];
+    for groups in grouping.groups.chunks(LOOKUPS) {
+        for (pane, Members { window, key, .. }) in panes.iter_mut().zip(groups) {
+            *pane = state.pane(*window, *key);
         }
-        at += *records as usize;
-        let pane = state.pane(*window, *key);
-        builder.group(&Group {
-            index: 0,
-            key: *key,
-            start: window.start,
-            end: window.end,
-            pane: Pane::new(pane.as_ref().map_or(0, |pane| pane.fired), 0),
-            accumulator: pane.map(|pane| pane.value),
-        });
+        for (pane, Members { window, key, records, .. }) in panes.iter().zip(groups) {
+            members.by_ref().take(*records as usize).for_each(|row| builder.member(*row));
+            builder.group(&Group {
+                index: 0,
+                key: *key,
+                start: window.start,
+                end: window.end,
+                pane: Pane::new(pane.as_ref().map_or(0, |pane| pane.fired), 0),
+                accumulator: pane.map(|pane| pane.value),
+            });
+        }
     }
     let groups = grouping.pane_groups(&plan.slice);
     let batches = match groups.is_empty() {

@@ -1,9 +1,12 @@
 //! Functions that the tests run: one for each way of working.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
+use std::sync::{Arc, Mutex};
+
+use pelton_batch::layout::tag;
 use pelton_batch::{Batch, Kind, OpKind, Operation, OperationsBuilder, RecordsBuilder};
 use pelton_core::window::{Assigner, Shape, WindowSpec};
-use pelton_core::{Environment, Fault, TimeDomain};
+use pelton_core::{Environment, Fault, FaultKind, StoreDeclaration, StoreKind, TimeDomain};
 
 use super::{Native, declare, kv, native, timer};
 
@@ -37,6 +40,101 @@ pub fn read(environment: &dyn Environment, key: &[u8]) -> Option<Vec<u8>> {
     let values = environment.get_many(0, &keys.finish_as(Kind::Keys)).unwrap();
     let batch = Batch::parse(&values).unwrap();
     batch.records().unwrap().value(0).map(<[u8]>::to_vec)
+}
+
+/// What [`versioned_sums`] are like.
+#[derive(Clone)]
+pub struct Versioned {
+    /// The version of its values.
+    pub version: u32,
+    /// The versions that it migrates.
+    pub from: Vec<u32>,
+    pub kind: StoreKind,
+    /// Values of each call to migrate, as they come.
+    pub calls: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Versioned {
+    pub fn new(version: u32, from: &[u32]) -> Self {
+        let calls = Arc::default();
+        Self { version, from: from.to_vec(), kind: StoreKind::Kv, calls }
+    }
+
+    /// A stored sum: the version that it was written in stands before it.
+    pub fn text(&self, sum: i64) -> String {
+        format!("{}:{sum}", self.version)
+    }
+
+    fn sum(&self, value: &[u8], version: u32) -> Result<i64, Fault> {
+        if version != self.version && !self.from.contains(&version) {
+            let text = format!("version {version} is not known");
+            return Err(Fault::new(FaultKind::Failure, text));
+        }
+        let text = std::str::from_utf8(value).unwrap();
+        let (written, sum) = text.split_once(':').unwrap();
+        assert_eq!(written, version.to_string(), "the version is kept beside the value");
+        // A key that cannot be migrated.
+        if sum == "666" && version != self.version {
+            return Err(Fault::new(FaultKind::Trap, "this one cannot"));
+        }
+        Ok(sum.parse().unwrap())
+    }
+
+    fn put(&self, out: &mut OperationsBuilder, row: usize, key: &[u8], sum: i64) {
+        let text = self.text(sum);
+        let put = op(OpKind::Put, row);
+        let (key, value, schema) = (Some(key), Some(text.as_bytes()), self.version);
+        out.push(&Operation { key, value, schema, ..put });
+    }
+
+    fn migrate(&self, batch: Batch<'_>, out: &mut OperationsBuilder) -> Result<(), Fault> {
+        let values = batch.stored_values().unwrap();
+        self.calls.lock().unwrap().push(values.len());
+        for value in values.iter() {
+            assert_ne!(value.schema, self.version);
+            self.put(out, value.row, value.key, self.sum(value.value, value.schema)?);
+        }
+        Ok(())
+    }
+}
+
+/// [`sums`] in a store whose values have a version. A value `bad` traps.
+pub fn versioned_sums(how: &Versioned) -> Native {
+    let how = how.clone();
+    let mut declaration = declare(&["out"]);
+    let kind = how.kind;
+    declaration.stores = vec![StoreDeclaration { name: "sums".into(), kind, schema: how.version }];
+    native(declaration, move |batch, environment, out| {
+        if batch.kind() == Kind::Migrate {
+            return how.migrate(batch, out);
+        }
+        let mut sums = std::collections::BTreeMap::new();
+        for record in batch.records().unwrap().iter() {
+            let key = record.key().unwrap_or_default();
+            if !sums.contains_key(key) {
+                let kept = read_with_version(environment, key);
+                let kept = kept.map(|(value, version)| how.sum(&value, version)).transpose()?;
+                sums.insert(key.to_vec(), kept.unwrap_or_default());
+            }
+            if record.value() == Some(b"bad") {
+                return Err(Fault::new(FaultKind::Trap, "a bad record"));
+            }
+            let sum = sums.get_mut(key).unwrap();
+            *sum += number(record.value());
+            how.put(out, record.row(), key, *sum);
+            emit(out, record.row(), record.key(), &sum.to_string());
+        }
+        Ok(())
+    })
+}
+
+fn read_with_version(environment: &dyn Environment, key: &[u8]) -> Option<(Vec<u8>, u32)> {
+    let mut keys = RecordsBuilder::new();
+    keys.push(Some(key), None, 0);
+    let values = environment.get_many(0, &keys.finish_as(Kind::Keys)).unwrap();
+    let batch = Batch::parse(&values).unwrap();
+    let version = batch.fixed::<u32>(tag::SCHEMA).map_or(0, |versions| versions.get(0));
+    batch.records().unwrap().value(0).map(|value| (value.to_vec(), version))
 }
 
 /// Lets records through whose value is even.
@@ -181,7 +279,7 @@ pub fn shaky(function: &Native, seed: u64) -> Native {
         let dice = pelton_engine::random(seed, call, 0) % 16;
         body(batch, environment, out)?;
         let units = match batch.kind() {
-            Kind::Records | Kind::Accumulate | Kind::Timers => batch.rows(),
+            Kind::Records | Kind::Accumulate | Kind::Timers | Kind::Migrate => batch.rows(),
             _ => batch.groups().unwrap().len(),
         };
         let kind = match dice {

@@ -3,11 +3,19 @@
 //!
 //! ```text
 //! cargo xtask fuzz modules --seconds 60
-//! cd runtime/host/fuzz && cargo run --release -- --seed 17 --cases 1    # one case again
+//! target/release/modules --seed 17 --cases 1    # one case again
 //! ```
 //!
 //! Cases are made from a seed, without coverage: the compiler under test would have to be built a
 //! second time for that. The case that runs is in `artifacts/`, and stays there if it is the last.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub,
+    dead_code,
+    reason = "a program of the tests, which shares their support"
+)]
 
 mod attack;
 #[allow(dead_code, reason = "the host's own tests use the rest")]

@@ -111,6 +111,12 @@ impl Sink for JournalSink {
         Box::pin(async move { self.load_now(task) })
     }
 
+    fn commit_bytes_max(&self) -> u64 {
+        // The rest is for the frame's head, an entry for each of its parts, and their padding.
+        let max = self.journal.limits().frame_bytes_max;
+        max - max / 8
+    }
+
     fn partitions(&mut self, topic: &TopicName) -> Result<Option<u32>> {
         match self.topic(topic) {
             Ok(topic) => Ok(Some(topic.config().partitions)),

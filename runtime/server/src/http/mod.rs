@@ -13,6 +13,7 @@ mod extract;
 mod functions;
 mod groups;
 mod health;
+mod housekeeping;
 mod inspect;
 mod listen;
 mod log_stream;

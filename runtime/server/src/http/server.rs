@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use tokio_util::task::TaskTracker;
 
 use super::config::HttpConfig;
+use super::housekeeping::keep_clean;
 use super::listen::listen;
 use super::routes::router;
 use super::state::App;
@@ -73,6 +74,8 @@ impl Server {
             users.into_iter().flatten().map(|user| user.to_string()).collect()
         });
         let (app, tasks) = (App::new(functions, config, tokens), TaskTracker::new());
+        let draining = app.draining().clone();
+        tasks.spawn_on(keep_clean(Arc::clone(app.node()), draining), runtime.handle());
         runtime.spawn(listen(app.clone(), router(&app), listener, tasks.clone()));
         Ok(Self { app, address, tasks, runtime: Some(runtime) })
     }

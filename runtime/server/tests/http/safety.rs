@@ -17,7 +17,8 @@ fn an_address_that_others_reach_needs_a_token() {
     let node = node_in(directory.path(), Hooks::default());
     let error = Server::bind(Functions::new(Arc::clone(&node)), anywhere()).err().unwrap();
     assert_eq!(error.code, "E-HTTP-OPEN");
-    let loopback = Server::bind(Functions::new(Arc::clone(&node)), HttpConfig::loopback(0)).unwrap();
+    let loopback =
+        Server::bind(Functions::new(Arc::clone(&node)), HttpConfig::loopback(0)).unwrap();
     loopback.tokens().create("ops").unwrap();
     let server = Server::bind(Functions::new(node), anywhere()).unwrap();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.address().port()));
@@ -82,7 +83,8 @@ fn once_there_is_a_token_every_request_needs_one() {
 fn revoking_the_last_token_of_an_open_address_opens_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let node = node_in(directory.path(), Hooks::default());
-    let loopback = Server::bind(Functions::new(Arc::clone(&node)), HttpConfig::loopback(0)).unwrap();
+    let loopback =
+        Server::bind(Functions::new(Arc::clone(&node)), HttpConfig::loopback(0)).unwrap();
     loopback.tokens().create("ops").unwrap();
     let server = Server::bind(Functions::new(node), anywhere()).unwrap();
     server.tokens().revoke("ops").unwrap();

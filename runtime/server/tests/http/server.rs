@@ -144,7 +144,8 @@ fn a_second_server_may_serve_the_same_node() {
     rig.topic(1);
     rig.produce(r#"{"value":"a"}"#);
     let config = pelton_server::http::HttpConfig::loopback(0);
-    let second = pelton_server::http::Server::bind(Functions::new(Arc::clone(&rig.node)), config).unwrap();
+    let second =
+        pelton_server::http::Server::bind(Functions::new(Arc::clone(&rig.node)), config).unwrap();
     let mut client = Client::connect(second.address());
     assert_eq!(values(&client.send("GET", RECORDS, &[], b"").expect(200)), ["a"]);
     drop(rig.get(TOPICS));

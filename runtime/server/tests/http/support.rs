@@ -62,7 +62,8 @@ impl Rig {
         let Self { node, directory, .. } = self;
         drop(Arc::into_inner(node).expect("nobody else holds the node"));
         let node = node_in(directory.path(), Hooks::default());
-        let server = Server::bind(Functions::new(Arc::clone(&node)), HttpConfig::loopback(0)).unwrap();
+        let server =
+            Server::bind(Functions::new(Arc::clone(&node)), HttpConfig::loopback(0)).unwrap();
         Self { server: Some(server), node, directory }
     }
 

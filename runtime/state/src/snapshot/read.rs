@@ -91,7 +91,8 @@ impl TaskState {
             store.space.layers.top(&[]).reserve(room);
             for _ in 0..*entries {
                 let slot = read_entry(blocks, &mut key)?;
-                layout::insert(&mut store.space, &key, slot).ok_or_else(|| twice(blocks))?;
+                let change = layout::insert(&mut store.space, &key, slot);
+                store.versions.note(change.ok_or_else(|| twice(blocks))?);
             }
         }
         for _ in 0..contents.timers_set {

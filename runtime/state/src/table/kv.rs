@@ -9,7 +9,7 @@ use crate::slot::{Key, Slot};
 
 /// Parts of a map. A part grows by itself, so that no insert ever waits for all keys to be moved:
 /// at ten million keys one of them is forty thousand.
-const PARTS: usize = 256;
+pub(crate) const PARTS: usize = 256;
 /// Bits of the hash that choose the part: the table inside uses those below and above.
 const PART_SHIFT: u32 = 48;
 
@@ -69,6 +69,11 @@ impl Kv {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &Slot)> {
         self.parts.iter().flatten().map(|(key, slot)| (&**key, slot))
+    }
+
+    /// The slots of one of the [`PARTS`].
+    pub(crate) fn part(&self, part: usize) -> impl Iterator<Item = (&[u8], &Slot)> {
+        self.parts.get(part).into_iter().flatten().map(|(key, slot)| (&**key, slot))
     }
 
     /// Takes out up to `max` slots.

@@ -6,6 +6,7 @@ mod ordered;
 use pelton_core::StoreKind;
 
 use kv::Kv;
+pub(crate) use kv::PARTS as KV_PARTS;
 pub(crate) use ordered::{KeyRange, Ordered};
 
 use crate::slot::{Key, Slot};
@@ -81,6 +82,15 @@ impl Table {
             Self::Kv(table) => Box::new(table.iter()),
             Self::Ordered(table) => Box::new(table.iter()),
         }
+    }
+
+    /// The slots of one of the [`KV_PARTS`] of a hash map, tombstones included; none of a tree.
+    pub(crate) fn part(&self, part: usize) -> impl Iterator<Item = (&[u8], &Slot)> {
+        let map = match self {
+            Self::Kv(table) => Some(table),
+            Self::Ordered(_) => None,
+        };
+        map.into_iter().flat_map(move |table| table.part(part))
     }
 
     /// Takes out up to `max` slots.

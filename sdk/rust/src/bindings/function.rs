@@ -1098,7 +1098,10 @@ pub mod pelton {
                 pub name: _rt::String,
                 /// How it may be read.
                 pub kind: StoreKind,
-                /// The version of the values that this code writes; 0 where it keeps none.
+                /// The version of the values that this code writes; 0 where it keeps none. The host keeps
+                /// it beside each value. Values of any other version it hands in by batches of kind
+                /// `Migrate`, a few at a time, until all are of this one; and what a call reads may still
+                /// be of another.
                 pub schema: u32,
             }
             impl ::core::fmt::Debug for Store {

@@ -134,6 +134,7 @@ impl<A: Aggregate> Function for AggregateFunction<A> {
             Kind::Finish => {
                 finish(batch, runtime, |window, value, ctx| function.finish(window, value, ctx))
             }
+            Kind::Migrate => runtime.migrate(batch),
             kind => Err(unexpected(kind)),
         }
     }

@@ -88,6 +88,7 @@ impl<P: Process> Function for ProcessFunction<P> {
         match batch.kind() {
             Kind::Records => each_record(batch, runtime, |record, ctx| process.record(record, ctx)),
             Kind::Timers => each_timer(batch, runtime, |timer, ctx| process.timer(timer, ctx)),
+            Kind::Migrate => runtime.migrate(batch),
             kind => Err(unexpected(kind)),
         }
     }

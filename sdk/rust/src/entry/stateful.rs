@@ -60,7 +60,9 @@ use crate::timer::DueTimer;
 pub trait Stateful: Send + Sized + 'static {
     /// What is kept, as MessagePack with names. A function without memory yet starts with the
     /// default. A new version of the code reads what the old one has kept: give new fields a
-    /// `#[serde(default)]`.
+    /// `#[serde(default)]`. What changes more than that can be a `#[serde(untagged)]` enum of its
+    /// forms, the newest first: an old one is read as what it was and made the newest where it is
+    /// used; what is saved next is that. A rollback needs code that knows the newer form.
     type Memory: Clone + Default + Serialize + DeserializeOwned + Send + 'static;
 
     /// Declares what the function uses and keeps the handles. Called once for each instance; what
@@ -124,6 +126,7 @@ impl<S: Stateful> Function for StatefulFunction<S> {
             Kind::Timers => each_timer(batch, runtime, |timer, ctx| {
                 memory.attempt(|memory| function.timer(memory, timer, ctx))
             }),
+            Kind::Migrate => runtime.migrate(batch),
             kind => Err(unexpected(kind)),
         }
     }

@@ -109,6 +109,9 @@ impl<W: Window> Function for WindowFunction<W> {
 
     fn call(&mut self, batch: Batch<'_>, runtime: &mut Runtime) -> Result<Vec<u8>> {
         let Some(function) = &mut self.function else { return Err(Error::fail("not open")) };
+        if batch.kind() == Kind::Migrate {
+            return runtime.migrate(batch);
+        }
         fire(batch, runtime, &mut self.pieces, |window, records, ctx| {
             function.fire(window, records, ctx)
         })

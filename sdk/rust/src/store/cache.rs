@@ -2,9 +2,14 @@
 
 use core::any::Any;
 
-use pelton_batch::{Batch, Kind, OpKind, Operation, OperationsBuilder, RecordsBuilder};
+use pelton_batch::layout::tag;
+use pelton_batch::{
+    Batch, Kind, OpKind, Operation, OperationsBuilder, RecordsBuilder, StoredValue,
+};
 
 use super::StoreValue;
+use super::put::{Put, encode};
+use super::schema::Schema;
 use super::table::{Table, hash};
 use crate::context::{Context, operation};
 use crate::error::{Error, Result};
@@ -21,6 +26,8 @@ pub(crate) trait ErasedCache: Any + Send {
     fn flush(&mut self, operations: &mut OperationsBuilder) -> Result<()>;
     /// Forgets everything.
     fn clear(&mut self);
+    /// Appends the put of a stored value in the version of this code.
+    fn migrate(&mut self, value: &StoredValue<'_>, out: &mut OperationsBuilder) -> Result<()>;
 }
 
 /// What is known of a key's value.
@@ -29,7 +36,7 @@ enum Slot<V> {
     Unknown,
     Absent,
     Present(V),
-    Broken(Box<str>),
+    Broken(Error),
 }
 
 /// The last write of the call to a key.
@@ -65,7 +72,8 @@ impl Keys {
 
 pub(crate) struct Cache<V> {
     store: u16,
-    schema: u32,
+    name: Box<str>,
+    schema: Schema<V>,
     table: Table,
     keys: Keys,
     entries: Vec<Entry<V>>,
@@ -83,9 +91,10 @@ pub(crate) struct Cache<V> {
 }
 
 impl<V: StoreValue> Cache<V> {
-    pub(crate) fn new(store: u16, schema: u32) -> Self {
+    pub(crate) fn new(store: u16, name: &str, schema: Schema<V>) -> Self {
         Self {
             store,
+            name: name.into(),
             schema,
             table: Table::default(),
             keys: Keys::default(),
@@ -161,22 +170,46 @@ impl<V: StoreValue> Cache<V> {
         }
         let answer = host::get_many(self.store, &request.finish_as(Kind::Keys));
         let values = Batch::parse(&answer).and_then(Batch::records);
+        let versions = values.as_ref().ok().and_then(|v| v.batch().fixed::<u32>(tag::SCHEMA));
         for (row, position) in asked.into_iter().enumerate() {
-            self.entries[position].slot = match &values {
-                Ok(values) => decode(values.value(row)),
-                Err(_) => Slot::Broken("the host's answer is not a batch of values".into()),
+            let version = versions.map_or(0, |versions| versions.get(row));
+            let slot = match values.as_ref().map(|values| values.value(row)) {
+                Ok(None) => Slot::Absent,
+                Ok(Some(bytes)) => self
+                    .decode(self.key_at(position), bytes, version)
+                    .map_or_else(Slot::Broken, Slot::Present),
+                Err(error) => Slot::Broken(error.clone().into()),
             };
+            self.entries[position].slot = slot;
         }
+    }
+
+    /// The value of `key` from its bytes, whatever version they are of.
+    pub(super) fn decode(&self, key: &[u8], bytes: &[u8], version: u32) -> Result<V> {
+        self.schema.read(version, bytes).map_err(|error| self.unreadable(key, version, error))
+    }
+
+    #[cold]
+    fn unreadable(&self, key: &[u8], version: u32, error: Error) -> Error {
+        let (key, name, own) = (String::from_utf8_lossy(key), &self.name, self.schema.written());
+        error.explained(|reason| {
+            if version == own {
+                return format!(
+                    "the value of key {key:?} in store `{name}` cannot be read: {reason}"
+                );
+            }
+            format!(
+                "the value of key {key:?} in store `{name}` is of schema version {version} and \
+                 cannot be migrated to version {own}: {reason}"
+            )
+        })
     }
 
     fn value(&self, position: usize) -> Result<Option<&V>> {
         match &self.entries[position].slot {
             Slot::Present(value) => Ok(Some(value)),
             Slot::Absent | Slot::Unknown => Ok(None),
-            Slot::Broken(message) => Err(Error::reject(format!(
-                "the value of key {:?} cannot be read: {message}",
-                String::from_utf8_lossy(self.key_at(position))
-            ))),
+            Slot::Broken(error) => Err(error.clone()),
         }
     }
 
@@ -214,7 +247,7 @@ impl<V: StoreValue> Cache<V> {
         operations: &mut OperationsBuilder,
     ) -> Result<()> {
         encode(&value, &mut self.scratch)?;
-        let put = Put { store: self.store, schema: self.schema, cause, ttl };
+        let put = Put { store: self.store, schema: self.schema.written(), cause, ttl };
         put.push(operations, key, &self.scratch);
         let position = self.entry(key);
         let slot = &mut self.entries[position].slot;
@@ -294,42 +327,6 @@ impl<V: StoreValue> Cache<V> {
     }
 }
 
-/// A put, but for key and value.
-struct Put {
-    store: u16,
-    schema: u32,
-    cause: u32,
-    ttl: i64,
-}
-
-impl Put {
-    fn push(&self, operations: &mut OperationsBuilder, key: &[u8], value: &[u8]) {
-        let Self { store: target, schema, cause, ttl } = *self;
-        let (key, value) = (Some(key), Some(value));
-        let put = operation(OpKind::Put);
-        operations.push(&Operation { cause, target, key, value, ttl, schema, ..put });
-    }
-}
-
-/// Writes a value into `out`, in place of what is there.
-fn encode<V: StoreValue>(value: &V, out: &mut Vec<u8>) -> Result<()> {
-    out.clear();
-    rmp_serde::encode::write_named(out, value)
-        .map_err(|error| Error::fail(format!("a value cannot be stored: {error}")))
-}
-
-pub(super) fn decode_value<V: StoreValue>(bytes: &[u8]) -> Result<V> {
-    Ok(rmp_serde::from_slice(bytes)?)
-}
-
-fn decode<V: StoreValue>(bytes: Option<&[u8]>) -> Slot<V> {
-    match bytes.map(rmp_serde::from_slice) {
-        None => Slot::Absent,
-        Some(Ok(value)) => Slot::Present(value),
-        Some(Err(error)) => Slot::Broken(error.to_string().into()),
-    }
-}
-
 impl<V: StoreValue> ErasedCache for Cache<V> {
     fn keep(&mut self) {
         self.undo.clear();
@@ -361,7 +358,8 @@ impl<V: StoreValue> ErasedCache for Cache<V> {
                 (_, None | Some(Write { sent: true, .. })) => {}
                 (Slot::Present(value), Some(Write { cause, .. })) => {
                     encode(value, &mut self.scratch)?;
-                    let put = Put { store: self.store, schema: self.schema, cause: *cause, ttl: 0 };
+                    let schema = self.schema.written();
+                    let put = Put { store: self.store, schema, cause: *cause, ttl: 0 };
                     put.push(operations, self.keys.get(*key), &self.scratch);
                 }
                 (_, Some(Write { cause, .. })) => {
@@ -386,5 +384,15 @@ impl<V: StoreValue> ErasedCache for Cache<V> {
         self.undo_written = 0;
         self.undo_prefixes = 0;
         self.ahead = false;
+    }
+
+    fn migrate(&mut self, value: &StoredValue<'_>, out: &mut OperationsBuilder) -> Result<()> {
+        let migrated = self.schema.read(value.schema, value.value)?;
+        encode(&migrated, &mut self.scratch)?;
+        let (store, schema) = (self.store, self.schema.written());
+        // The host keeps the time to live.
+        let put = Put { store, schema, cause: value.row as u32, ttl: 0 };
+        put.push(out, value.key, &self.scratch);
+        Ok(())
     }
 }

@@ -7,6 +7,8 @@
 
 mod cache;
 mod ordered;
+mod put;
+mod schema;
 mod table;
 
 use core::marker::PhantomData;
@@ -17,6 +19,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use cache::{Cache, ErasedCache};
 pub use ordered::OrderedStore;
+pub use schema::Schema;
 
 use crate::context::Context;
 use crate::error::Result;
@@ -24,7 +27,8 @@ use crate::key::{AsKey, StoreKey};
 use crate::payload::Payload;
 
 /// A type that a store can hold: kept as MessagePack with the names of its fields, so that a field
-/// with `#[serde(default)]` can be added later.
+/// with `#[serde(default)]` can be added later. What changes more than that gets a new version: see
+/// [`Schema`].
 ///
 /// Within one call the value itself is handed from record to record, not its bytes: it must read
 /// back from its bytes as what it was (no `#[serde(skip)]`), or the result depends on where the
@@ -32,20 +36,6 @@ use crate::payload::Payload;
 pub trait StoreValue: Serialize + DeserializeOwned + Clone + Send + 'static {}
 
 impl<V: Serialize + DeserializeOwned + Clone + Send + 'static> StoreValue for V {}
-
-/// Options of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct StoreOptions {
-    pub(crate) schema: u32,
-}
-
-impl StoreOptions {
-    /// The version of the values that this code writes; the host keeps it beside each value.
-    #[must_use]
-    pub fn schema(version: u32) -> Self {
-        Self { schema: version }
-    }
-}
 
 /// A hash map from `K` to `V` that outlives instances, restarts and deployments, and changes in the
 /// same commit as everything else that a record does.

@@ -4,8 +4,9 @@ use core::ops::Deref;
 use std::collections::BTreeMap;
 
 use pelton_batch::Batch;
+use pelton_batch::layout::tag;
 
-use super::cache::{Cache, decode_value};
+use super::cache::Cache;
 use super::{Store, StoreValue, with_cache};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -148,10 +149,12 @@ fn stored<V: StoreValue>(
         let answer = host::scan(cache.store(), &from, to.as_deref(), want, reverse);
         let broken = |_| Error::fail("the host's answer to a scan is not a batch");
         let entries = Batch::parse(&answer).and_then(Batch::records).map_err(broken)?;
+        let versions = entries.batch().fixed::<u32>(tag::SCHEMA);
         for entry in entries.iter() {
             let (Some(key), Some(value)) = (entry.key(), entry.value()) else { continue };
             if !cache.hides(key) {
-                found.insert(key.to_vec(), decode_value(value)?);
+                let version = versions.map_or(0, |versions| versions.get(entry.row()));
+                found.insert(key.to_vec(), cache.decode(key, value, version)?);
             }
         }
         let Some(last) = entries.len().checked_sub(1).and_then(|row| entries.key(row)) else {

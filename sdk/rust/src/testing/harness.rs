@@ -9,8 +9,8 @@ use pelton_core::{
 };
 use pelton_engine::memory::MemoryLog;
 use pelton_engine::{
-    GuestPool, InputConfig, OnPoison, OpenEnvironment, OutputTopic, Parts, Peers, Settings, Step,
-    Task, TaskConfig,
+    GuestPool, InputConfig, OnPoison, OpenEnvironment, OutputTopic, Parts, Peers, Replacement,
+    Settings, Step, Task, TaskConfig, Verdict,
 };
 
 use super::native::NativeFunction;
@@ -48,6 +48,9 @@ pub struct Harness {
     peers: Peers,
     lines: Arc<Lines>,
     running: Option<(Task, Declaration)>,
+    /// What a swap has replaced, as long as it may come back, and why the last one did.
+    before: Option<(Make, Declaration)>,
+    swap_failed: Option<String>,
 }
 
 fn topic(name: &str) -> TopicName {
@@ -75,6 +78,8 @@ impl Harness {
             peers: Peers::new(2),
             lines: Arc::default(),
             running: None,
+            before: None,
+            swap_failed: None,
         }
     }
 
@@ -185,6 +190,58 @@ impl Harness {
         self.restart(false);
     }
 
+    /// Hands over to another version of the function, as a deployment does: between two calls, with
+    /// state, timers, open windows and position as they are. Until the first record of the new
+    /// version is committed it is on trial: where it fails before that, the version before goes on,
+    /// and [`Harness::swap_failed`] says why. [`Harness::stored`] reads values as they are, of the
+    /// old version until then.
+    ///
+    /// ```
+    /// use pelton_sdk::testing::Harness;
+    ///
+    /// # mod old { pelton_sdk::filter!(|record| record.value_bytes().len() > 3); }
+    /// # mod new { pelton_sdk::filter!(|record| record.value_bytes().len() > 2); }
+    /// # fn main() {
+    /// let mut test = Harness::new(old::function);
+    /// test.push("a", "one", 1_000);
+    /// test.swap(new::function);
+    /// test.push("a", "two", 2_000);
+    /// assert_eq!(test.texts("out"), ["two"]);
+    /// # }
+    /// ```
+    pub fn swap(&mut self, make: impl Fn() -> Box<dyn Function> + Send + Sync + 'static) {
+        self.run();
+        let old = std::mem::replace(&mut self.make, Arc::new(make));
+        let (config, pool, declared) = self.deployment(false);
+        let Some((task, running)) = &mut self.running else { return };
+        let replacement = Replacement { config: Arc::new(config), pool };
+        task.replace(replacement).unwrap_or_else(|error| panic!("{error}"));
+        self.before = Some((old, std::mem::replace(running, declared)));
+        self.swap_failed = None;
+    }
+
+    /// Why the last [`Harness::swap`] was taken back, if it was.
+    pub fn swap_failed(&mut self) -> Option<String> {
+        self.run();
+        self.swap_failed.clone()
+    }
+
+    /// Values in stores that are of another schema version than the function's: none, but on the
+    /// trial of a swap.
+    pub fn unmigrated(&mut self) -> u64 {
+        self.run();
+        self.started().0.unmigrated()
+    }
+
+    /// Drops the function and starts another version of it from what was committed, as a process
+    /// that was stopped and comes back with other code: there is no trial.
+    pub fn restart_as(&mut self, make: impl Fn() -> Box<dyn Function> + Send + Sync + 'static) {
+        self.run();
+        self.make = Arc::new(make);
+        self.before = None;
+        self.restart(false);
+    }
+
     /// What was sent to an output, in order.
     pub fn outputs(&mut self, output: &str) -> Vec<Emitted> {
         self.run();
@@ -254,16 +311,35 @@ impl Harness {
     }
 
     /// Processes all records that were pushed. Everything that observes does so first.
+    ///
+    /// # Panics
+    /// Where the function is stopped, with the error that says why: see [`Harness::try_run`].
     pub fn run(&mut self) {
+        self.try_run().unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// As [`Harness::run`], for a test that expects that the function is stopped.
+    ///
+    /// # Errors
+    /// The error that stops it, such as `E-STATE-MIGRATE`.
+    pub fn try_run(&mut self) -> Result<(), String> {
         self.start();
         let clock = Arc::clone(&self.clock);
-        let Some((task, _)) = &mut self.running else { return };
+        let Some((task, declared)) = &mut self.running else { return Ok(()) };
         for _ in 0..STEPS_MAX {
-            match pollster::block_on(task.step()) {
-                Ok(Step::Worked) => {}
-                Ok(Step::Wait { until_ms }) => clock.set(until_ms),
-                Ok(Step::Idle { .. } | Step::Finished) => return,
-                Err(error) => panic!("{error}"),
+            let step = pollster::block_on(task.step()).map_err(|error| error.to_string())?;
+            match (task.take_verdict(), self.before.take()) {
+                (Some(Verdict::Failed(fault)), Some(before)) => {
+                    (self.make, *declared) = before;
+                    self.swap_failed = Some(fault.to_string());
+                }
+                (None, before) => self.before = before,
+                _ => {}
+            }
+            match step {
+                Step::Worked => {}
+                Step::Wait { until_ms } => clock.set(until_ms),
+                Step::Idle { .. } | Step::Finished => return Ok(()),
             }
         }
         panic!("the function made no progress in {STEPS_MAX} steps");
@@ -280,11 +356,8 @@ impl Harness {
         }
     }
 
-    fn restart(&mut self, bounded: bool) {
-        self.running = None;
-        if self.inputs.is_empty() {
-            self.inputs.push("in".to_owned());
-        }
+    /// The function as a deployment of its one task.
+    fn deployment(&self, bounded: bool) -> (TaskConfig, GuestPool, Declaration) {
         let function = FunctionId::parse("under-test").unwrap_or_else(|e| panic!("{e}"));
         let id = TaskId { function, partition: 0 };
         let factory = self.open(&id);
@@ -294,6 +367,15 @@ impl Harness {
             true => GuestPool::fresh_each_call(Arc::new(factory)),
             false => GuestPool::new(Arc::new(factory)),
         };
+        (config, pool, declared)
+    }
+
+    fn restart(&mut self, bounded: bool) {
+        self.running = None;
+        if self.inputs.is_empty() {
+            self.inputs.push("in".to_owned());
+        }
+        let (config, pool, declared) = self.deployment(bounded);
         let parts = Parts {
             config,
             source: self.log.source(),
