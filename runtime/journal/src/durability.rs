@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::locks::lock;
@@ -17,11 +18,29 @@ pub(crate) struct Durability {
     durable: AtomicU64,
     poisoned: AtomicBool,
     reason: OnceLock<Arc<str>>,
-    /// By the commit that they wait for.
-    waiters: Mutex<BTreeMap<u64, Vec<Waker>>>,
+    waiters: Mutex<Waiters>,
     moved: Condvar,
+    /// Ends the rest of the sync thread.
+    asked: Condvar,
     /// Who waits for something to be appended hears of the end here.
     watched: Mutex<Vec<Weak<Waiting>>>,
+}
+
+/// Who waits for the watermark.
+#[derive(Default)]
+struct Waiters {
+    /// By the commit that they wait for.
+    wakers: BTreeMap<u64, Vec<Waker>>,
+    /// Threads in [`Durability::wait`].
+    threads: usize,
+    /// The sync thread is in [`Durability::rest`].
+    resting: bool,
+}
+
+impl Waiters {
+    fn is_empty(&self) -> bool {
+        self.threads == 0 && self.wakers.is_empty()
+    }
 }
 
 impl Durability {
@@ -52,8 +71,8 @@ impl Durability {
         }
         let mut waiters = lock(&self.waiters);
         self.moved.notify_all();
-        let later = waiters.split_off(&(seq + 1));
-        let reached = std::mem::replace(&mut *waiters, later);
+        let later = waiters.wakers.split_off(&(seq + 1));
+        let reached = std::mem::replace(&mut waiters.wakers, later);
         drop(waiters);
         reached.into_values().flatten().for_each(Waker::wake);
     }
@@ -64,9 +83,10 @@ impl Durability {
         if !self.poisoned.swap(true, Ordering::AcqRel) {
             tracing::error!(%reason, "the journal stopped");
         }
-        let waiters = std::mem::take(&mut *lock(&self.waiters));
+        let wakers = std::mem::take(&mut lock(&self.waiters).wakers);
         self.moved.notify_all();
-        waiters.into_values().flatten().for_each(Waker::wake);
+        self.asked.notify_all();
+        wakers.into_values().flatten().for_each(Waker::wake);
         let watched = lock(&self.watched).clone();
         watched.iter().filter_map(Weak::upgrade).for_each(|waiting| waiting.wake_all());
         Error::Poisoned { reason }
@@ -94,7 +114,8 @@ impl Durability {
         if self.durable() >= seq || self.check().is_err() {
             return wakers;
         }
-        waiters.entry(seq).or_default().extend(wakers);
+        waiters.wakers.entry(seq).or_default().extend(wakers);
+        self.ask(&waiters);
         Vec::new()
     }
 
@@ -116,11 +137,40 @@ impl Durability {
 
     pub(crate) fn wait(&self, seq: u64) -> Result<()> {
         let mut waiters = lock(&self.waiters);
-        while self.durable() < seq {
-            self.check()?;
-            waiters = self.moved.wait(waiters).unwrap_or_else(std::sync::PoisonError::into_inner);
+        waiters.threads += 1;
+        self.ask(&waiters);
+        let reached = loop {
+            if self.durable() >= seq {
+                break Ok(());
+            }
+            if let Err(error) = self.check() {
+                break Err(error);
+            }
+            waiters = self.moved.wait(waiters).unwrap_or_else(PoisonError::into_inner);
+        };
+        waiters.threads -= 1;
+        reached
+    }
+
+    /// Lets the sync thread leave the disk and the processor to others: until somebody waits for
+    /// the watermark, and not longer than `longest`.
+    pub(crate) fn rest(&self, longest: Duration) {
+        let mut waiters = lock(&self.waiters);
+        if !waiters.is_empty() || self.check().is_err() {
+            return;
         }
-        Ok(())
+        waiters.resting = true;
+        let waited = self.asked.wait_timeout_while(waiters, longest, |waiters| {
+            waiters.is_empty() && self.check().is_ok()
+        });
+        waited.unwrap_or_else(PoisonError::into_inner).0.resting = false;
+    }
+
+    /// Somebody waits: the sync thread has rested enough.
+    fn ask(&self, waiters: &Waiters) {
+        if waiters.resting {
+            self.asked.notify_one();
+        }
     }
 
     pub(crate) fn poll(&self, seq: u64, waker: &Waker) -> Poll<Result<()>> {
@@ -135,11 +185,12 @@ impl Durability {
         if let Err(error) = self.check() {
             return Poll::Ready(Err(error));
         }
-        let waiters = waiters.entry(seq).or_default();
+        let same = waiters.wakers.entry(seq).or_default();
         // Who asks twice in a row is woken once.
-        if !waiters.last().is_some_and(|other| other.will_wake(waker)) {
-            waiters.push(waker.clone());
+        if !same.last().is_some_and(|other| other.will_wake(waker)) {
+            same.push(waker.clone());
         }
+        self.ask(&waiters);
         Poll::Pending
     }
 }

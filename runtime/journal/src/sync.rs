@@ -1,8 +1,13 @@
-//! Pipelined group commit: one thread syncs back to back, everybody else only writes.
+//! Pipelined group commit: one thread syncs, everybody else only writes.
+//!
+//! While somebody waits for the watermark it syncs back to back. While nobody does it rests after
+//! each sync as long as that took, so that it needs half of the disk's time at most; what was
+//! appended meanwhile is durable at most [`LONGEST_REST`] later.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
 use crate::config::SyncMode;
 use crate::error::{Error, Result};
@@ -11,6 +16,9 @@ use crate::journal::Shared;
 use crate::locks::{lock, try_read};
 use crate::segment::{FOLDER, Segment};
 use crate::sidecar;
+
+/// How much later a commit may be durable for which nobody waits.
+const LONGEST_REST: Duration = Duration::from_millis(1);
 
 /// What the sync lock guards: files to remove once a commit is synced.
 #[derive(Default)]
@@ -61,8 +69,9 @@ fn run(shared: &Shared) {
     }
     let _guard = PoisonOnPanic(shared);
     while !shared.sleeper.stop.load(Ordering::Acquire) {
+        let started = Instant::now();
         match shared.sync_step() {
-            Ok(true) => {}
+            Ok(true) => shared.durability.rest(started.elapsed().min(LONGEST_REST)),
             Ok(false) => std::thread::park(),
             Err(_) => return,
         }
