@@ -1,9 +1,11 @@
 //! Prints the figures as one table: see `benches/README.md`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use pelton_benches::groups::{Fixed, Group, Size};
+use pelton_benches::groups::{Fixed, Group, Size, start_idle};
 use pelton_benches::table::markdown;
 
 /// Measures Pelton against plain Rust and raw files, in one run, and prints one line a figure.
@@ -25,6 +27,9 @@ struct Arguments {
     /// Measures nothing: does work of a fixed size, to be run under `valgrind --tool=callgrind`
     #[arg(long, value_name = "WORK", conflicts_with_all = ["only", "quick", "full", "output"])]
     callgrind: Option<Fixed>,
+    /// A part of the group `serve`: starts what is deployed in a data directory
+    #[arg(long, hide = true, value_name = "DIR")]
+    start_idle: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,6 +44,10 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let Some(work) = arguments.callgrind {
         return work.run();
+    }
+    if let Some(directory) = arguments.start_idle {
+        println!("{}", serde_json::to_string(&start_idle(&directory)?)?);
+        return Ok(());
     }
     let size = match (arguments.quick, arguments.full) {
         (true, _) => Size::Quick,

@@ -3,14 +3,15 @@
 use std::process::Command;
 
 /// Lines of the table: group and how many.
-const LINES: [(&str, usize); 7] = [
+const LINES: [(&str, usize); 8] = [
     ("call", 4),
     ("journal", 3),
     ("engine", 4),
     ("state", 3),
     ("start", 4),
     ("snapshot", 3),
-    ("latency", 4),
+    ("latency", 12),
+    ("serve", 7),
 ];
 
 #[test]

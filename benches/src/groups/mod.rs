@@ -4,8 +4,10 @@ mod call;
 mod engine;
 mod journal;
 mod latency;
+mod paced;
 mod plain;
 mod rig;
+mod serve;
 mod snapshot;
 mod start;
 mod state;
@@ -53,11 +55,13 @@ pub enum Group {
     Snapshot,
     /// From a producer through a function to a consumer.
     Latency,
+    /// HTTP, deployments, live swaps, idle functions.
+    Serve,
 }
 
 impl Group {
     /// All groups, in the order of the table.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Call,
         Self::Journal,
         Self::Engine,
@@ -65,6 +69,7 @@ impl Group {
         Self::Start,
         Self::Snapshot,
         Self::Latency,
+        Self::Serve,
     ];
 
     /// Measures it.
@@ -80,8 +85,18 @@ impl Group {
             Self::Start => start::run(size),
             Self::Snapshot => snapshot::run(size),
             Self::Latency => latency::run(size),
+            Self::Serve => serve::run(size),
         }
     }
+}
+
+/// Starts the functions that are deployed in a data directory, and prints wall time in ns and growth of
+/// resident memory in bytes: a part of [`Group::Serve`] that has a process of its own.
+///
+/// # Errors
+/// Where the directory cannot be opened.
+pub fn start_idle(directory: &std::path::Path) -> Result<(f64, f64)> {
+    serve::start_idle(directory)
 }
 
 /// Work of a fixed size, to be run under a tool that counts instructions.

@@ -33,7 +33,7 @@ pub enum SyncDriver {
 pub struct Limits {
     /// Partitions of one topic (default 256).
     pub partitions_max: u32,
-    /// Topics of one tenant (default 1,000).
+    /// Topics of one tenant (default 4,096).
     pub topics_per_tenant_max: u32,
     /// Bytes of one commit with its header (default 32 MiB). Lowered to what a segment holds.
     pub frame_bytes_max: u64,
@@ -45,7 +45,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             partitions_max: 256,
-            topics_per_tenant_max: 1_000,
+            topics_per_tenant_max: 4_096,
             frame_bytes_max: 32 << 20,
             parts_max: 4_096,
         }

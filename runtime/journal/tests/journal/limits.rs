@@ -26,10 +26,10 @@ fn h67_partitions_of_a_topic() {
 #[test]
 fn h67_topics_of_a_tenant() {
     let journal = open(&SimDisk::new()).unwrap();
-    for i in 0..1_000 {
+    for i in 0..4_096 {
         journal.create_topic(&format!("t/{i}"), TopicConfig::new(1), 0).unwrap();
     }
-    assert_eq!(refused(journal.create_topic("t/past", TopicConfig::new(1), 0)), (1_000, 1_001));
+    assert_eq!(refused(journal.create_topic("t/past", TopicConfig::new(1), 0)), (4_096, 4_097));
     journal.create_topic("neighbour/first", TopicConfig::new(1), 0).unwrap();
     journal.create_topic("t.similar/first", TopicConfig::new(1), 0).unwrap();
     journal.delete_topic("t/7", 0).unwrap();
