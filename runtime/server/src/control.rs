@@ -94,9 +94,13 @@ impl Control {
     }
 
     /// Hands the task to another deployment before its next step. A swap that is still under way is
-    /// given up for it.
+    /// given up for it. Where the task has ended, `on_event` is dropped uncalled.
     pub(crate) fn swap(&self, replacement: Replacement, on_event: OnSwap) {
-        lock(&self.requests).candidate = Some(Candidate { replacement, on_event });
+        let mut requests = lock(&self.requests);
+        if !requests.is_closed {
+            requests.candidate = Some(Candidate { replacement, on_event });
+        }
+        drop(requests);
         self.wake();
     }
 
