@@ -121,6 +121,11 @@ fn one_bad_record_is_one_dead_letter_and_the_neighbour_notices_nothing() {
                 assert_eq!(world.read("bad-dead", Some("pelton-code")), [*code], "{mode}");
                 assert_eq!(world.read("bad-dead", None), [*mode]);
                 assert_eq!(world.read("bad-dead", Some("pelton-offset")), ["2"]);
+                if *mode == "panic" {
+                    let message = &world.read("bad-dead", Some("pelton-message"))[0];
+                    assert!(message.contains("panicked at faulty/src/lib.rs:"), "{message}");
+                    assert!(message.ends_with(": this function panics on purpose"), "{message}");
+                }
             }
             None => expected.insert(2, mode),
         }

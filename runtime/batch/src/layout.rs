@@ -211,7 +211,7 @@ pub fn size(columns: &[Column<'_>]) -> Option<u32> {
 ///
 /// # Panics
 /// Panics if the batch would have 4 GiB or more, or more than [`COLUMNS_MAX`] columns: a wrapped
-/// offset must not reach a reader. Batches are limited to about 1 MiB and answers to 8 MiB, long
+/// offset must not reach a reader. Batches are limited to 4 MiB and answers to 8 MiB, long
 /// before that; a caller without such a limit asks [`size`] first.
 pub fn write(kind: Kind, rows: u32, columns: &[Column<'_>], out: &mut Vec<u8>) {
     let start = out.len();

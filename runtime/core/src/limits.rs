@@ -8,6 +8,8 @@ use crate::error::{Domain, Error, Result};
 pub struct Limit {
     /// The name in manifests, metrics and errors.
     pub name: &'static str,
+    /// What it is about, in a sentence.
+    pub about: &'static str,
     /// What is counted.
     pub unit: &'static str,
     /// The value in force.
@@ -48,17 +50,18 @@ impl Limit {
 }
 
 macro_rules! limits {
-    ($($(#[$doc:meta])* $field:ident: $unit:literal = $default:expr, $ceiling:expr;)*) => {
+    ($(#[doc = $about:literal] $field:ident: $unit:literal = $default:expr, $ceiling:expr;)*) => {
         /// All limits of a deployment.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Limits {
-            $($(#[$doc])* pub $field: Limit,)*
+            $(#[doc = $about] pub $field: Limit,)*
         }
 
         impl Default for Limits {
             fn default() -> Self {
                 Self { $($field: Limit {
                     name: stringify!($field),
+                    about: $about.trim_ascii(),
                     unit: $unit,
                     value: $default,
                     ceiling: $ceiling,
@@ -102,8 +105,6 @@ limits! {
     open_cpu_ms: "ms" = 1_000, 10_000;
     /// Linear memory, summed over all memories of a component.
     memory_bytes: "bytes" = 64 * MIB, GIB;
-    /// Stack of a guest.
-    stack_bytes: "bytes" = 512 * KIB, 512 * KIB;
     /// Elements, summed over all tables of a component.
     table_elements: "elements" = 20_000, 1_000_000;
     /// Size of a component or module.

@@ -24,10 +24,12 @@ pub(crate) enum Phase {
 }
 
 /// What is known beside the error.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Facts<'a> {
     pub(crate) phase: Phase,
     pub(crate) refused: Option<Refused>,
+    /// What the guest logged of a panic.
+    pub(crate) panic: Option<String>,
     pub(crate) limits: &'a Limits,
 }
 
@@ -48,7 +50,7 @@ pub(crate) fn fault(error: &wasmtime::Error, facts: Facts<'_>) -> Fault {
 fn classify(error: &wasmtime::Error, facts: Facts<'_>) -> Fault {
     let limits = facts.limits;
     if error.is::<OutOfTime>() {
-        return Fault::new(FaultKind::Deadline, deadline(facts));
+        return Fault::new(FaultKind::Deadline, deadline(&facts));
     }
     if error.is::<PoolConcurrencyLimitError>() {
         let text = "all instance slots of this host are in use; it is tried again";
@@ -77,13 +79,16 @@ fn classify(error: &wasmtime::Error, facts: Facts<'_>) -> Fault {
         Phase::Call => FaultKind::Trap,
     };
     let text = match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) if facts.panic.is_some() => {
+            format!("the function {}", facts.panic.unwrap_or_default())
+        }
         Some(trap) => format!("the function trapped: {}", plain(&trap.to_string())),
         None => format!("the function broke off: {}", plain(&root)),
     };
     Fault::new(kind, text)
 }
 
-fn deadline(facts: Facts<'_>) -> String {
+fn deadline(facts: &Facts<'_>) -> String {
     let (limit, what) = match facts.phase {
         Phase::Open => (&facts.limits.open_cpu_ms, "starting the function"),
         Phase::Call => (&facts.limits.call_cpu_ms, "the call"),

@@ -110,7 +110,7 @@ fn verdict(ended: Ended, limits: &Limits) -> Result<Vec<u8>> {
     if status.code() == Some(i32::from(EXIT_REFUSED)) {
         return Err(refused(&stderr));
     }
-    let no_memory = stderr.contains("memory allocation of") || stderr.contains("os error 12");
+    let no_memory = NO_MEMORY.iter().any(|sign| stderr.contains(sign));
     match status.signal() {
         Some(SIGXCPU | SIGKILL) => {
             let cpu = limits.compile_cpu_ms.value;
@@ -121,12 +121,23 @@ fn verdict(ended: Ended, limits: &Limits) -> Result<Vec<u8>> {
             limit(format!("compiling needs over {memory} bytes (limit `compile_memory_bytes`)"))
         }
         _ => {
-            let last: String =
-                stderr.lines().last().unwrap_or_default().chars().take(500).collect();
-            let text = format!("the compiler crashed on this module ({status}): {last}");
+            let complaint = complaint(&stderr);
+            let text = format!("the compiler crashed on this module ({status}): {complaint}");
             Err(HostError::new(ErrorKind::Compile, text))
         }
     }
+}
+
+/// What a compiler complains of that gets no more memory: the allocator, a map, the stack of a thread.
+const NO_MEMORY: [&str; 5] =
+    ["memory allocation of", "os error 12", "out of memory", "os error 11", "code: 11,"];
+
+/// What a crashed compiler said last, but for what it says of itself.
+fn complaint(stderr: &str) -> String {
+    let lines = stderr.lines().filter(|line| !line.is_empty() && !line.starts_with("note: "));
+    let lines: Vec<_> = lines.collect();
+    let last = &lines[lines.len().saturating_sub(2)..];
+    last.join(" ").chars().take(500).collect()
 }
 
 const SIGKILL: i32 = 9;
@@ -158,6 +169,8 @@ mod tests {
         assert_eq!(ended(6, false, "memory allocation of 9 bytes failed"), ErrorKind::CompileLimit);
         assert_eq!(ended(11, false, ""), ErrorKind::Compile);
         assert_eq!(ended(101 << 8, false, "panicked"), ErrorKind::Compile);
+        let thread = "failed to spawn thread: Os { code: 11, message: \"... (os error 11)\" }";
+        assert_eq!(ended(101 << 8, false, thread), ErrorKind::CompileLimit);
         let line = r#"{"code":"E-MODULE-IMPORT","message":"x"}"#;
         assert_eq!(ended(3 << 8, false, line), ErrorKind::Import);
         assert_eq!(ended(3 << 8, false, "noise"), ErrorKind::Compile);

@@ -16,6 +16,8 @@ use ticker::Ticker;
 /// One tick of the epoch: how often guest code looks up, and the precision of a deadline.
 pub const TICK: Duration = Duration::from_millis(1);
 
+/// Stack of a guest: the same for all, since one engine runs them.
+const GUEST_STACK_BYTES: usize = 512 * KIB;
 /// Stack that wasmtime guarantees to host functions beside the guest's own.
 const HOST_STACK_BYTES: usize = 1 << 20;
 const KIB: usize = 1024;
@@ -115,15 +117,14 @@ fn setup(error: &wasmtime::Error) -> HostError {
 
 /// Everything that decides what compiled code looks like and how it behaves.
 fn base_config() -> Config {
-    let limits = pelton_core::Limits::default();
-    let stack = limits.stack_bytes.value as usize;
     let mut config = Config::new();
     // Without it a component call costs 218 ns instead of 500.
     config.concurrency_support(false);
     config.gc_support(false);
     config.epoch_interruption(true);
     config.cranelift_nan_canonicalization(true);
-    config.max_wasm_stack(stack).async_stack_size(stack + HOST_STACK_BYTES);
+    config.max_wasm_stack(GUEST_STACK_BYTES);
+    config.async_stack_size(GUEST_STACK_BYTES + HOST_STACK_BYTES);
     config.wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX));
     let on = scan::allowed();
     config.wasm_simd(true).wasm_relaxed_simd(false).relaxed_simd_deterministic(true);

@@ -57,17 +57,17 @@ impl WasmGuest {
     /// Ends a call: a fault takes the store with it, a failure does not.
     fn end<T>(&mut self, answer: wasmtime::Result<Result<T, Failure>>) -> Result<T, Fault> {
         self.busy = false;
-        let refused = self.live.as_mut().and_then(|live| {
+        let (refused, panic) = self.live.as_mut().map_or((None, None), |live| {
             let state = live.store.data_mut();
             state.finish_call();
-            state.limiter.refused()
+            (state.limiter.refused(), state.take_panic())
         });
         match answer {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(failure)) => Err(failed(failure)),
             Err(error) => {
                 self.live = None;
-                let facts = Facts { phase: Phase::Call, refused, limits: &self.limits };
+                let facts = Facts { phase: Phase::Call, refused, panic, limits: &self.limits };
                 Err(fault(&error, facts))
             }
         }

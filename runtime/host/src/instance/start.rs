@@ -67,8 +67,9 @@ pub(super) async fn start(
     let opened = open(&mut store, pre, world, setup).await;
     let refused = store.data().limiter.refused();
     store.data_mut().finish_call();
-    let (exports, declaration) =
-        opened.map_err(|error| fault(&error, Facts { phase: Phase::Open, refused, limits }))?;
+    let panic = store.data_mut().take_panic();
+    let (exports, declaration) = opened
+        .map_err(|error| fault(&error, Facts { phase: Phase::Open, refused, panic, limits }))?;
     let declaration = declaration.transpose().map_err(|failure: Failure| Fault {
         retryable: failure.retryable,
         ..Fault::new(

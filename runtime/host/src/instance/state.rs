@@ -1,5 +1,6 @@
 //! What the host keeps beside each instance.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use pelton_core::{Fault, FaultKind, Limits, LogLevel, SharedEnvironment};
@@ -15,7 +16,12 @@ pub(crate) struct HostState {
     pub(crate) wasi: WasiState,
     logs: RefCell<LogBudget>,
     log_line_bytes: usize,
+    /// What the guest said of a panic in this call: the trap that follows does not.
+    panic: RefCell<Option<String>>,
 }
+
+/// How a panic of Rust begins, as its hook tells it; the message stands on the next line.
+const PANICKED: &str = "panicked at ";
 
 impl HostState {
     pub(super) fn new(limits: &Limits) -> Self {
@@ -25,6 +31,7 @@ impl HostState {
             wasi: WasiState::default(),
             logs: RefCell::new(LogBudget::new(limits)),
             log_line_bytes: limits.log_line_bytes.value as usize,
+            panic: RefCell::default(),
         }
     }
 
@@ -39,10 +46,23 @@ impl HostState {
     /// Logs a line within the limits of the call.
     pub(crate) fn log(&self, level: LogLevel, text: &str) -> wasmtime::Result<()> {
         let environment = self.environment()?;
-        if let Some(line) = self.logs.borrow_mut().admit(text) {
+        let panicked = text.starts_with(PANICKED);
+        let text = match panicked {
+            true => Cow::Owned(text.replacen(":\n", ": ", 1)),
+            false => Cow::Borrowed(text),
+        };
+        if let Some(line) = self.logs.borrow_mut().admit(&text) {
             environment.log(level, &line);
+            if panicked {
+                *self.panic.borrow_mut() = Some(line);
+            }
         }
         Ok(())
+    }
+
+    /// What the guest said of a panic in the call that has just ended.
+    pub(super) fn take_panic(&mut self) -> Option<String> {
+        self.panic.get_mut().take()
     }
 
     /// Logs what the guest writes to a stream, line by line, within the limits of the call.
@@ -57,6 +77,7 @@ impl HostState {
     pub(super) fn start_call(&mut self, environment: SharedEnvironment) {
         self.limiter.start_call();
         self.wasi.start_row(0);
+        *self.panic.get_mut() = None;
         self.environment = Some(environment);
     }
 

@@ -106,7 +106,8 @@ impl Functions {
         self.write(record).await
     }
 
-    /// Goes back to an earlier version, `to` or the one before the active one, live. State stays.
+    /// Goes back to an earlier version, live: `to`, or the newest one before the active one that did
+    /// not fail its trial. State stays.
     ///
     /// # Errors
     /// `E-FUNCTION-UNKNOWN`, `E-VERSION-UNKNOWN`, or as [`Self::deploy`].
@@ -118,11 +119,13 @@ impl Functions {
     ) -> Result<DeployReport> {
         let _turn = self.turn_now(function)?;
         let record = self.registry.get(function)?;
-        let earlier = record.versions.iter().rev().find(|v| v.number < record.active);
-        let number = to.or(earlier.map(|version| version.number)).ok_or_else(|| {
+        let number = to.or(record.last_good()).ok_or_else(|| {
             let text = format!(
-                "{function} has no version before {}; `pelton versions {function}` shows all",
-                record.active
+                "{} has no version before {} that did not fail its trial; `pelton versions {}` \
+                 shows all, and `--to NUMBER` takes any of them",
+                function.name(),
+                record.active,
+                function.name()
             );
             Error::new("E-VERSION-NONE", Domain::User, text)
         })?;

@@ -105,6 +105,19 @@ impl FunctionRecord {
         self.versions.iter().find(|v| v.digest == digest && v.manifest == manifest)
     }
 
+    /// The newest version before the active one whose last trial did not fail.
+    #[must_use]
+    pub fn last_good(&self) -> Option<u64> {
+        let failed = |number: u64| {
+            let judged = [EventKind::Passed, EventKind::TrialFailed];
+            let mut events = self.events.iter().rev().filter(|event| event.version == number);
+            let last = events.find(|event| judged.contains(&event.kind));
+            last.is_some_and(|event| event.kind == EventKind::TrialFailed)
+        };
+        let mut earlier = self.versions.iter().rev().map(|version| version.number);
+        earlier.find(|number| *number < self.active && !failed(*number))
+    }
+
     /// The number that a new version gets.
     #[must_use]
     pub fn next_number(&self) -> u64 {
@@ -138,6 +151,22 @@ mod tests {
     fn version(number: u64) -> Version {
         let manifest = String::new();
         Version { number, digest: number.to_string(), size: 1, manifest, created_ms: 0 }
+    }
+
+    #[test]
+    fn the_way_back_leaves_out_versions_that_failed_their_last_trial() {
+        let mut record = FunctionRecord::new(FunctionId::parse("f").unwrap());
+        (1..=4).for_each(|number| record.add(version(number)));
+        record.active = 4;
+        record.note(0, EventKind::TrialFailed, 2, None);
+        record.note(0, EventKind::Passed, 2, None);
+        record.note(0, EventKind::Passed, 3, None);
+        record.note(0, EventKind::TrialFailed, 3, None);
+        assert_eq!(record.last_good(), Some(2));
+        record.note(0, EventKind::TrialFailed, 2, None);
+        assert_eq!(record.last_good(), Some(1));
+        record.active = 1;
+        assert_eq!(record.last_good(), None);
     }
 
     #[test]

@@ -172,6 +172,7 @@ pub async fn yield_now() {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU64};
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -208,28 +209,27 @@ mod tests {
                 yield_now().await;
             }
         };
+        // Nine tasks that never end by themselves: where tasks took turns and not tenants, they would
+        // come to nine steps for each of the other's.
+        let (steps, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         for _ in 0..9 {
-            workers.spawn(0, TenantId::new("hog").unwrap(), 1, Box::pin(spin(200)));
+            let (steps, ended) = (Arc::clone(&steps), Arc::clone(&ended));
+            let hog = async move {
+                while !ended.load(Ordering::Acquire) {
+                    spin(1).await;
+                    steps.fetch_add(1, Ordering::AcqRel);
+                }
+            };
+            workers.spawn(0, TenantId::new("hog").unwrap(), 1, Box::pin(hog));
         }
-        let (good, done) = (TenantId::new("good").unwrap(), sender.clone());
-        workers.spawn(
-            0,
-            good,
-            1,
-            Box::pin(async move {
-                spin(200).await;
-                done.send("good").unwrap();
-            }),
-        );
-        workers.spawn(
-            0,
-            TenantId::new("hog").unwrap(),
-            1,
-            Box::pin(async move {
-                spin(200).await;
-                sender.send("hog").unwrap();
-            }),
-        );
-        assert_eq!(receiver.recv().unwrap(), "good");
+        let good = async move {
+            let before = steps.load(Ordering::Acquire);
+            spin(200).await;
+            sender.send(steps.load(Ordering::Acquire) - before).unwrap();
+            ended.store(true, Ordering::Release);
+        };
+        workers.spawn(0, TenantId::new("good").unwrap(), 1, Box::pin(good));
+        let of_hogs = receiver.recv().unwrap();
+        assert!(of_hogs < 600, "{of_hogs} steps of the hogs beside 200");
     }
 }

@@ -172,7 +172,7 @@ fn read<T: StoreValue + Default>(bytes: Option<&[u8]>) -> Result<T> {
     match bytes {
         None => Ok(T::default()),
         Some(bytes) => rmp_serde::from_slice(bytes)
-            .map_err(|error| Error::reject(format!("an accumulator cannot be read: {error}"))),
+            .map_err(|error| Error::fail(format!("an accumulator cannot be read: {error}"))),
     }
 }
 

@@ -192,12 +192,14 @@ impl<V: StoreValue> Cache<V> {
     #[cold]
     fn unreadable(&self, key: &[u8], version: u32, error: Error) -> Error {
         let (key, name, own) = (String::from_utf8_lossy(key), &self.name, self.schema.written());
+        if version == own {
+            // No record is at fault: what is stored was written by other code.
+            return Error::fail(format!(
+                "the value of key {key:?} in store `{name}` cannot be read: {error}; if its type has \
+                 changed, give the store a new schema version with a migration"
+            ));
+        }
         error.explained(|reason| {
-            if version == own {
-                return format!(
-                    "the value of key {key:?} in store `{name}` cannot be read: {reason}"
-                );
-            }
             format!(
                 "the value of key {key:?} in store `{name}` is of schema version {version} and \
                  cannot be migrated to version {own}: {reason}"

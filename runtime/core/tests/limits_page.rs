@@ -1,0 +1,45 @@
+//! docs/limits.md lists every limit as the code has it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use pelton_core::Limits;
+
+fn page() -> String {
+    let mut page = String::from(
+        "# Limits\n\nWhat a function may use. `[limits]` in its `pelton.toml` sets a limit by its \
+         name, as a plain number,\nfrom 1 to its ceiling: `call_cpu_ms = 500`. An error that a limit \
+         causes names it.\n\nThe limits of a record hold for records that a function makes and that \
+         come in; one that it forwards has\nbeen checked when it came in. A guest's stack is 512 KiB, \
+         which no setting changes.\n\n\
+         | limit | default | ceiling | unit | what |\n|-|-:|-:|-|-|\n",
+    );
+    for limit in Limits::default().all() {
+        let (value, ceiling) = (digits(limit.value), digits(limit.ceiling));
+        let (name, unit, about) = (limit.name, limit.unit, limit.about);
+        writeln!(page, "| `{name}` | {value} | {ceiling} | {unit} | {about} |").unwrap();
+    }
+    page
+}
+
+/// With a comma between each three digits.
+fn digits(number: u64) -> String {
+    let plain = number.to_string();
+    let groups = plain.as_bytes().rchunks(3).rev();
+    let groups: Vec<_> = groups.map(|group| String::from_utf8_lossy(group)).collect();
+    groups.join(",")
+}
+
+#[test]
+fn every_limit_stands_on_its_page() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/limits.md");
+    if std::env::var_os("PELTON_UPDATE").is_some() {
+        std::fs::write(&path, page()).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        found == page(),
+        "docs/limits.md: PELTON_UPDATE=1 cargo test --test limits_page writes it"
+    );
+}
