@@ -21,6 +21,7 @@ export class Chart {
     this.when = h("span", { class: "when" });
     this.lines = names.map((_, index) => svg("path", { class: `line line-${index}` }));
     this.areas = names.map((_, index) => svg("path", { class: `area area-${index}` }));
+    this.dots = names.map((_, index) => svg("path", { class: `line dots line-${index}` }));
     this.cursor = svg("line", { class: "cursor", y1: 0, y2: HEIGHT, visibility: "hidden" });
     this.top = h("span", { class: "top" });
     this.from = h("span", null);
@@ -28,7 +29,7 @@ export class Chart {
     this.picture = svg("svg",
       { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" },
       svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: HEIGHT / 2, y2: HEIGHT / 2 }),
-      this.areas, this.lines, this.cursor);
+      this.areas, this.lines, this.dots, this.cursor);
     const plot = h("div", { class: "plot" }, this.top, this.picture);
     plot.addEventListener("pointermove", (event) => this.point(event));
     plot.addEventListener("pointerleave", () => this.read(null));
@@ -53,7 +54,10 @@ export class Chart {
     lists.forEach((list, line) => {
       const runs = runsOf(list);
       const path = (run) => run.map(([at, value], n) => `${n ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`);
-      this.lines[line].setAttribute("d", runs.map((run) => `${path(run).join("")}h.01`).join(""));
+      this.lines[line].setAttribute("d", runs.map((run) => path(run).join("")).join(""));
+      // A sample without neighbours would be no line.
+      const alone = runs.filter((run) => run.length === 1);
+      this.dots[line].setAttribute("d", alone.map((run) => `${path(run).join("")}h.01`).join(""));
       const area = (run) => `${path(run).join("")}V${HEIGHT}H${x(run[0][0]).toFixed(1)}Z`;
       this.areas[line].setAttribute("d", runs.map(area).join(""));
     });

@@ -101,6 +101,6 @@ export function table(label, titles, rows, empty) {
     h("tr", { "data-key": cells.key },
       cells.map((cell, index) =>
         h("td", { class: kind(titles[index]), "data-title": name(titles[index]) }, cell)));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+  return h("div", { class: "scroll rows", tabindex: "0", role: "region", "aria-label": label },
     h("table", null, h("thead", null, h("tr", null, head)), h("tbody", null, rows.map(row))));
 }

@@ -13,6 +13,14 @@ export const short = (number) => (number < 10_000 ? fine.format(number) : compac
 /** Records a second. */
 export const rate = (number) => `${short(number)}/s`;
 
+const few = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+
+/** A number as it is, to four digits where it is not whole. */
+export const number = (value) => (Number.isInteger(value) || Math.abs(value) >= 10_000 ? whole : few).format(value);
+
+/** 0.0123 as "1.23 %". */
+export const percent = (share) => `${number(Number((share * 100).toPrecision(3)))} %`;
+
 /** A duration in µs. */
 export function micros(us) {
   if (us === null || us === undefined) return "–";

@@ -5,7 +5,7 @@ import { aSecond, Chart } from "./chart.js";
 import { confirmed } from "./confirm.js";
 import { deadLetters } from "./dead_letters.js";
 import { h, say, table, title, update } from "./dom.js";
-import { bytes, count, local, micros, rate, short, time } from "./format.js";
+import { bytes, count, local, micros, percent, rate, short, time } from "./format.js";
 import { logs } from "./logs.js";
 import { badge, functionPath } from "./overview.js";
 import { stateView } from "./state.js";
@@ -112,7 +112,7 @@ function tasks(status) {
     task.inputs.map((input) => `${local(input.topic)} ${input.next}`).join(", "),
     task.stores.map((one) => `${one.name}: ${count(one.entries)} (${bytes(one.bytes)})`).join(", "),
   ];
-  const titles = [">partition", "version", ">lag", "watermark", "reads next", "state"];
+  const titles = ["partition", "version", ">lag", "watermark", "reads next", "state"];
   return table("Tasks", titles, status.tasks.map(row), "It does not run.");
 }
 
@@ -123,8 +123,9 @@ async function figures(view, { path, refresh, body }) {
   const duration = new Chart("Call with its commit", ["median", "p99"], micros);
   const lag = new Chart("Lag", ["records"], short);
   const faults = new Chart("Faults and rejected", ["faults", "rejected"], rate);
-  const cpu = new Chart("CPU time, share of a core", ["share"], (share) => `${short(share * 100)} %`);
-  const charts = [records, duration, lag, faults, cpu];
+  const cpu = new Chart("CPU time, share of a core", ["share"], percent);
+  const calls = new Chart("Calls", ["calls"], rate);
+  const charts = [records, duration, lag, faults, calls, cpu];
   body.append(top, h("h2", null, "The last 15 minutes"),
     h("div", { class: "charts" }, charts.map((chart) => chart.element)),
     h("h2", null, "Tasks"), bottom);
@@ -138,6 +139,7 @@ async function figures(view, { path, refresh, body }) {
     duration.set(past.times_ms, [past.p50_us, past.p99_us]);
     lag.set(past.times_ms, [past.lag]);
     faults.set(past.times_ms, [per(past.faults), per(past.poison)]);
+    calls.set(past.times_ms, [per(past.calls)]);
     cpu.set(past.times_ms, [past.cpu_us.map((us) => us / (past.step_ms * 1_000))]);
   });
 }

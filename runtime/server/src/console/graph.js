@@ -2,13 +2,13 @@
 
 import { h, svg } from "./dom.js";
 import { local, rate, short } from "./format.js";
-import { layers } from "./layout.js";
+import { layers, tree } from "./layout.js";
 
 /** More than this is a list's work. */
 const NODES_MAX = 120;
 const TEXT_MAX = 20;
-const WIDE = { width: 168, height: 46, ahead: 62, beside: 16 };
-const NARROW = { width: 150, height: 46, ahead: 34, beside: 14 };
+const WIDTH = 168;
+const HEIGHT = 46;
 
 const cut = (text) => (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX - 1)}…` : text);
 
@@ -40,26 +40,45 @@ export function graph(pipeline) {
   if (nodes.size > NODES_MAX) {
     return h("p", { class: "empty" }, `${nodes.size} topics and functions are too many for a picture.`);
   }
-  const narrow = window.matchMedia("(max-width: 640px)").matches;
-  const found = layers([...nodes.keys()], edges.map(({ from, to }) => [from, to]));
-  const size = narrow ? NARROW : WIDE;
-  const [step, gap] = narrow
-    ? [size.height + size.ahead, size.width + size.beside]
-    : [size.width + size.ahead, size.height + size.beside];
-  const longest = Math.max(...found.map((layer) => layer.length));
-  const at = new Map();
-  found.forEach((layer, depth) => layer.forEach((id, index) => {
-    const ahead = depth * step + 2;
-    const beside = (index + (longest - layer.length) / 2) * gap + 2;
-    at.set(id, narrow ? { x: beside, y: ahead } : { x: ahead, y: beside });
-  }));
-  const [long, across] = [found.length * step - size.ahead + 4, longest * gap - size.beside + 4];
-  const [width, height] = narrow ? [across, long] : [long, across];
+  const pairs = edges.map(({ from, to }) => [from, to]);
+  const { at, width, height, line } = window.matchMedia("(max-width: 640px)").matches
+    ? upright([...nodes.keys()], pairs) : lying([...nodes.keys()], pairs);
   return h("div", { class: "graph", tabindex: "0", role: "group", "aria-label": "Pipeline" },
     svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height },
       svg("defs", null, arrow("arrow"), arrow("arrow-dead")),
-      edges.map((edge) => line(edge, at, size, narrow)),
-      [...nodes.values()].map((node) => shape(node, at.get(node.id), size))));
+      edges.map(({ from, to, dead }) => svg("path", {
+        class: dead ? "edge dead" : "edge",
+        d: line(at.get(from), at.get(to)),
+        "marker-end": `url(#${dead ? "arrow-dead" : "arrow"})`,
+      })),
+      [...nodes.values()].map((node) => shape(node, at.get(node.id)))));
+}
+
+/** Layer behind layer, from left to right. */
+function lying(nodes, edges) {
+  const found = layers(nodes, edges);
+  const [step, gap] = [WIDTH + 62, HEIGHT + 16];
+  const longest = Math.max(...found.map((layer) => layer.length));
+  const at = new Map();
+  found.forEach((layer, depth) => layer.forEach((id, index) =>
+    at.set(id, { x: depth * step + 2, y: (index + (longest - layer.length) / 2) * gap + 2 })));
+  const line = (a, b) => {
+    const [start, end] = [[a.x + WIDTH, a.y + HEIGHT / 2], [b.x - 2, b.y + HEIGHT / 2]];
+    const bend = Math.max(Math.abs(end[0] - start[0]) / 2, 24);
+    return `M${start}C${start[0] + bend} ${start[1]} ${end[0] - bend} ${end[1]} ${end}`;
+  };
+  return { at, line, width: found.length * step - 58, height: longest * gap - 12 };
+}
+
+/** A node a line, indented as far as it is from the start. */
+function upright(nodes, edges) {
+  const at = new Map(tree(nodes, edges).map(({ id, depth }, row) =>
+    [id, { x: depth * 24 + 2, y: row * (HEIGHT + 10) + 2 }]));
+  const line = (a, b) => (b.x > a.x
+    ? `M${a.x + 11} ${a.y + HEIGHT}V${b.y + HEIGHT / 2}H${b.x - 2}`
+    : `M${a.x} ${a.y + HEIGHT / 2}H${b.x - 12}V${b.y + HEIGHT / 2}H${b.x - 2}`);
+  const width = Math.max(...[...at.values()].map(({ x }) => x)) + WIDTH + 4;
+  return { at, line, width, height: nodes.length * (HEIGHT + 10) - 6 };
 }
 
 function arrow(id) {
@@ -68,23 +87,7 @@ function arrow(id) {
     svg("path", { d: "M0 0L8 4L0 8Z" }));
 }
 
-function line({ from, to, dead }, at, { width, height }, narrow) {
-  const [a, b] = [at.get(from), at.get(to)];
-  const start = narrow ? [a.x + width / 2, a.y + height] : [a.x + width, a.y + height / 2];
-  const end = narrow ? [b.x + width / 2, b.y - 2] : [b.x - 2, b.y + height / 2];
-  const half = narrow ? (end[1] - start[1]) / 2 : (end[0] - start[0]) / 2;
-  const bend = Math.max(Math.abs(half), 24);
-  const [c1, c2] = narrow
-    ? [[start[0], start[1] + bend], [end[0], end[1] - bend]]
-    : [[start[0] + bend, start[1]], [end[0] - bend, end[1]]];
-  return svg("path", {
-    class: dead ? "edge dead" : "edge",
-    d: `M${start}C${c1} ${c2} ${end}`,
-    "marker-end": `url(#${dead ? "arrow-dead" : "arrow"})`,
-  });
-}
-
-function shape(node, { x, y }, { width, height }) {
+function shape(node, { x, y }) {
   const one = node.function;
   const name = local(one ? one.function : node.topic.topic);
   const href = one ? `#/functions/${encodeURIComponent(name)}` : `#/topics/${encodeURIComponent(name)}`;
@@ -96,8 +99,8 @@ function shape(node, { x, y }, { width, height }) {
   return svg("a", { href, class: `node ${one ? `function ${one.state}` : "topic"}`,
     transform: `translate(${x} ${y})`, "data-key": node.id, "aria-label": about },
     svg("title", null, about),
-    svg("rect", { width, height, rx: one ? 5 : height / 2 }),
+    svg("rect", { width: WIDTH, height: HEIGHT, rx: one ? 5 : HEIGHT / 2 }),
     one && svg("circle", { cx: 15, cy: 17, r: 4 }),
-    svg("text", { x: one ? 27 : width / 2, y: 21, class: "name" }, cut(name)),
-    svg("text", { x: one ? 27 : width / 2, y: 37, class: "figures" }, figures));
+    svg("text", { x: one ? 27 : WIDTH / 2, y: 21, class: "name" }, cut(name)),
+    svg("text", { x: one ? 27 : WIDTH / 2, y: 37, class: "figures" }, figures));
 }

@@ -5,12 +5,7 @@
  * behind all that lead to it, but for cycles, and near those in its layer.
  */
 export function layers(nodes, edges) {
-  const next = new Map(nodes.map((node) => [node, []]));
-  const before = new Map(nodes.map((node) => [node, []]));
-  for (const [from, to] of onwards(nodes, edges)) {
-    next.get(from).push(to);
-    before.get(to).push(from);
-  }
+  const { next, before } = neighbours(nodes, edges);
   const depth = depths(nodes, next, before);
   const found = [];
   for (const node of nodes) (found[depth.get(node)] ??= []).push(node);
@@ -19,6 +14,38 @@ export function layers(nodes, edges) {
     for (let at = found.length - 2; at >= 0; at -= 1) order(found[at], found[at + 1], next);
   }
   return found;
+}
+
+/**
+ * The nodes one below the other, each behind the last of those that lead to it, with its `depth`: the
+ * longest way to it.
+ */
+export function tree(nodes, edges) {
+  const { next, before } = neighbours(nodes, edges);
+  const depth = depths(nodes, next, before);
+  const waits = new Map(nodes.map((node) => [node, before.get(node).length]));
+  const found = [];
+  const stack = nodes.filter((node) => waits.get(node) === 0).reverse();
+  while (stack.length > 0) {
+    const id = stack.pop();
+    found.push({ id, depth: depth.get(id) });
+    for (const to of [...next.get(id)].reverse()) {
+      waits.set(to, waits.get(to) - 1);
+      if (waits.get(to) === 0) stack.push(to);
+    }
+  }
+  return found;
+}
+
+/** The nodes that each leads to, and those that lead to it. */
+function neighbours(nodes, edges) {
+  const next = new Map(nodes.map((node) => [node, []]));
+  const before = new Map(nodes.map((node) => [node, []]));
+  for (const [from, to] of onwards(nodes, edges)) {
+    next.get(from).push(to);
+    before.get(to).push(from);
+  }
+  return { next, before };
 }
 
 /** The edges without those that lead back. */

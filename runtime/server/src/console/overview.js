@@ -47,7 +47,7 @@ function first() {
 export async function overview(view) {
   const functions = h("section", { "aria-label": "Functions" });
   const picture = h("section", { "aria-label": "Pipeline" });
-  const sum = h("p", { class: "sum" });
+  const sum = h("p", { class: "quiet" });
   const records = new Chart("Records of functions", ["in", "out"], rate);
   const produced = new Chart("Records of clients", ["produced", "consumed"], rate);
   const lag = new Chart("Lag of functions", ["records"], short);

@@ -3,7 +3,7 @@
 import { get, of, query } from "./api.js";
 import { h, title, update } from "./dom.js";
 import { follow } from "./events.js";
-import { clock, count, data, short } from "./format.js";
+import { clock, count, data, number } from "./format.js";
 import { newest } from "./records.js";
 import { topicPath } from "./topics.js";
 
@@ -24,7 +24,7 @@ function fieldsOf(value) {
 
 function textOf(value) {
   if (value === undefined) return "";
-  if (typeof value === "number") return Number.isInteger(value) ? count(value) : short(value);
+  if (typeof value === "number") return number(value);
   return data(value).text;
 }
 

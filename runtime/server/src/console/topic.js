@@ -5,7 +5,7 @@ import { h, say, table, title, update } from "./dom.js";
 import { follow } from "./events.js";
 import { bytes, count } from "./format.js";
 import { newest, record } from "./records.js";
-import { forgets, held, topicPath } from "./topics.js";
+import { held, keeps, topicPath } from "./topics.js";
 
 const PAGE = 50;
 /** Records that the page holds while it follows. */
@@ -15,7 +15,8 @@ const DRAW_MS = 150;
 function about(topic) {
   const row = (one) => [one.partition, one.start, one.durable, bytes(one.bytes)];
   return [
-    h("p", null, `${count(held(topic))} offsets, ${bytes(topic.bytes)}; it forgets ${forgets(topic)}. `,
+    h("p", null, `${count(held(topic))} ${topic.cleanup === "delete" ? "records" : "offsets"}, `,
+      `${bytes(topic.bytes)}; it keeps ${keeps(topic)}. `,
       h("a", { href: topicPath(topic.name, "table") }, "Latest by key")),
     topic.partitions.length > 1 && h("details", null,
       h("summary", null, `${topic.partitions.length} partitions`),
@@ -107,11 +108,15 @@ class Browser {
   async page() {
     const path = query(this.path, { from: this.cursor, partition: this.partition.value, max_records: PAGE });
     const { records, cursor, skipped } = await get(path, this.view.signal);
+    const isNewest = this.from.value === "newest";
+    if (isNewest) records.sort((a, b) => b.timestamp - a.timestamp || b.offset - a.offset);
     this.records.push(...records);
     this.cursor = cursor;
     const gone = (skipped ?? []).length > 0 ? " Some were forgotten already." : "";
-    this.draw(records.length === 0 ? `No more records.${gone}` : `${count(this.records.length)} records.${gone}`);
-    this.more.hidden = records.length === 0;
+    const order = isNewest ? "newest first" : "in the order of their offsets";
+    const none = this.records.length === 0 ? "No records." : `No more than these ${count(this.records.length)}.`;
+    this.draw(`${records.length === 0 ? none : `${count(this.records.length)} records, ${order}.`}${gone}`);
+    this.more.hidden = isNewest || records.length === 0;
   }
 
   draw(text) {

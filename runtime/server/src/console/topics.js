@@ -11,13 +11,13 @@ export const topicPath = (name, ...more) => ["#/topics", encodeURIComponent(name
 export const held = (topic) =>
   topic.partitions.reduce((sum, one) => sum + one.durable - one.start, 0);
 
-/** How a topic forgets, in words. */
-export function forgets(topic) {
+/** What a topic keeps, in words. */
+export function keeps(topic) {
   const parts = [];
-  if (topic.cleanup !== "delete") parts.push("all but the latest of each key");
-  if (topic.retention_ms !== null) parts.push(`after ${span(topic.retention_ms)}`);
-  if (topic.retention_bytes !== null) parts.push(`beyond ${bytes(topic.retention_bytes)} a partition`);
-  return parts.join(", ") || "nothing";
+  if (topic.cleanup !== "delete") parts.push("the latest of each key");
+  if (topic.retention_ms !== null) parts.push(`for ${span(topic.retention_ms)}`);
+  if (topic.retention_bytes !== null) parts.push(`${bytes(topic.retention_bytes)} a partition`);
+  return parts.join(", ") || "everything";
 }
 
 function row(topic) {
@@ -26,7 +26,7 @@ function row(topic) {
     topic.partitions.length,
     count(held(topic)),
     bytes(topic.bytes),
-    forgets(topic),
+    keeps(topic),
     h("a", { href: topicPath(topic.name, "table"), "aria-label": `Latest by key of ${topic.name}` }, "latest by key"),
   ];
   cells.key = topic.name;
@@ -38,7 +38,7 @@ export async function topicsView(view) {
   view.root.append(title("Topics"), list);
   await view.every(EVERY_MS, async () => {
     const { topics } = await get(of("topics"), view.signal);
-    const titles = ["topic", ">partitions", ">offsets", ">size", "forgets", ""];
+    const titles = ["topic", ">partitions", ">offsets", ">size", "keeps", ""];
     const empty = ["There is no topic yet: ", h("code", null, "pelton topic create NAME"), " makes one."];
     update(list, table("Topics", titles, topics.map(row), empty));
   });

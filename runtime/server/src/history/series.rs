@@ -73,6 +73,7 @@ impl Sample {
     }
 }
 
+#[derive(Default)]
 struct Totals {
     progress: Progress,
     durations: Durations,
@@ -90,9 +91,9 @@ pub(super) struct Series {
 impl Series {
     /// Takes the sample of this round, and answers it.
     pub(super) fn take(&mut self, now: &Figures) -> Sample {
-        let nothing = Totals { progress: now.progress, durations: now.durations };
-        let sample = Sample::between(self.before.as_ref().unwrap_or(&nothing), now);
-        self.before = Some(nothing);
+        // What is new has begun with nothing since the round before.
+        let sample = Sample::between(&self.before.take().unwrap_or_default(), now);
+        self.before = Some(Totals { progress: now.progress, durations: now.durations });
         self.is_taken = true;
         self.push(sample);
         sample

@@ -24,12 +24,12 @@ fn samples_tell_what_was_done_since_the_one_before() {
         latency.add(Duration::from_micros(150));
     }
     let of = history.of_function(&f);
-    assert_eq!((of.times_ms, of.records_in, of.lag), (vec![0, 1, 2], vec![0, 0, 25], vec![3; 3]));
+    assert_eq!((of.times_ms, of.records_in, of.lag), (vec![0, 1, 2], vec![10, 0, 25], vec![3; 3]));
     assert_eq!(of.p99_us, [None, Some(200), Some(200)]);
     let recent = history.recent(&f).unwrap();
     assert_eq!((recent.records_in_rate, recent.p99_us), (5.0, Some(200)));
     let node = history.of_node();
-    assert_eq!((node.produced, node.records_in), (vec![0, 0, 50], vec![0, 0, 25]));
+    assert_eq!((node.produced, node.records_in), (vec![0, 0, 50], vec![10, 0, 25]));
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_function_that_is_started_anew_counts_from_nothing() {
     for records in [100, 7] {
         history.sample(0, NodeTotals::default(), &[(f.clone(), figures(records, 0))]);
     }
-    assert_eq!(history.of_function(&f).records_in, [0, 7]);
+    assert_eq!(history.of_function(&f).records_in, [100, 7]);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn as_many_samples_are_kept_as_it_says_and_one_more_drops_the_oldest() {
         history.sample(round as i64, NodeTotals::default(), &[(f.clone(), figures(round, 1))]);
     }
     let of = history.of_function(&f);
-    assert_eq!((of.times_ms.len(), of.times_ms[0], of.records_in[0]), (SAMPLES_MAX, 1, 0));
+    assert_eq!((of.times_ms.len(), of.times_ms[0], of.records_in[0]), (SAMPLES_MAX, 1, 1));
     let next = SAMPLES_MAX as u64 + 1;
     history.sample(next as i64, NodeTotals::default(), &[(f.clone(), figures(next, 1))]);
     let of = history.of_function(&f);
