@@ -65,9 +65,9 @@ test("where the server asks for a token the console asks for it, and sends it wi
     await page.getByLabel("Follow").check();
     await page.waitForTimeout(300);
     server.produce("t", [{ value: "with a token" }]);
-    await page.getByText("with a token").waitFor();
+    await page.getByText("with a token").first().waitFor();
     await page.reload();
-    await page.getByText("with a token").waitFor();
+    await page.getByText("with a token").first().waitFor();
     assert.equal(await page.evaluate(() => localStorage.length + document.cookie.length), 0);
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByLabel("Token").waitFor();

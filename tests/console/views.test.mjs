@@ -64,7 +64,7 @@ for (const [kind, options] of [
         for (const node of [/^function router, /, /^topic flights, 1,500 records$/, /^topic faulty.dead, 4 records$/]) {
           await page.getByRole("link", { name: node }).waitFor();
         }
-        assert.equal(await page.locator("path.edge").count(), 10);
+        assert.equal(await page.locator("path.edge").count(), 11);
         assert.equal(await page.locator("path.edge.dead").count(), 1);
         assert.equal(await page.getByRole("group", { name: "Records of functions" }).count(), 1);
       }));
@@ -117,7 +117,7 @@ for (const [kind, options] of [
         await page.getByText('"carrier": ').first().waitFor();
         await page.getByLabel("From", { exact: true }).selectOption("offset");
         await page.getByLabel("Offset").fill("7");
-        await page.getByLabel("Partition").selectOption("1");
+        await page.getByLabel("Partition", { exact: true }).selectOption("1");
         await page.getByRole("button", { name: "Read" }).click();
         await page.getByText("1:7", { exact: true }).waitFor();
         await page.getByRole("button", { name: "Next 50" }).click();

@@ -104,7 +104,8 @@ fn what_waits_for_a_function_is_its_lag_and_is_gone_once_it_has_caught_up() {
     place.write(
         "f.toml",
         "[function]\nname = 'f'\n[[input]]\ntopic = 'in'\npartitions = 2\n\
-        [[output]]\nname = 'out'\ntopic = 'fine'\n[config]\nmode = 'retry'\n",
+        [[output]]\nname = 'out'\ntopic = 'fine'\n[config]\nmode = 'retry'\n\
+        [delivery]\nretries = 1000\n",
     );
     server.pelton(&["deploy", &faulty(), "--manifest", "f.toml", "--wait", "100ms"]).expect(0);
     server.pelton_with(&["produce", "in"], "{\"value\":1}\n{\"value\":2}\n").expect(0);

@@ -56,7 +56,7 @@ export async function overview(view) {
   view.root.append(title("Functions"), sum, functions,
     h("h2", null, "Pipeline"), picture,
     h("h2", null, "The last 15 minutes"),
-    h("div", { class: "charts" }, charts.map((chart) => chart.element)));
+    h("div", { class: "charts two" }, charts.map((chart) => chart.element)));
   await view.every(EVERY_MS, async () => {
     const [pipeline, past] = await Promise.all([
       get(of("pipeline"), view.signal), get("/api/v1/history", view.signal)]);
