@@ -19,6 +19,8 @@ before(async () => {
     topic = "events-done"`;
   server.deploy("faulty", manifest);
   server.produce("events", ["ok", "reject", "trap", "fail"].map((value) => ({ value })));
+  // The second version is to see none of these: it would not pass its trial.
+  await server.settled("faulty", 4);
   server.deploy("faulty", `${manifest}\n[config]\nanother = "version"`);
   server.produce("events", [{ value: "ok" }]);
   browser = await launch();

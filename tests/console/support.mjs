@@ -59,6 +59,14 @@ export class Server {
     return this.run(["deploy", join(GUESTS, `${module}.wasm`), "--manifest", file, "--wait", "100ms"]);
   }
 
+  /** Waits until a function has done so many records. */
+  async settled(name, records) {
+    for (;;) {
+      if (this.run(["status", name, "-o", "json"]).records_in >= records) return;
+      await new Promise((again) => setTimeout(again, 50));
+    }
+  }
+
   /** Produces records, given as objects. */
   produce(topic, records) {
     const input = records.map((record) => JSON.stringify(record)).join("\n");
