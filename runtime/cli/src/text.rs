@@ -30,6 +30,14 @@ pub(crate) fn seconds(seconds: f64) -> String {
     if seconds < 1.0 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.2} s") }
 }
 
+/// Microseconds with a unit that fits: `150 µs`, `3.2 ms`, `1.50 s`.
+pub(crate) fn micros(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        _ => seconds(micros as f64 / 1e6),
+    }
+}
+
 /// Milliseconds of a setting: `1h`, `90s`, `250ms`.
 pub(crate) fn duration_ms(ms: i64) -> String {
     for (unit, factor) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
@@ -53,7 +61,11 @@ pub(crate) fn time(ms: i64) -> String {
 
 /// Records for each second: `1.2 M`, `310 k`.
 pub(crate) fn rate(count: u64, seconds: f64) -> String {
-    let rate = count as f64 / seconds.max(1e-9);
+    rate_of(count as f64 / seconds.max(1e-9))
+}
+
+/// What is known as an amount a second already: see [`rate`].
+pub(crate) fn rate_of(rate: f64) -> String {
     match rate {
         r if r >= 1e6 => format!("{:.2} M/s", r / 1e6),
         r if r >= 1e3 => format!("{:.0} k/s", r / 1e3),
@@ -92,6 +104,7 @@ mod tests {
         assert_eq!(duration_ms(90_000), "90s");
         assert_eq!(duration_ms(0), "0ms");
         assert_eq!(rate(1_500_000, 1.0), "1.50 M/s");
+        assert_eq!((micros(999), micros(1_500)), ("999 µs".into(), "1.5 ms".into()));
         assert_eq!(count(1, "record"), "1 record");
         assert_eq!(time(1_357_034_400_000), "2013-01-01T10:00:00.000Z");
         assert_eq!(time(i64::MAX), i64::MAX.to_string());

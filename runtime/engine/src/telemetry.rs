@@ -48,6 +48,17 @@ pub struct Counters {
     pub recuts: AtomicU64,
     /// Snapshots that were taken.
     pub snapshots: AtomicU64,
+    /// Of [`Self::poison`]: those that went to a topic of dead letters.
+    pub dead_letters: AtomicU64,
+    /// Calls that are made again after a wait: a failure that may pass, or the guest asked for it.
+    pub retries: AtomicU64,
+    /// CPU time of the calls, ns.
+    pub cpu_ns: AtomicU64,
+    /// As it stands behind the last commit: the offsets that the inputs are read from next, added
+    /// up. What is behind them in the inputs' partitions is the lag.
+    pub read_to: AtomicU64,
+    /// As it stands behind the last commit: values that are of an older schema version.
+    pub unmigrated: AtomicU64,
 }
 
 impl Counters {

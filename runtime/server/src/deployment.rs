@@ -8,6 +8,7 @@ use pelton_engine::{Counters, Replacement, Task};
 use tokio::sync::oneshot;
 
 use crate::control::{Control, OnSwap};
+use crate::latency::{Durations, Latency};
 
 /// What the tasks of a deployment have done so far, added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +27,16 @@ pub struct Progress {
     pub commits: u64,
     /// Guest calls.
     pub calls: u64,
+    /// Of [`Self::poison`]: those that went to a topic of dead letters.
+    pub dead_letters: u64,
+    /// Calls that are made again after a wait.
+    pub retries: u64,
+    /// CPU time of the calls, ns.
+    pub cpu_ns: u64,
+    /// The offsets that the inputs are read from next, added up.
+    pub read_to: u64,
+    /// Values that are of an older schema version.
+    pub unmigrated: u64,
 }
 
 #[derive(Default)]
@@ -39,7 +50,9 @@ struct Outcome {
 pub(crate) struct Shared {
     outcome: Mutex<Outcome>,
     changed: Condvar,
-    counters: Mutex<Vec<Arc<Counters>>>,
+    /// Of each start of a task, with its partition.
+    counters: Mutex<Vec<(u32, Arc<Counters>)>>,
+    latency: Arc<Latency>,
 }
 
 impl Shared {
@@ -47,9 +60,19 @@ impl Shared {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner).running = tasks;
     }
 
-    pub(crate) fn started(&self, counters: &Arc<Counters>) {
+    pub(crate) fn started(&self, partition: u32, counters: &Arc<Counters>) {
         let mut all = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(Arc::clone(counters));
+        // What a task is at counts for its last start only, what it has done for all of them.
+        for (_, earlier) in all.iter().filter(|(of, _)| *of == partition) {
+            earlier.read_to.store(0, Ordering::Relaxed);
+            earlier.unmigrated.store(0, Ordering::Relaxed);
+        }
+        all.push((partition, Arc::clone(counters)));
+    }
+
+    /// Takes how long calls take.
+    pub(crate) fn latency(&self) -> Arc<Latency> {
+        Arc::clone(&self.latency)
     }
 
     pub(crate) fn ended(&self, result: Result<()>) {
@@ -148,7 +171,7 @@ impl Deployment {
     pub fn progress(&self) -> Progress {
         let all = self.shared.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let sum = |field: fn(&Counters) -> &std::sync::atomic::AtomicU64| {
-            all.iter().map(|counters| field(counters).load(Ordering::Relaxed)).sum()
+            all.iter().map(|(_, counters)| field(counters).load(Ordering::Relaxed)).sum()
         };
         Progress {
             records_in: sum(|c| &c.records_in),
@@ -158,7 +181,23 @@ impl Deployment {
             faults: sum(|c| &c.faults),
             commits: sum(|c| &c.commits),
             calls: sum(|c| &c.calls),
+            dead_letters: sum(|c| &c.dead_letters),
+            retries: sum(|c| &c.retries),
+            cpu_ns: sum(|c| &c.cpu_ns),
+            read_to: sum(|c| &c.read_to),
+            unmigrated: sum(|c| &c.unmigrated),
         }
+    }
+
+    /// Whether every task has started once.
+    pub(crate) fn has_started(&self) -> bool {
+        let all = self.shared.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        (0..self.partitions()).all(|partition| all.iter().any(|(of, _)| *of == partition))
+    }
+
+    /// How long calls have taken, each with its commit.
+    pub(crate) fn durations(&self) -> Durations {
+        self.shared.latency.seen()
     }
 }
 

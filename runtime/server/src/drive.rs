@@ -3,14 +3,16 @@
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pelton_core::{Clock, Error, Result};
 use pelton_engine::{Step, Task};
 use tokio::sync::Semaphore;
 
 use crate::control::Control;
+use crate::latency::Latency;
 use crate::workers::{Timers, yield_now};
 
 /// Longest time that a task sleeps without looking around.
@@ -22,6 +24,7 @@ pub(crate) struct Driver {
     pub(crate) timers: Timers,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) control: Arc<Control>,
+    pub(crate) latency: Arc<Latency>,
 }
 
 impl Driver {
@@ -35,7 +38,7 @@ impl Driver {
             self.control.attend(task);
             let step = {
                 let _permit = self.permits.acquire().await.map_err(|_| closed())?;
-                task.step().await?
+                self.step(task).await?
             };
             self.control.judge(task);
             match step {
@@ -46,6 +49,17 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// Does the next step, and times it where the guest was called.
+    async fn step(&self, task: &mut Task) -> Result<Step> {
+        let calls = |task: &Task| task.counters().calls.load(Ordering::Relaxed);
+        let (before, began) = (calls(task), Instant::now());
+        let step = task.step().await;
+        if calls(task) > before {
+            self.latency.add(began.elapsed());
+        }
+        step
     }
 
     /// Waits for records of `task`, for a wall time, or for its control.

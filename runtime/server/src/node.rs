@@ -275,6 +275,7 @@ impl Node {
                     timers: self.workers.timers(worker),
                     permits: self.workers.call_permits(worker),
                     control: Arc::clone(&control),
+                    latency: shared.latency(),
                 },
             };
             let tenant = spec.function.tenant().clone();
@@ -432,7 +433,7 @@ impl RunningTask {
         };
         let mut task = Task::start(parts).await?;
         self.driver.control.restarted();
-        self.shared.started(task.counters());
+        self.shared.started(partition as u32, task.counters());
         self.driver.run(&mut task).await
     }
 }

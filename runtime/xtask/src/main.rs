@@ -7,6 +7,7 @@
 
 mod bench;
 mod ci;
+mod console;
 mod fuzz;
 mod guests;
 mod kafka;

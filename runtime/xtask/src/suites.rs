@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::report::{Outcome, Report};
 use crate::workspace::{cargo, cargo_in, run};
-use crate::{guests, kafka};
+use crate::{console, guests, kafka};
 
 /// What is done where a suite's tools are missing.
 #[derive(Clone, Copy)]
@@ -58,6 +58,12 @@ pub(crate) const ALL: &[Suite] = &[
         about: "the examples in the documentation",
         lacks: || None,
         body: || run(&mut cargo(["test", "--release", "--workspace", "--doc"])),
+    },
+    Suite {
+        name: "console",
+        about: "the console in a real browser (Node.js 20 or later, npm, Chromium)",
+        lacks: || console::lacks().map(Lack::Tool),
+        body: console::tests,
     },
     Suite {
         name: "kafka",

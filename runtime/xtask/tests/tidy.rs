@@ -144,7 +144,7 @@ fn files_are_short_and_finished() {
         concat!("#[", "ignore"),
     ];
     let mut complaints = Vec::new();
-    for file in files(&[".rs"]) {
+    for file in files(&[".rs", ".js", ".mjs", ".css"]) {
         let text = fs::read_to_string(&file).unwrap();
         if text.starts_with(GENERATED) {
             continue;
@@ -173,7 +173,7 @@ fn no_file_names_a_place_outside_the_repository() {
         concat!("/ho", "me/"),
     ];
     let mut complaints = Vec::new();
-    for file in files(&[".rs", ".toml", ".md", ".sh", ".wit", ".json", ".ci/run"]) {
+    for file in files(&[".rs", ".toml", ".md", ".sh", ".wit", ".json", ".js", ".mjs", ".ci/run"]) {
         let text = fs::read_to_string(&file).unwrap();
         for (number, line) in text.lines().enumerate() {
             for word in banned.iter().filter(|word| line.contains(**word)) {
@@ -182,6 +182,16 @@ fn no_file_names_a_place_outside_the_repository() {
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn what_npm_locks_is_told_by_its_hash_and_not_by_where_it_was_fetched() {
+    for file in files(&["package-lock.json"]) {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains("\"integrity\": \"sha512-"), "{}", file.display());
+        let complaint = "strip `resolved`: npm's omit-lockfile-registry-resolved does";
+        assert!(!text.contains("\"resolved\""), "{}: {complaint}", file.display());
+    }
 }
 
 /// What `cargo tree` says of every package that this selection builds: its name, version, features.

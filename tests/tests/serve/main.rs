@@ -3,6 +3,7 @@
 
 mod commands;
 mod ends;
+mod figures;
 mod server;
 mod starts;
 mod story;

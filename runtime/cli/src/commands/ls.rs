@@ -43,16 +43,32 @@ impl Ls {
             ui.json(&list.functions)?;
             return Ok(Exit::Ok);
         }
-        let titles = ["function", "state", ">version", ">lag", ">in", ">out", ">rejected", "reads"];
+        let titles = [
+            "function",
+            "state",
+            ">version",
+            ">rate",
+            ">p99",
+            ">lag",
+            ">in",
+            ">out",
+            ">faults",
+            ">rejected",
+            "reads",
+        ];
         let mut table = Columns::new(&titles);
         for status in &list.functions {
+            let recent = status.recent;
             table.row(&[
                 status.function.name().to_owned(),
                 state(status.state, ui),
                 status.version.to_string(),
+                recent.map_or_else(|| "-".into(), |r| text::rate_of(r.records_in_rate)),
+                recent.and_then(|r| r.p99_us).map_or_else(|| "-".into(), text::micros),
                 text::thousands(status.lag),
                 text::thousands(status.records_in),
                 text::thousands(status.records_out),
+                text::thousands(status.faults),
                 text::thousands(status.poison),
                 status.inputs.iter().map(|topic| text::short(topic)).collect::<Vec<_>>().join(", "),
             ]);

@@ -60,12 +60,30 @@ fn show(status: &FunctionStatus, ui: &mut Ui) -> Result<()> {
         text::thousands(status.poison),
         text::thousands(status.lag),
     ))?;
+    if let Some(recent) = &status.recent {
+        let (taken, sent) = (recent.records_in_rate, recent.records_out_rate);
+        ui.line(format!("  rate     {} in, {} out", text::rate_of(taken), text::rate_of(sent)))?;
+    }
     ui.line(format!(
-        "  calls    {}, {}, {}",
+        "  calls    {}, {}, {}, {}",
         text::thousands(status.calls),
         text::count(status.faults, "fault"),
+        if status.retries == 1 { "1 retry".into() } else { format!("{} retries", status.retries) },
         text::count(status.commits, "commit"),
     ))?;
+    if let (Some(p50), Some(p99)) = (status.p50_us, status.p99_us) {
+        ui.line(format!(
+            "  took     {} in the median, {} at the 99th percentile, each with its commit; {} of CPU \
+             time in all",
+            text::micros(p50),
+            text::micros(p99),
+            text::micros(status.cpu_us),
+        ))?;
+    }
+    if status.unmigrated > 0 {
+        let values = text::count(status.unmigrated, "value");
+        ui.line(format!("  state    {values} of an older schema version"))?;
+    }
     if let Some(fault) = &status.last_fault {
         ui.line(format!("  last     {fault}"))?;
     }

@@ -97,6 +97,7 @@ impl Task {
         Counters::add(&self.counters.records_in, records_in);
         Counters::add(&self.counters.records_out, out);
         Counters::add(&self.counters.commits, 1);
+        self.publish();
         if let Some((peers, own)) = &self.peers {
             peers.publish(*own, Some(self.watermark));
         }

@@ -38,6 +38,7 @@ impl Task {
                 Ok(Settled::Again)
             }
             Decision::Retry { after_ms } => {
+                Counters::add(&self.counters.retries, 1);
                 Ok(Settled::Wait { until_ms: self.time_ms.saturating_add(after_ms) })
             }
             Decision::Poison if self.migrate_first() => {
@@ -92,7 +93,7 @@ impl Task {
             }
             Ok(()) => {
                 state.accept();
-                Counters::add(&self.counters.poison, work.units() as u64);
+                self.count_poison(work.units() as u64);
                 self.advance(work);
                 self.breaker(fault)?;
                 Ok(Settled::Commit)

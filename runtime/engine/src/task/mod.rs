@@ -16,6 +16,7 @@ mod step;
 pub use replace::{Replacement, Verdict};
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use pelton_core::{
     BoxFuture, Clock, Domain, Error, Guest, InputProgress, OutputBatch, Result, SharedEnvironment,
@@ -23,7 +24,7 @@ use pelton_core::{
 };
 use pelton_state::TaskState;
 
-use crate::config::TaskConfig;
+use crate::config::{OnPoison, TaskConfig};
 use crate::environment::{TaskEnvironment, Units};
 use crate::faults::UnitLimit;
 use crate::input::Input;
@@ -189,6 +190,21 @@ impl Task {
             lag += self.source.end(index)?.saturating_sub(input.next);
         }
         Ok(lag)
+    }
+
+    /// Tells the counters how things stand.
+    fn publish(&self) {
+        let read_to = self.inputs.iter().map(|input| input.next).sum();
+        self.counters.read_to.store(read_to, Ordering::Relaxed);
+        self.counters.unmigrated.store(self.unmigrated(), Ordering::Relaxed);
+    }
+
+    /// Counts units that were given up.
+    fn count_poison(&self, units: u64) {
+        Counters::add(&self.counters.poison, units);
+        if matches!(self.config.on_poison, OnPoison::DeadLetter(_)) {
+            Counters::add(&self.counters.dead_letters, units);
+        }
     }
 
     /// The environment of a call that starts with this slice and watermark.

@@ -127,6 +127,7 @@ impl Task {
         self.poison_in_a_row = 0;
         self.wait_until = None;
         (self.config, self.pool) = (new.config, new.pool);
+        self.publish();
         Ok(())
     }
 

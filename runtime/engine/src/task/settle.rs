@@ -78,6 +78,8 @@ impl Task {
             match guest.call(batch, Arc::clone(environment)).await {
                 Ok(answer) => answers.push(answer),
                 Err(fault) => {
+                    let spent_ns = guest.cpu_ns().saturating_sub(before_ns);
+                    Counters::add(&self.counters.cpu_ns, spent_ns);
                     if fault.kind == FaultKind::Failure && !self.config.declaration.saves {
                         self.pool.put_back(guest);
                     }
@@ -86,6 +88,7 @@ impl Task {
             }
         }
         self.call_cpu_ns = guest.cpu_ns().saturating_sub(before_ns);
+        Counters::add(&self.counters.cpu_ns, self.call_cpu_ns);
         if self.config.declaration.saves {
             self.own_guest = Some(guest);
         } else {
@@ -157,6 +160,7 @@ impl Task {
                         format!("the function asked {} times to be called again", self.attempt);
                     return Ok(Err(Fault::new(FaultKind::Failure, text)));
                 }
+                Counters::add(&self.counters.retries, 1);
                 let until_ms = self.time_ms.saturating_add(after_ms.max(1));
                 Ok(Ok(Settled::Wait { until_ms }))
             }
@@ -165,7 +169,7 @@ impl Task {
                 Ok(Ok(Settled::Again))
             }
             Ok(Applied::Done { rejected, fire }) => {
-                Counters::add(&self.counters.poison, rejected);
+                self.count_poison(rejected);
                 Ok(Ok(self.after_apply(call, &fire)))
             }
         }

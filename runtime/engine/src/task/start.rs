@@ -156,7 +156,7 @@ impl Task {
         }
         let meta = found.last.map(|record| record.meta);
         let limit = config.limits.batch_records.value as usize;
-        Ok(Self {
+        let task = Self {
             outputs: Outputs::new(&config),
             source: parts.source,
             sink: parts.sink,
@@ -192,6 +192,8 @@ impl Task {
             verdict: None,
             scratch: Scratch::default(),
             config: Arc::new(config),
-        })
+        };
+        task.publish();
+        Ok(task)
     }
 }

@@ -5,9 +5,11 @@
 //! running function takes its tasks over live, on trial until each has committed once.
 
 mod deploy;
+mod figures;
 mod inspect;
 mod lifecycle;
 mod loaded;
+mod pipeline;
 mod record;
 mod registry;
 mod status;
@@ -20,12 +22,15 @@ use pelton_core::{Domain, Error, FunctionId, Result, TopicName};
 use tokio_util::task::TaskTracker;
 
 pub use deploy::{DeployReport, DeployRequest, Outcome};
+pub use figures::Figures;
 pub use inspect::StateEntry;
+pub use pipeline::{Pipeline, PipelineFunction, PipelineTopic};
 pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Version};
 pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
 pub use trial::TrialState;
 
 use crate::deployment::Deployment;
+use crate::history::History;
 use crate::node::Node;
 use loaded::Loaded;
 use registry::Registry;
@@ -54,6 +59,7 @@ pub struct Functions {
     changing: DashMap<FunctionId, Arc<tokio::sync::Mutex<()>>>,
     /// Held while a module is kept that no version names yet: nothing may be swept then.
     sweeping: Arc<tokio::sync::RwLock<()>>,
+    history: History,
     /// Trials that are followed.
     following: TaskTracker,
 }
@@ -75,6 +81,7 @@ impl Functions {
             failed: DashMap::new(),
             changing: DashMap::new(),
             sweeping: Arc::default(),
+            history: History::default(),
             following: TaskTracker::new(),
         })
     }
@@ -83,6 +90,12 @@ impl Functions {
     #[must_use]
     pub fn node(&self) -> &Arc<Node> {
         &self.node
+    }
+
+    /// What they have done lately.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// What is kept of all functions, by name.

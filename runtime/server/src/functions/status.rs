@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::record::FunctionRecord;
-use super::{Functions, Running, lock};
+use super::{Figures, Functions, Running, lock};
+use crate::history::Recent;
 
 /// Whether a function runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -104,6 +105,20 @@ pub struct FunctionStatus {
     pub calls: u64,
     /// Commits.
     pub commits: u64,
+    /// Of `poison`: those that went to the dead letters.
+    pub dead_letter_count: u64,
+    /// Calls that were made again after a wait.
+    pub retries: u64,
+    /// CPU time of the calls, µs.
+    pub cpu_us: u64,
+    /// Values that are of an older schema version, to be migrated.
+    pub unmigrated: u64,
+    /// Median duration of a call with its commit, µs; absent before the first.
+    pub p50_us: Option<u64>,
+    /// The duration that 99 of 100 calls do not exceed, µs.
+    pub p99_us: Option<u64>,
+    /// The latest figures; absent in the first seconds.
+    pub recent: Option<Recent>,
     /// Faults by code.
     pub faults_by_code: BTreeMap<String, u64>,
     /// The last fault.
@@ -182,7 +197,11 @@ impl Functions {
     }
 
     /// All but what the tasks themselves tell.
-    fn status_at_rest(&self, record: &FunctionRecord, running: Option<&Running>) -> FunctionStatus {
+    pub(super) fn status_at_rest(
+        &self,
+        record: &FunctionRecord,
+        running: Option<&Running>,
+    ) -> FunctionStatus {
         let function = &record.function;
         let manifest = record.version(record.active).and_then(|v| v.manifest(function).ok());
         let spec = running.map(|running| Arc::clone(&lock(&running.versions).active.spec));
@@ -195,7 +214,8 @@ impl Functions {
             |running| running.deployment.error(),
         );
         let is_running = running.is_some_and(|running| running.deployment.is_running());
-        let progress = running.map(|running| running.deployment.progress()).unwrap_or_default();
+        let figures = running.map(|running| self.figures_of(running)).unwrap_or_default();
+        let Figures { progress, durations, .. } = figures;
         let telemetry = self.node.telemetry();
         let faults = telemetry.faults(function).into_iter();
         FunctionStatus {
@@ -215,7 +235,7 @@ impl Functions {
                 .collect(),
             outputs,
             dead_letters: manifest.map(|manifest| manifest.dead_letter_topic().to_string()),
-            lag: 0,
+            lag: figures.lag,
             records_in: progress.records_in,
             records_out: progress.records_out,
             late: progress.late,
@@ -223,6 +243,13 @@ impl Functions {
             faults: progress.faults,
             calls: progress.calls,
             commits: progress.commits,
+            dead_letter_count: progress.dead_letters,
+            retries: progress.retries,
+            cpu_us: progress.cpu_ns / 1_000,
+            unmigrated: progress.unmigrated,
+            p50_us: durations.quantile_us(0.5),
+            p99_us: durations.quantile_us(0.99),
+            recent: running.and_then(|_| self.history.recent(function)),
             faults_by_code: faults.map(|(code, count)| (code.to_owned(), count)).collect(),
             last_fault: telemetry.last_fault(function).map(|fault| fault.to_string()),
             tasks: Vec::new(),

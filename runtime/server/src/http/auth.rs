@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::console;
 use super::error::{ApiError, ApiResult};
 use super::rate::Rate;
 use super::state::App;
@@ -29,7 +30,9 @@ fn check(app: &App, request: &Request) -> ApiResult<()> {
     if let Some(peer) = request.extensions().get::<Peer>() {
         peer.rate.check().map_err(|pause| too_many("this connection", pause))?;
     }
-    if matches!(request.uri().path(), "/healthz" | "/readyz") {
+    let path = request.uri().path();
+    // The console's page is the same for everybody: what it shows it asks for with a token.
+    if matches!(path, "/healthz" | "/readyz") || console::is_page(path) {
         return Ok(());
     }
     // On an address that others reach, the last token's end opens nothing.

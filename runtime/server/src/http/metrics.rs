@@ -20,7 +20,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::error::{ApiError, ApiResult, ErrorBody};
+use super::function_metrics;
 use super::state::App;
+use crate::functions::Functions;
 use crate::node::Node;
 
 /// Upper ends of the buckets for durations, s.
@@ -135,7 +137,8 @@ fn encode(app: &App) -> Result<String, std::fmt::Error> {
     // What is only looked at when somebody asks.
     let mut seen = Registry::with_prefix("pelton");
     let (connections, bodies) = (app.open_connections() as i64, app.body_bytes() as i64);
-    seen.register_collector(Box::new(Seen { node: Arc::clone(app.node()), connections, bodies }));
+    let (node, functions) = (Arc::clone(app.node()), Arc::clone(app.functions()));
+    seen.register_collector(Box::new(Seen { node, functions, connections, bodies }));
     text::encode_registry(&mut out, &seen)?;
     text::encode_eof(&mut out)?;
     Ok(out)
@@ -143,6 +146,7 @@ fn encode(app: &App) -> Result<String, std::fmt::Error> {
 
 struct Seen {
     node: Arc<Node>,
+    functions: Arc<Functions>,
     connections: i64,
     bodies: i64,
 }
@@ -167,7 +171,8 @@ impl Collector for Seen {
         let healthy = i64::from(journal.health().is_ok());
         gauge(&mut to, "journal_healthy", "1 until the journal has stopped", healthy)?;
         self.encode_topics(&mut to)?;
-        self.encode_functions(&mut to)
+        function_metrics::encode_figures(&mut to, &self.functions.figures())?;
+        function_metrics::encode_told(&mut to, self.node.telemetry())
     }
 }
 
@@ -200,43 +205,6 @@ impl Seen {
         for topic in &topics {
             let value = sum(topic, |partition| partition.end(Visibility::Durable));
             ConstCounter::new(value).encode(records.encode_family(&labels(topic))?)?;
-        }
-        Ok(())
-    }
-
-    fn encode_functions(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let telemetry = self.node.telemetry();
-        let functions = telemetry.functions();
-        let labels = |function: &pelton_core::FunctionId, name: &'static str, value: &str| {
-            [
-                ("tenant", function.tenant().to_string()),
-                ("function", function.name().to_owned()),
-                (name, value.to_owned()),
-            ]
-        };
-        let mut faults = to.encode_descriptor(
-            "function_faults",
-            "Calls that failed, by code",
-            None,
-            MetricType::Counter,
-        )?;
-        for function in &functions {
-            for (code, count) in telemetry.faults(function) {
-                let labels = labels(function, "code", code);
-                ConstCounter::new(count).encode(faults.encode_family(&labels)?)?;
-            }
-        }
-        let mut own = to.encode_descriptor(
-            "function_metric",
-            "Metrics of a function's own",
-            None,
-            MetricType::Gauge,
-        )?;
-        for function in &functions {
-            for (name, value) in telemetry.metrics(function) {
-                let labels = labels(function, "name", &name);
-                ConstGauge::new(value).encode(own.encode_family(&labels)?)?;
-            }
         }
         Ok(())
     }

@@ -7,12 +7,15 @@
 mod auth;
 mod config;
 mod connection;
+mod console;
 mod consume;
 mod error;
 mod extract;
+mod function_metrics;
 mod functions;
 mod groups;
 mod health;
+mod history;
 mod housekeeping;
 mod inspect;
 mod listen;

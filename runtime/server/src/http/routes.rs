@@ -12,7 +12,8 @@ use super::extract::{no_method, no_route};
 use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
-    auth, consume, functions, groups, health, inspect, metrics, produce, token_routes, topics,
+    auth, console, consume, functions, groups, health, history, inspect, metrics, produce,
+    token_routes, topics,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -68,6 +69,9 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(functions::rollback))
         .routes(routes!(functions::pause))
         .routes(routes!(functions::resume))
+        .routes(routes!(history::pipeline))
+        .routes(routes!(history::of_function))
+        .routes(routes!(history::of_node))
         .routes(routes!(inspect::list_state))
         .routes(routes!(inspect::get_state))
         .routes(routes!(inspect::logs))
@@ -95,6 +99,7 @@ async fn document() -> Response {
 /// The service that answers all requests.
 pub(super) fn router(app: &App) -> Router {
     Router::from(described())
+        .merge(console::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(app.clone(), auth::guard))

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio_util::task::TaskTracker;
 
 use super::config::HttpConfig;
-use super::housekeeping::keep_clean;
+use super::housekeeping::{keep_clean, keep_history};
 use super::listen::listen;
 use super::routes::router;
 use super::state::App;
@@ -76,6 +76,7 @@ impl Server {
         let (app, tasks) = (App::new(functions, config, tokens), TaskTracker::new());
         let draining = app.draining().clone();
         tasks.spawn_on(keep_clean(Arc::clone(app.node()), draining), runtime.handle());
+        tasks.spawn_on(keep_history(app.clone()), runtime.handle());
         runtime.spawn(listen(app.clone(), router(&app), listener, tasks.clone()));
         Ok(Self { app, address, tasks, runtime: Some(runtime) })
     }

@@ -3,7 +3,8 @@ use crate::support::{RECORDS, Rig, TOPICS, values};
 #[test]
 fn every_path_and_method_that_is_not_there_is_told_as_json() {
     let rig = Rig::start();
-    for path in ["/", "/api", "/api/v2/tenants/default/topics", "/api/v1/tenants/default", "/x%00y"]
+    for path in
+        ["/nothing", "/api", "/api/v2/tenants/default/topics", "/api/v1/tenants/default", "/x%00y"]
     {
         rig.get(path).refused(404, "E-HTTP-ROUTE");
     }

@@ -4,6 +4,7 @@
 mod support;
 
 mod connections;
+mod console;
 mod consume;
 mod errors;
 mod groups;
