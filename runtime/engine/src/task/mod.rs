@@ -8,12 +8,14 @@ mod commit;
 mod failed;
 mod migrate;
 mod replace;
+mod savepoint;
 mod settle;
 mod snapshot;
 mod start;
 mod step;
 
 pub use replace::{Replacement, Verdict};
+pub use savepoint::{Savepoint, check_savepoint};
 
 use std::sync::Arc;
 
@@ -129,6 +131,8 @@ pub struct Task {
     sequence: u64,
     changed_bytes: u64,
     snapshot: Option<BoxFuture<'static, Result<()>>>,
+    /// Shared with the savepoints that still hold the state as it was.
+    held: Arc<()>,
 }
 
 impl Task {

@@ -56,7 +56,7 @@ fn relaid(state: &mut TaskState, layout: StateLayout) -> Result<TaskState> {
     TaskState::restore(layout, &mut &bytes[..]).map_err(state_error)
 }
 
-fn read_snapshot(
+pub(super) fn read_snapshot(
     mut reader: SnapshotReader,
     config: &TaskConfig,
 ) -> Result<(TaskRecord, TaskState)> {
@@ -188,6 +188,7 @@ impl Task {
             sequence: recovered.sequence,
             changed_bytes: 0,
             snapshot: None,
+            held: Arc::default(),
             trial: None,
             verdict: None,
             scratch: Scratch::default(),

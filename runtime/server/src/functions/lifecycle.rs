@@ -162,11 +162,14 @@ impl Functions {
             Ok(())
         })
         .await?;
+        if !keep_state {
+            self.remove_savepoints(function).await?;
+        }
         self.sweep().await
     }
 
     /// Removes modules that no version names, unless a deployment is under way.
-    async fn sweep(&self) -> Result<()> {
+    pub(super) async fn sweep(&self) -> Result<()> {
         let Ok(_alone) = self.sweeping.try_write() else { return Ok(()) };
         let registry = self.registry.clone();
         blocking(move || registry.sweep()).await

@@ -11,6 +11,7 @@ mod loaded;
 mod record;
 mod registry;
 mod status;
+mod travel;
 mod trial;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,10 @@ pub use deploy::{DeployReport, DeployRequest, Outcome};
 pub use inspect::StateEntry;
 pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Version};
 pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
+pub use travel::{
+    AUTOMATIC_SAVEPOINTS_MAX, RestoreReport, RestoreRequest, SAVEPOINTS_MAX, SavedPosition,
+    SavedTask, Savepoint,
+};
 pub use trial::TrialState;
 
 use crate::deployment::Deployment;

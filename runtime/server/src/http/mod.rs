@@ -22,6 +22,7 @@ mod names;
 mod produce;
 mod rate;
 mod routes;
+mod savepoints;
 mod server;
 mod sse;
 mod stall;
