@@ -39,5 +39,5 @@ pub use peers::Peers;
 pub use pool::GuestPool;
 pub use progress::EventClock;
 pub use random::random;
-pub use task::{Parts, Replacement, Savepoint, Step, Task, Verdict, check_savepoint};
+pub use task::{Parts, Repeat, Replacement, Savepoint, Step, Task, Verdict, check_savepoint};
 pub use telemetry::{Counters, NoTelemetry, Telemetry};

@@ -156,6 +156,8 @@ impl Task {
         }
         let meta = found.last.map(|record| record.meta);
         let limit = config.limits.batch_records.value as usize;
+        let watermark = meta.as_ref().map_or(i64::MIN, |meta| meta.watermark);
+        let idle = clocks.iter().map(|clock| clock.progress.idle).collect();
         Ok(Self {
             outputs: Outputs::new(&config),
             source: parts.source,
@@ -168,7 +170,7 @@ impl Task {
             state: Arc::new(found.state),
             inputs,
             clocks,
-            watermark: meta.as_ref().map_or(i64::MIN, |meta| meta.watermark),
+            watermark,
             flushing: false,
             time_ms: meta.map_or(i64::MIN, |meta| meta.time_ms),
             pending: None,
@@ -189,6 +191,10 @@ impl Task {
             changed_bytes: 0,
             snapshot: None,
             held: Arc::default(),
+            last: (watermark, idle),
+            began: None,
+            repeats: false,
+            repeating: (false, 0),
             trial: None,
             verdict: None,
             scratch: Scratch::default(),
