@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use pelton_batch::{Batch, RecordsBuilder};
-use pelton_core::{Clock, Domain, Error, GuestFactory, Result, TopicName};
+use pelton_core::{BoxFuture, Clock, Domain, Error, GuestFactory, Result, TenantId, TopicName};
 use pelton_engine::{
     GuestPool, OutputTopic, Parts, Peers, Replacement, Task, TaskConfig, Telemetry,
 };
 use pelton_journal::adapter::{JournalSink, JournalSource};
 use pelton_journal::{Commit, Config, Hooks, Journal, SyncMode, TopicConfig, Visibility};
+use tokio::sync::Semaphore;
 
 use crate::clock::SystemClock;
 use crate::control::{Control, SwapEvent};
@@ -286,14 +287,36 @@ impl Node {
         Ok(Deployment { function: spec.function.clone(), first_worker: first, shared, tasks })
     }
 
+    /// Runs something of a tenant's on a worker, beside its functions; `make` is handed the permits
+    /// of that worker to be in the middle of a guest call.
+    pub(crate) fn spawn(
+        &self,
+        tenant: TenantId,
+        weight: u32,
+        make: impl FnOnce(Arc<Semaphore>) -> BoxFuture<'static, ()>,
+    ) {
+        let worker = self.next_worker.fetch_add(1, Ordering::Relaxed);
+        let future = make(self.workers.call_permits(worker));
+        self.workers.spawn(worker, tenant, weight, future);
+    }
+
     /// What each task of a deployment would run with. Creates the topics that it writes to.
+    pub(crate) fn replacements(
+        &self,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+    ) -> Result<Vec<Replacement>> {
+        let partitions = self.co_partitions(spec)?;
+        self.task_parts(spec, factory, partitions, 0)
+    }
+
+    /// How each task of a deployment would be configured. Creates the topics that it writes to.
     pub(crate) fn task_configs(
         &self,
         spec: &DeploymentSpec,
         factory: &Arc<dyn GuestFactory>,
     ) -> Result<Vec<Arc<TaskConfig>>> {
-        let partitions = self.co_partitions(spec)?;
-        let parts = self.task_parts(spec, factory, partitions, 0)?;
+        let parts = self.replacements(spec, factory)?;
         Ok(parts.into_iter().map(|part| part.config).collect())
     }
 
@@ -304,9 +327,7 @@ impl Node {
         factory: &Arc<dyn GuestFactory>,
         partition: u32,
     ) -> Result<Task> {
-        let partitions = self.co_partitions(spec)?;
-        let part =
-            self.task_parts(spec, factory, partitions, 0)?.into_iter().nth(partition as usize);
+        let part = self.replacements(spec, factory)?.into_iter().nth(partition as usize);
         let part = part.ok_or_else(|| {
             let text = format!("{} has no partition {partition}", spec.function);
             Error::new("E-INTERNAL", Domain::Internal, text)

@@ -14,6 +14,7 @@ mod new;
 mod pause;
 mod produce;
 mod read;
+mod replay;
 mod rm;
 mod rollback;
 mod run;
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Rollback(rollback::Rollback),
     /// Savepoints: the state of a function at a moment, to go back to
     Savepoint(savepoint::Savepoint),
+    /// Run a function again over records that it has seen
+    Replay(replay::Replay),
     /// Pause a function: its records wait, its state stays
     Pause(pause::Pause),
     /// Let a paused function go on
@@ -105,6 +108,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Versions(command) => command.run(ui),
         Command::Rollback(command) => command.run(ui),
         Command::Savepoint(command) => command.run(ui),
+        Command::Replay(command) => command.run(ui),
         Command::Pause(command) => command.run(ui),
         Command::Resume(command) => command.run(ui),
         Command::Rm(command) => command.run(ui),

@@ -17,7 +17,7 @@ mod step;
 
 pub use repeat::Repeat;
 pub use replace::{Replacement, Verdict};
-pub use savepoint::{Savepoint, check_savepoint};
+pub use savepoint::{Savepoint, check_savepoint, savepoint_meta};
 
 use std::sync::Arc;
 

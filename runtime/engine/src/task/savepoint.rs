@@ -74,6 +74,19 @@ impl Task {
     }
 }
 
+/// Positions and time in the bytes of a snapshot or savepoint; its state is not looked at.
+///
+/// # Errors
+/// Bytes that hold none.
+pub fn savepoint_meta(bytes: &Bytes) -> Result<TaskMeta> {
+    let length = bytes.first_chunk().map_or(0, |length| u32::from_le_bytes(*length) as usize);
+    let end = 4_usize.saturating_add(length);
+    if bytes.len() < end {
+        return Err(Error::new("E-SNAPSHOT-READ", Domain::External, "a snapshot is cut short"));
+    }
+    Ok(TaskRecord::decode(&bytes.slice(4..end))?.meta)
+}
+
 /// What the bytes of a savepoint say of the task, after its state was read whole under this
 /// configuration: positions and time, and how many window panes are open.
 ///

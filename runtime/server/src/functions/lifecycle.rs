@@ -63,6 +63,7 @@ impl Functions {
     /// Stops all functions behind their next commit: nothing that they did is done again. To be
     /// called once, at the end.
     pub async fn drain(&self) {
+        self.replays.cancel_all();
         let all: Vec<_> = self.running.iter().map(|entry| entry.key().clone()).collect();
         self.running.iter().for_each(|entry| entry.deployment.stop());
         for function in all {

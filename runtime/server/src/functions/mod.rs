@@ -25,8 +25,9 @@ pub use inspect::StateEntry;
 pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Version};
 pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
 pub use travel::{
-    AUTOMATIC_SAVEPOINTS_MAX, RestoreReport, RestoreRequest, SAVEPOINTS_MAX, SavedPosition,
-    SavedTask, Savepoint,
+    AUTOMATIC_SAVEPOINTS_MAX, DIFFERENCES_SHOWN, Difference, Differences, REPLAYS_KEPT,
+    REPLAYS_RUNNING_MAX, ReplayRequest, ReplayStart, ReplayState, ReplayStatus, RestoreReport,
+    RestoreRequest, SAVEPOINTS_MAX, SavedPosition, SavedTask, Savepoint, StartKind, UNMATCHED_MAX,
 };
 pub use trial::TrialState;
 
@@ -61,6 +62,7 @@ pub struct Functions {
     sweeping: Arc<tokio::sync::RwLock<()>>,
     /// Trials that are followed.
     following: TaskTracker,
+    replays: travel::Replays,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -81,6 +83,7 @@ impl Functions {
             changing: DashMap::new(),
             sweeping: Arc::default(),
             following: TaskTracker::new(),
+            replays: travel::Replays::default(),
         })
     }
 

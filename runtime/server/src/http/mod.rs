@@ -21,6 +21,7 @@ mod metrics;
 mod names;
 mod produce;
 mod rate;
+mod replays;
 mod routes;
 mod savepoints;
 mod server;

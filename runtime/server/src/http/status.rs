@@ -17,6 +17,7 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         | "E-VERSION-UNKNOWN"
         | "E-STORE-UNKNOWN"
         | "E-SAVEPOINT-UNKNOWN"
+        | "E-REPLAY-UNKNOWN"
         | "E-ARTEFACT-UNKNOWN" => StatusCode::NOT_FOUND,
         _ if code.ends_with("-NOT-FOUND") => StatusCode::NOT_FOUND,
         "E-HTTP-METHOD" => StatusCode::METHOD_NOT_ALLOWED,
@@ -24,6 +25,8 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         "E-TOPIC-EXISTS" | "E-TOPIC-IN-USE" | "E-GROUP-LIMIT" => StatusCode::CONFLICT,
         "E-TOKEN-EXISTS" | "E-TOKEN-LIMIT" => StatusCode::CONFLICT,
         "E-SAVEPOINT-EXISTS" | "E-SAVEPOINT-LIMIT" => StatusCode::CONFLICT,
+        "E-REPLAY-TOPIC" | "E-REPLAY-LIMIT" | "E-REPLAY-EMPTY" => StatusCode::CONFLICT,
+        "E-REPLAY-DECISIONS" | "E-REPLAY-OUTPUTS" => StatusCode::CONFLICT,
         "E-SAVEPOINT-INPUT" | "E-SAVEPOINT-PARTITIONS" => StatusCode::CONFLICT,
         "E-FUNCTION-BUSY" | "E-FUNCTION-STOPPED" | "E-VERSION-NONE" => StatusCode::CONFLICT,
         "E-PRODUCER-UNKNOWN" | "E-PRODUCER-FENCED" => StatusCode::CONFLICT,

@@ -138,7 +138,11 @@ impl Functions {
     }
 
     /// The topics that these versions of a function write to, dead letters included.
-    fn written_by(&self, record: &FunctionRecord, versions: &[u64]) -> Result<Vec<TopicName>> {
+    pub(super) fn written_by(
+        &self,
+        record: &FunctionRecord,
+        versions: &[u64],
+    ) -> Result<Vec<TopicName>> {
         let mut topics = BTreeSet::new();
         for version in record.versions.iter().filter(|v| versions.contains(&v.number)) {
             let manifest = version.manifest(&record.function)?;
