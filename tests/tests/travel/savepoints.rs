@@ -7,10 +7,10 @@ use pelton_server::functions::{
 
 use crate::support::{PARTITIONS, Row, World, function};
 
-pub const NOW: RestoreRequest = RestoreRequest { with_code: false, dry_run: false };
+pub(crate) const NOW: RestoreRequest = RestoreRequest { with_code: false, dry_run: false };
 
 /// Numbers that repeat: splitmix64 (Steele, Lea, Flood 2014).
-pub struct Numbers(pub u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
     fn below(&mut self, end: u64) -> u64 {
@@ -21,7 +21,7 @@ impl Numbers {
 }
 
 /// Records of a few keys of a partition, a little out of order, from `time` on.
-pub fn records(numbers: &mut Numbers, partition: u32, time: &mut i64) -> Vec<Row> {
+pub(crate) fn records(numbers: &mut Numbers, partition: u32, time: &mut i64) -> Vec<Row> {
     let row = |_| {
         *time += numbers.below(400) as i64;
         let at = *time - numbers.below(300) as i64;
@@ -30,11 +30,11 @@ pub fn records(numbers: &mut Numbers, partition: u32, time: &mut i64) -> Vec<Row
     (0..40).map(row).collect()
 }
 
-pub fn savepoint(world: &World, name: Option<&str>) -> Savepoint {
+pub(crate) fn savepoint(world: &World, name: Option<&str>) -> Savepoint {
     world.runtime.block_on(world.functions.savepoint(&function(), name)).unwrap()
 }
 
-pub fn restore(
+pub(crate) fn restore(
     world: &World,
     name: &str,
     request: RestoreRequest,
@@ -43,7 +43,7 @@ pub fn restore(
 }
 
 /// Functions with state and timers, with windows and panes, with random numbers and saved memory.
-pub const FUNCTIONS: [(&str, &str); 3] = [
+pub(crate) const FUNCTIONS: [(&str, &str); 3] = [
     ("session_timer", "[config]\ngap-ms = \"500\""),
     (
         "windowed_count",

@@ -12,11 +12,11 @@ use pelton_server::{Hooks, LoadOptions, Node, NodeConfig};
 use tokio::runtime::Runtime;
 
 /// Longest time that anything here may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Partitions of every topic.
-pub const PARTITIONS: u32 = 2;
+pub(crate) const PARTITIONS: u32 = 2;
 
-pub fn module(name: &str) -> Bytes {
+pub(crate) fn module(name: &str) -> Bytes {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-examples/target");
     let path = root.join("wasm32-unknown-unknown/release").join(format!("{name}.wasm"));
     let bytes = std::fs::read(&path).unwrap_or_else(|error| {
@@ -25,17 +25,17 @@ pub fn module(name: &str) -> Bytes {
     bytes.into()
 }
 
-pub fn function() -> FunctionId {
+pub(crate) fn function() -> FunctionId {
     FunctionId::parse("f").unwrap()
 }
 
 /// Key, value, timestamp of a record.
-pub type Row = (String, String, i64);
+pub(crate) type Row = (String, String, i64);
 
-pub struct World {
-    pub runtime: Runtime,
-    pub functions: Arc<Functions>,
-    pub directory: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) runtime: Runtime,
+    pub(crate) functions: Arc<Functions>,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 fn open(directory: &Path, hooks: Hooks) -> Arc<Functions> {
@@ -48,11 +48,11 @@ fn open(directory: &Path, hooks: Hooks) -> Arc<Functions> {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Hooks::default())
     }
 
-    pub fn with(hooks: Hooks) -> Self {
+    pub(crate) fn with(hooks: Hooks) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -64,7 +64,7 @@ impl World {
     }
 
     /// Closes the node, as it is, and opens it again.
-    pub fn reopen(self) -> Self {
+    pub(crate) fn reopen(self) -> Self {
         let Self { runtime, functions, directory } = self;
         runtime.block_on(functions.drain());
         drop(functions);
@@ -73,7 +73,7 @@ impl World {
         Self { runtime, functions, directory }
     }
 
-    pub fn deploy(&self, wasm: &str, more: &str) -> Result<DeployReport> {
+    pub(crate) fn deploy(&self, wasm: &str, more: &str) -> Result<DeployReport> {
         let manifest =
             format!("[function]\nname = \"f\"\n[[input]]\ntopic = \"in\"\npartitions = 2\n{more}");
         let request = DeployRequest {
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    pub fn append(&self, partition: u32, rows: &[Row]) {
+    pub(crate) fn append(&self, partition: u32, rows: &[Row]) {
         let mut builder = RecordsBuilder::new();
         for (key, value, time) in rows {
             builder.push(Some(key.as_bytes()), Some(value.as_bytes()), *time);
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// Records of a topic's partition: key, value, timestamp.
-    pub fn rows(&self, topic: &str, partition: u32) -> Vec<Row> {
+    pub(crate) fn rows(&self, topic: &str, partition: u32) -> Vec<Row> {
         let node = self.functions.node();
         node.sync().unwrap();
         let mut rows = Vec::new();
@@ -121,18 +121,18 @@ impl World {
 
     /// The records of `out` that the task of an input partition has emitted: those whose keys begin
     /// with its number.
-    pub fn outputs_of(&self, task: u32) -> Vec<Row> {
+    pub(crate) fn outputs_of(&self, task: u32) -> Vec<Row> {
         (0..PARTITIONS).flat_map(|partition| self.outputs_to(task, partition)).collect()
     }
 
     /// As [`Self::outputs_of`], in one partition of `out`.
-    pub fn outputs_to(&self, task: u32, partition: u32) -> Vec<Row> {
+    pub(crate) fn outputs_to(&self, task: u32, partition: u32) -> Vec<Row> {
         let mut rows = self.rows("out", partition);
         rows.retain(|row| row.0.starts_with(&task.to_string()));
         rows
     }
 
-    pub fn wait_for(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+    pub(crate) fn wait_for(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         let start = Instant::now();
         while !holds(self) {
             assert!(start.elapsed() < PATIENCE, "{what}: {:?}", self.status());
@@ -140,12 +140,12 @@ impl World {
         }
     }
 
-    pub fn status(&self) -> FunctionStatus {
+    pub(crate) fn status(&self) -> FunctionStatus {
         self.runtime.block_on(self.functions.status(&function())).unwrap()
     }
 
     /// Waits until everything is read and nothing more comes of it.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         self.wait_for("all records read", |world| {
             let status = world.status();
             status.lag == 0 && !status.tasks.is_empty()

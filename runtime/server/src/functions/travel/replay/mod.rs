@@ -42,15 +42,13 @@ pub struct ReplayRequest {
     pub version: Option<u64>,
     /// A module to run in place of that version's, by digest.
     pub digest: Option<String>,
-    /// When the function was last rewound, ms; filled in by [`Functions::replay`].
-    rewound_ms: i64,
 }
 
 impl ReplayRequest {
     /// A comparison of what the active version does from `from` on with what was emitted.
     #[must_use]
     pub fn new(from: Start) -> Self {
-        Self { from, until: None, to: None, version: None, digest: None, rewound_ms: i64::MIN }
+        Self { from, until: None, to: None, version: None, digest: None }
     }
 }
 
@@ -65,11 +63,11 @@ impl Functions {
     pub async fn replay(
         self: &Arc<Self>,
         function: &FunctionId,
-        mut request: ReplayRequest,
+        request: ReplayRequest,
     ) -> Result<ReplayStatus> {
         let record = self.registry.get(function)?;
         let rewound = record.events.iter().rev().find(|event| event.kind == EventKind::Rewound);
-        request.rewound_ms = rewound.map_or(i64::MIN, |event| event.time_ms);
+        let rewound_ms = rewound.map_or(i64::MIN, |event| event.time_ms);
         self.replays.check_room(function)?;
         let number = request.version.unwrap_or(record.active);
         let loaded = self.replayed(&record, number, request.digest.as_deref()).await?;
@@ -77,7 +75,7 @@ impl Functions {
         let node = Arc::clone(&self.node);
         let (asked, version, id) = (request.clone(), loaded.clone(), function.clone());
         let (plans, target) = blocking(move || {
-            let plans = plan::plan(&node, &version, &asked)?;
+            let plans = plan::plan(&node, &version, &asked, rewound_ms)?;
             let target = match &asked.to {
                 None => Target::compare(&node, &plans, &outputs)?,
                 Some(topic) => {

@@ -87,8 +87,14 @@ fn of(error: pelton_journal::Error) -> Error {
     Error::from_coded(error)
 }
 
-/// Plans the tasks of a replay that have something to do.
-pub(super) fn plan(node: &Node, loaded: &Loaded, request: &ReplayRequest) -> Result<Vec<TaskPlan>> {
+/// Plans the tasks of a replay that have something to do. `rewound_ms`: when the function was last
+/// rewound.
+pub(super) fn plan(
+    node: &Node,
+    loaded: &Loaded,
+    request: &ReplayRequest,
+    rewound_ms: i64,
+) -> Result<Vec<TaskPlan>> {
     let mut plans = Vec::new();
     for (partition, part) in (0..).zip(node.replacements(&loaded.spec, &loaded.factory)?) {
         let config = Arc::unwrap_or_clone(part.config);
@@ -102,7 +108,7 @@ pub(super) fn plan(node: &Node, loaded: &Loaded, request: &ReplayRequest) -> Res
             emitted: None,
             config,
         };
-        plan.fill(node, loaded, live, request)?;
+        plan.fill(node, loaded, live, request, rewound_ms)?;
         if !plan.stages.is_empty() {
             plans.push(plan);
         }
@@ -214,6 +220,7 @@ impl TaskPlan {
         loaded: &Loaded,
         live: Live,
         request: &ReplayRequest,
+        rewound_ms: i64,
     ) -> Result<()> {
         let journal = node.journal();
         let places = |start: Start| -> Result<Vec<Position>> {
@@ -233,7 +240,7 @@ impl TaskPlan {
             Some((_, _, base)) if !is_before(&base.positions, &from) => {
                 let mut begin = older(journal, loaded, self.began.partition, &from)?;
                 // What was emitted before a rewind was emitted again behind it.
-                begin.since = begin.since.filter(|_| begin.created_ms > request.rewound_ms);
+                begin.since = begin.since.filter(|_| begin.created_ms > rewound_ms);
                 let goes_on = is_within(&base.positions);
                 if request.to.is_none() && (begin.since.is_none() || !goes_on) {
                     return Err(undecided(&self.config, base));
