@@ -198,3 +198,24 @@ fn replays_are_bounded_cancelled_and_remembered() {
     let gone = world.functions.replay_status(&function(), 99).unwrap_err();
     assert_eq!(gone.code, "E-REPLAY-UNKNOWN");
 }
+
+#[test]
+fn where_retention_has_removed_the_input_a_replay_begins_behind_it() {
+    let world = World::new();
+    world.deploy("deduplicate", "").unwrap();
+    for n in 0..4 {
+        world.append(0, &[(format!("0-{n}"), "x".into(), n)]);
+        world.settle();
+    }
+    let journal = world.functions.node().journal();
+    let mut retention = journal.topic("default/in").unwrap().config().retention;
+    retention.time_ms = Some(0);
+    journal.set_retention("default/in", retention, 0).unwrap();
+    journal.clean(2).unwrap();
+    let status = replay(&world, ReplayRequest::new(Start::Earliest));
+    assert_eq!(status.began[0].at, ["in 0:2"], "{status:?}");
+    assert_eq!(differences(&status), &same(2));
+    journal.clean(i64::MAX).unwrap();
+    let error = start(&world, ReplayRequest::new(Start::Earliest)).unwrap_err();
+    assert_eq!(error.code, "E-REPLAY-EMPTY");
+}

@@ -1,6 +1,6 @@
 //! `pelton replay`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -86,7 +86,7 @@ impl Replay {
             let status: ReplayStatus = client.json(client.call(Method::DELETE, &parts))?;
             return show(&status, ui);
         }
-        let digest = self.wasm.as_ref().map(|file| upload(&client, file)).transpose()?;
+        let digest = self.wasm.as_deref().map(|file| upload(&client, file)).transpose()?;
         let body = json!({ "from": self.from, "until": self.until, "to": self.to,
             "version": self.version, "digest": digest });
         let parts = ["functions", &self.name, "replays"];
@@ -105,7 +105,7 @@ impl Replay {
 }
 
 /// Uploads a module; answers its digest.
-fn upload(client: &Client, file: &PathBuf) -> Result<Value> {
+fn upload(client: &Client, file: &Path) -> Result<Value> {
     let wasm = read_module(file, &Limits::default())?;
     let call = client.call(Method::PUT, &["artefacts"]).body("application/wasm", &wasm);
     let answer: Value = client.json(call)?;

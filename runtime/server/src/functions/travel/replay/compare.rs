@@ -322,3 +322,51 @@ fn hash_of(topic: usize, partition: u32, record: &Record<'_>) -> blake3::Hash {
     }
     hasher.finalize()
 }
+
+#[cfg(test)]
+mod tests {
+    use pelton_batch::RecordsBuilder;
+
+    use super::*;
+
+    fn output(values: impl Iterator<Item = usize>) -> OutputBatch {
+        let mut records = RecordsBuilder::new();
+        let mut rows = 0;
+        for value in values {
+            records.push(Some(b"k"), Some(value.to_string().as_bytes()), 0);
+            rows += 1;
+        }
+        let topic = TopicName::parse("out").unwrap();
+        let batch = records.finish().into();
+        OutputBatch { topic, partition: 0, rows, max_timestamp: 0, batch }
+    }
+
+    #[test]
+    fn differences_are_counted_up_to_the_limit_and_the_first_are_shown() {
+        let (topics, pairs, unmatched) = (Vec::new(), Vec::new(), HashMap::new());
+        let mut compare = Compare { topics, pairs, unmatched, same: 0 };
+        compare.replayed(0, &[output(0..UNMATCHED_MAX)]).unwrap();
+        let refused = compare.replayed(0, &[output(UNMATCHED_MAX..=UNMATCHED_MAX)]).unwrap_err();
+        assert_eq!(refused.code, "E-REPLAY-DIFFERENCES");
+        let found = compare.finish().unwrap();
+        assert_eq!((found.extra, found.first.len()), (UNMATCHED_MAX as u64 + 1, DIFFERENCES_SHOWN));
+        assert_eq!((found.same, found.changed, found.missing, found.reordered), (0, 0, 0, false));
+    }
+
+    #[test]
+    fn what_is_left_is_paired_by_key_and_timestamp() {
+        let (topics, pairs) = (vec![TopicName::parse("out").unwrap()], Vec::new());
+        let mut compare = Compare { topics, pairs, unmatched: HashMap::new(), same: 0 };
+        each(&output([1, 2, 3].into_iter()).batch, |record| {
+            compare.count(0, 0, record, 1);
+        })
+        .unwrap();
+        compare.replayed(0, &[output([2, 4].into_iter())]).unwrap();
+        let found = compare.finish().unwrap();
+        assert_eq!((found.same, found.changed, found.missing, found.extra), (1, 1, 1, 0));
+        let values = |one: &Difference| (one.emitted.clone(), one.replayed.clone());
+        let text = |value: &str| Some(value.to_owned());
+        assert_eq!(values(&found.first[0]), (text("1"), text("4")));
+        assert_eq!(values(&found.first[1]), (text("3"), None));
+    }
+}

@@ -248,15 +248,15 @@ impl TaskPlan {
                 let free = until.filter(|_| !goes_on).unwrap_or_else(|| base.positions.clone());
                 let time_ms = base.time_ms;
                 self.stages.push(Stage::Until { positions: free, time_ms });
-                self.from_older(live, begin, if goes_on { end } else { 0 });
+                self.begin_older(live, begin, if goes_on { end } else { 0 });
             }
-            _ => self.from_commit(live, &from, end),
+            _ => self.begin_at_commit(live, &from, &places(Start::Earliest)?, end),
         }
         Ok(())
     }
 
     /// Begins at a savepoint, or with nothing, and goes on with `end` commits of the live task.
-    fn from_older(&mut self, live: Live, begin: Older, end: usize) {
+    fn begin_older(&mut self, live: Live, begin: Older, end: usize) {
         for input in &mut self.config.inputs {
             if let Some(at) = begin.positions.iter().find(|at| at.input == input.partition) {
                 input.start = Start::Offset(at.next);
@@ -271,6 +271,16 @@ impl TaskPlan {
         self.began.with = begin.with;
         self.emitted = begin.since.map(|since| (live.id, since, upto));
         self.count(&begin.positions);
+    }
+
+    /// Whether a task that has never committed would start where the live one did, and finds every
+    /// record from there on.
+    fn starts_behind(&self, kept: &[Position]) -> bool {
+        self.config.inputs.iter().zip(kept).all(|(input, kept)| match input.start {
+            Start::Earliest => kept.next == 0,
+            Start::Offset(offset) => kept.next <= offset,
+            Start::Latest | Start::Time(_) => false,
+        })
     }
 
     /// Takes down where it begins, and how many records it will read.
@@ -291,10 +301,20 @@ impl TaskPlan {
     }
 
     /// Begins at the last commit before `from`, whose state can be told exactly.
-    fn from_commit(&mut self, live: Live, from: &[Position], end: usize) {
+    fn begin_at_commit(&mut self, live: Live, from: &[Position], kept: &[Position], end: usize) {
         let Live { id, snapshot, mut tail } = live;
         let begin = tail.partition_point(|(_, record)| is_before(&record.meta.positions, from));
-        let begin = begin.min(end);
+        // What the first commit behind it has read must still be there.
+        let stood = |begin: usize| match (begin.checked_sub(1), &snapshot) {
+            (Some(last), _) => Some(&tail[last].1.meta.positions),
+            (None, Some((_, _, meta))) => Some(&meta.positions),
+            (None, None) => None,
+        };
+        let is_kept = |begin: usize| match stood(begin) {
+            Some(stood) => is_before(kept, stood),
+            None => self.starts_behind(kept),
+        };
+        let begin = (begin..end).find(|begin| is_kept(*begin)).unwrap_or(end);
         let repeated = tail.drain(begin..).take(end - begin).collect::<Vec<_>>();
         let base = snapshot.as_ref().map_or(0, |(seq, ..)| *seq);
         let since = tail.last().map_or(base, |(seq, _)| *seq);
