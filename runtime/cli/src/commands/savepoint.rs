@@ -232,10 +232,10 @@ fn show(report: &RestoreReport, ui: &mut Ui) -> Result<()> {
     }
     let name = report.function.name();
     ui.line(format!(
-        "{name} is at savepoint {} and goes on with version {}; {} repeat",
+        "{name} is at savepoint {} and goes on with version {}; outputs that repeat: {}",
         report.savepoint,
         report.version,
-        text::count(report.outputs_repeated, "output")
+        text::thousands(report.outputs_repeated)
     ))?;
     ui.next(format!("pelton status {name}"));
     Ok(())

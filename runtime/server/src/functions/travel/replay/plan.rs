@@ -336,10 +336,13 @@ impl TaskPlan {
 }
 
 fn undecided(config: &TaskConfig, base: &TaskMeta) -> Error {
-    let at = base.positions.iter().map(|at| format!("{}:{}", at.input, at.next));
+    let at = base
+        .positions
+        .iter()
+        .map(|at| format!("{} {}:{}", at.input.topic, at.input.partition, at.next));
     let text = format!(
         "what {} emitted before its last snapshot cannot be told apart by record: compare from {} \
-         on, or from a savepoint, or send the results --to a topic",
+         on, or send the results --to a topic",
         config.id,
         at.collect::<Vec<_>>().join(", ")
     );
