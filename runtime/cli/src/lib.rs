@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod clock;
 mod commands;
+mod confirm;
 mod demo;
 mod error;
 mod exit;

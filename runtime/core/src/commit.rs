@@ -76,6 +76,9 @@ pub struct TaskMeta {
     pub progress: Vec<InputProgress>,
     /// The task's watermark behind this commit, ms.
     pub watermark: i64,
+    /// What the call began with, where the commit before does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<Began>,
     /// Names of the stores and timers that the targets in the changes mean, where they may differ
     /// from those of the record before: in the first record after a start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,6 +86,17 @@ pub struct TaskMeta {
     /// What the instance's `save` answered, where it changed.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_bytes")]
     pub saved: Option<Vec<u8>>,
+}
+
+/// What a call began with: decisions that are in no other part of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Began {
+    /// The task's watermark before it, ms.
+    pub watermark: i64,
+    /// Which inputs were idle, in the order of `positions`.
+    pub idle: Vec<bool>,
+    /// Panes, timers or values that it was about; 0 for a call with records.
+    pub units: u32,
 }
 
 /// Stores and timers, in the order of their indexes.

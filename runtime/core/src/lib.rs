@@ -18,7 +18,9 @@ mod source;
 pub mod window;
 
 pub use clock::{Clock, ManualClock};
-pub use commit::{Commit, InputProgress, Layout, OutputBatch, Position, TaskMeta, TaskRecord};
+pub use commit::{
+    Began, Commit, InputProgress, Layout, OutputBatch, Position, TaskMeta, TaskRecord,
+};
 pub use declaration::{Declaration, StoreDeclaration, StoreKind, TimeDomain, TimerDeclaration};
 pub use error::{Coded, Domain, Error, Result};
 pub use fault::{Fault, FaultKind};

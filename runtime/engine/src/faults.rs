@@ -64,6 +64,11 @@ impl UnitLimit {
         self.current
     }
 
+    /// From now on exactly this many units: what a replay repeats.
+    pub(crate) fn set(&mut self, units: usize) {
+        self.current = units.max(1);
+    }
+
     pub(crate) fn shrink(&mut self, units: usize) {
         self.current = units.clamp(1, self.max);
         self.has_shrunk = true;

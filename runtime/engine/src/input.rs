@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pelton_core::{Fetch, Result, Source};
+use pelton_core::{Fetch, Offsets, Result, Source};
 
 use crate::config::InputConfig;
 use crate::slice::{Piece, Slice};
@@ -18,6 +18,8 @@ pub(crate) struct Input {
     pub(crate) empty_since: Option<i64>,
     /// A bounded input that has been read to its end.
     pub(crate) ended: bool,
+    /// Records from this offset on are not looked at yet; `u64::MAX` but in a replay.
+    pub(crate) until: u64,
     queue: VecDeque<Arc<Fetch>>,
     /// Records of the first batch in the queue that are committed.
     consumed: usize,
@@ -27,7 +29,8 @@ pub(crate) struct Input {
 impl Input {
     pub(crate) fn new(config: InputConfig, next: u64) -> Self {
         let queue = VecDeque::new();
-        Self { config, next, empty_since: None, ended: false, queue, consumed: 0, queued: 0 }
+        let until = u64::MAX;
+        Self { config, next, empty_since: None, ended: false, until, queue, consumed: 0, queued: 0 }
     }
 
     /// Records that wait.
@@ -70,7 +73,7 @@ impl Input {
             let per_row = (fetch.batch.len() as u64 / fetch.rows as u64).max(1);
             let fit = usize::try_from(bytes / per_row).unwrap_or(usize::MAX);
             let fit = if slice.rows == 0 { fit.max(1) } else { fit };
-            let take = rows.min(fetch.rows - skip).min(fit);
+            let take = rows.min(self.visible(fetch).saturating_sub(skip)).min(fit);
             if take == 0 {
                 return;
             }
@@ -85,6 +88,16 @@ impl Input {
         }
     }
 
+    /// How many of the records of `fetch` may be looked at.
+    fn visible(&self, fetch: &Fetch) -> usize {
+        match &fetch.offsets {
+            _ if self.until == u64::MAX => fetch.rows,
+            Offsets::From(first) => usize::try_from(self.until.saturating_sub(*first))
+                .map_or(fetch.rows, |n| n.min(fetch.rows)),
+            Offsets::Each(all) => all.partition_point(|offset| *offset < self.until),
+        }
+    }
+
     /// `rows`, or as many as the first batch still has, where those are enough for a call.
     fn whole(&self, rows: usize) -> usize {
         let left = self.queue.front().map_or(0, |first| first.rows - self.consumed);
@@ -96,7 +109,7 @@ impl Input {
         let mut at = ahead + self.consumed;
         for fetch in &self.queue {
             if at < fetch.rows {
-                return Some((fetch, at));
+                return (at < self.visible(fetch)).then_some((fetch, at));
             }
             at -= fetch.rows;
         }

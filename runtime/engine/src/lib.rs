@@ -39,5 +39,7 @@ pub use peers::Peers;
 pub use pool::GuestPool;
 pub use progress::EventClock;
 pub use random::random;
-pub use task::{Parts, Replacement, Step, Task, Verdict};
+pub use task::{
+    Parts, Repeat, Replacement, Savepoint, Step, Task, Verdict, check_savepoint, savepoint_meta,
+};
 pub use telemetry::{Counters, NoTelemetry, Telemetry};

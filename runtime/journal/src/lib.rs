@@ -79,6 +79,7 @@ mod journal;
 mod locks;
 mod recovery;
 mod recycle;
+mod rewind;
 mod segment;
 mod sidecar;
 mod snapshot;

@@ -179,7 +179,7 @@ impl Drop for SnapshotWriter {
     }
 }
 
-fn snapshot_error(action: &'static str, path: &str, source: io::Error) -> Error {
+pub(crate) fn snapshot_error(action: &'static str, path: &str, source: io::Error) -> Error {
     if is_shortage(&source) {
         return Error::Full { what: format!("the snapshot {path}"), source };
     }

@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use pelton_batch::{Batch, RecordsBuilder};
-use pelton_core::{Clock, Domain, Error, GuestFactory, Result, TopicName};
-use pelton_engine::{GuestPool, OutputTopic, Parts, Peers, Replacement, Task, Telemetry};
+use pelton_core::{BoxFuture, Clock, Domain, Error, GuestFactory, Result, TenantId, TopicName};
+use pelton_engine::{
+    GuestPool, OutputTopic, Parts, Peers, Replacement, Task, TaskConfig, Telemetry,
+};
 use pelton_journal::adapter::{JournalSink, JournalSource};
 use pelton_journal::{Commit, Config, Hooks, Journal, SyncMode, TopicConfig, Visibility};
+use tokio::sync::Semaphore;
 
 use crate::clock::SystemClock;
 use crate::control::{Control, SwapEvent};
@@ -285,6 +288,64 @@ impl Node {
         Ok(Deployment { function: spec.function.clone(), first_worker: first, shared, tasks })
     }
 
+    /// Runs something of a tenant's on a worker, beside its functions; `make` is handed the permits
+    /// of that worker to be in the middle of a guest call.
+    pub(crate) fn spawn(
+        &self,
+        tenant: TenantId,
+        weight: u32,
+        make: impl FnOnce(Arc<Semaphore>) -> BoxFuture<'static, ()>,
+    ) {
+        let worker = self.next_worker.fetch_add(1, Ordering::Relaxed);
+        let future = make(self.workers.call_permits(worker));
+        self.workers.spawn(worker, tenant, weight, future);
+    }
+
+    /// What each task of a deployment would run with. Creates the topics that it writes to.
+    pub(crate) fn replacements(
+        &self,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+    ) -> Result<Vec<Replacement>> {
+        let partitions = self.co_partitions(spec)?;
+        self.task_parts(spec, factory, partitions, 0)
+    }
+
+    /// How each task of a deployment would be configured. Creates the topics that it writes to.
+    pub(crate) fn task_configs(
+        &self,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+    ) -> Result<Vec<Arc<TaskConfig>>> {
+        let parts = self.replacements(spec, factory)?;
+        Ok(parts.into_iter().map(|part| part.config).collect())
+    }
+
+    /// A task that does not run, as its last commit left it. It is taken over from whoever had it.
+    pub(crate) fn open_task(
+        &self,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+        partition: u32,
+    ) -> Result<Task> {
+        let part = self.replacements(spec, factory)?.into_iter().nth(partition as usize);
+        let part = part.ok_or_else(|| {
+            let text = format!("{} has no partition {partition}", spec.function);
+            Error::new("E-INTERNAL", Domain::Internal, text)
+        })?;
+        let journal = Arc::clone(&self.journal);
+        let parts = Parts {
+            source: Box::new(JournalSource::new(Arc::clone(&journal), Visibility::Appended)),
+            sink: Box::new(JournalSink::new(journal, Arc::clone(&self.clock))),
+            pool: part.pool,
+            clock: Arc::clone(&self.clock),
+            telemetry: self.telemetry.clone(),
+            peers: None,
+            config: Arc::unwrap_or_clone(part.config),
+        };
+        pollster::block_on(Task::start(parts))
+    }
+
     /// Hands the running tasks of `deployment` to another version, live: each goes over between two
     /// of its calls, state and positions stay, and its first commit is the trial of the new version.
     /// `on_event` is told, on the tasks' threads.
@@ -347,7 +408,7 @@ impl Node {
     }
 
     /// The number of partitions that all inputs have.
-    fn co_partitions(&self, spec: &DeploymentSpec) -> Result<u32> {
+    pub(crate) fn co_partitions(&self, spec: &DeploymentSpec) -> Result<u32> {
         let mut found: Option<(&TopicName, u32)> = None;
         for input in &spec.inputs {
             let topic = self.journal.topic(&input.topic.to_string()).map_err(of)?;

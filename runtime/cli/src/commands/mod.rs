@@ -14,9 +14,11 @@ mod new;
 mod pause;
 mod produce;
 mod read;
+mod replay;
 mod rm;
 mod rollback;
 mod run;
+mod savepoint;
 mod state;
 mod status;
 mod token;
@@ -60,6 +62,10 @@ pub(crate) enum Command {
     Versions(versions::Versions),
     /// Take an earlier version of a function back, live
     Rollback(rollback::Rollback),
+    /// Savepoints: the state of a function at a moment, to go back to
+    Savepoint(savepoint::Savepoint),
+    /// Run a function again over records that it has seen
+    Replay(replay::Replay),
     /// Pause a function: its records wait, its state stays
     Pause(pause::Pause),
     /// Let a paused function go on
@@ -101,6 +107,8 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Status(command) => command.run(ui),
         Command::Versions(command) => command.run(ui),
         Command::Rollback(command) => command.run(ui),
+        Command::Savepoint(command) => command.run(ui),
+        Command::Replay(command) => command.run(ui),
         Command::Pause(command) => command.run(ui),
         Command::Resume(command) => command.run(ui),
         Command::Rm(command) => command.run(ui),

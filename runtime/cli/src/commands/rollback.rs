@@ -4,23 +4,27 @@ use std::time::Duration;
 
 use clap::Args;
 use pelton_core::manifest::parse_duration_ms;
-use pelton_server::functions::DeployReport;
+use pelton_server::functions::{DeployReport, FunctionStatus};
 use serde_json::json;
 
 use super::deploy::show_report;
+use super::savepoint;
 use crate::client::ServerArgs;
-use crate::error::Result;
+use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::ui::Ui;
 
 /// Take an earlier version of a function back, live
 ///
-/// Code and manifest go back; state and positions stay, as with a deployment.
+/// Code and manifest go back; state and positions stay, as with a deployment. With --rewind they go
+/// back too, to the savepoint that was made before the active version was swapped in: then what was
+/// emitted since is emitted again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   pelton rollback hello
-  pelton rollback hello --to 3")]
+  pelton rollback hello --to 3
+  pelton rollback hello --rewind")]
 pub(crate) struct Rollback {
     /// The function
     name: String,
@@ -30,6 +34,12 @@ pub(crate) struct Rollback {
     /// How long to wait for the first commit of each task; at most 30s
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration_ms)]
     wait: i64,
+    /// Rewind positions and state to where they were before the active version
+    #[arg(long)]
+    rewind: bool,
+    /// With --rewind: do not ask
+    #[arg(short, long, requires = "rewind")]
+    yes: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -39,12 +49,36 @@ const COMPILE_TIME: Duration = Duration::from_secs(150);
 
 impl Rollback {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
+        if self.rewind {
+            return self.rewind(ui);
+        }
         let wait = Duration::from_millis(self.wait.unsigned_abs());
         let body = json!({ "to": self.to, "wait_ms": wait.as_millis() as u64 });
         let parts = ["functions", &self.name, "rollback"];
         let client = self.server.client()?;
         let report: DeployReport = client.post(&parts, &body, COMPILE_TIME + wait)?;
         show_report(&report, ui)?;
+        Ok(Exit::Ok)
+    }
+
+    /// Goes back to the savepoint before the active version, code and state.
+    fn rewind(self, ui: &mut Ui) -> Result<Exit> {
+        let client = self.server.client()?;
+        let status: FunctionStatus = client.get(&["functions", &self.name])?;
+        let name = format!("before-v{}", status.version);
+        let found = savepoint::list(&client, &self.name)?.into_iter().find(|s| s.name == name);
+        let fits = |version: u64| self.to.is_none_or(|to| to == version);
+        if !found.as_ref().is_some_and(|savepoint| fits(savepoint.version)) {
+            let text = match (found, self.to) {
+                (Some(savepoint), Some(to)) => {
+                    format!("savepoint {name} was made by version {}, not {to}", savepoint.version)
+                }
+                _ => format!("there is no savepoint {name} of {} any more", self.name),
+            };
+            return Err(CliError::new("E-SAVEPOINT-NOT-FOUND", Exit::NotFound, text)
+                .next(format!("pelton savepoint ls {} shows what there is", self.name)));
+        }
+        savepoint::restore(&client, &self.name, &name, true, self.yes, ui)?;
         Ok(Exit::Ok)
     }
 }

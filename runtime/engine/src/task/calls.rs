@@ -79,7 +79,7 @@ impl Task {
         let rows = self.rows_limit.current();
         self.judge_idle();
         let bytes = self.config.limits.batch_bytes.value as usize;
-        let idle = |index: usize| self.clocks[index].progress.idle;
+        let idle = |index: usize| self.repeats || self.clocks[index].progress.idle;
         let declared = &self.config.declaration;
         let stateless = declared.window.is_none() && declared.stores.is_empty();
         let slice = select(&self.inputs, idle, rows, bytes, stateless);

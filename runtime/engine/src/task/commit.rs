@@ -11,6 +11,7 @@ use crate::telemetry::Counters;
 impl Task {
     /// Commits a decision that no call made: something expired.
     pub(super) async fn commit_decisions(&mut self) -> Result<Step> {
+        self.began = None;
         self.make_up(0);
         self.commit().await
     }
@@ -47,6 +48,7 @@ impl Task {
         let mut meta = self.meta();
         meta.layout = (!self.layout_written).then(|| start::layout_of(&self.config));
         meta.saved = saved;
+        meta.began = self.began.take();
         if let Some(pending) = &mut self.pending {
             pending.record = Some(TaskRecord { meta, changes });
         }
@@ -65,6 +67,7 @@ impl Task {
             positions: self.inputs.iter().map(position).collect(),
             progress: self.clocks.iter().map(|clock| clock.progress).collect(),
             watermark: self.watermark,
+            began: None,
             layout: None,
             saved: None,
         }
@@ -90,6 +93,9 @@ impl Task {
     fn committed(&mut self) {
         let Some(pending) = self.pending.take() else { return };
         self.layout_written = true;
+        self.last.0 = self.watermark;
+        self.last.1.clear();
+        self.last.1.extend(self.clocks.iter().map(|clock| clock.progress.idle));
         self.committed_on_trial(pending.called);
         let out: u64 = pending.outputs.iter().map(|batch| u64::from(batch.rows)).sum();
         let records_in = pending.records_in;

@@ -7,20 +7,24 @@ mod calls;
 mod commit;
 mod failed;
 mod migrate;
+mod repeat;
 mod replace;
+mod savepoint;
 mod settle;
 mod snapshot;
 mod start;
 mod step;
 
+pub use repeat::Repeat;
 pub use replace::{Replacement, Verdict};
+pub use savepoint::{Savepoint, check_savepoint, savepoint_meta};
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pelton_core::{
-    BoxFuture, Clock, Domain, Error, Guest, InputProgress, OutputBatch, Result, SharedEnvironment,
-    Sink, Source, TaskRecord, TopicPartition,
+    Began, BoxFuture, Clock, Domain, Error, Guest, InputProgress, OutputBatch, Result,
+    SharedEnvironment, Sink, Source, TaskRecord, TopicPartition,
 };
 use pelton_state::TaskState;
 
@@ -130,6 +134,16 @@ pub struct Task {
     sequence: u64,
     changed_bytes: u64,
     snapshot: Option<BoxFuture<'static, Result<()>>>,
+    /// Shared with the savepoints that still hold the state as it was.
+    held: Arc<()>,
+    /// Watermark and idle inputs as of the last commit.
+    last: (i64, Vec<bool>),
+    /// What the call under way began with.
+    began: Option<Began>,
+    /// It repeats decisions that are given to it, and makes none of its own.
+    repeats: bool,
+    /// Of the part that is repeated: whether its call has records, and the commits before it.
+    repeating: (bool, u64),
 }
 
 impl Task {

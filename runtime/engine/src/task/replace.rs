@@ -79,6 +79,11 @@ impl Task {
         self.trial.is_some()
     }
 
+    /// While a trial is on: the deployment that has committed last.
+    pub(super) fn committed_deployment(&self) -> Option<u64> {
+        self.trial.as_ref().map(|before| before.replacement.config.deployment)
+    }
+
     fn check_replacement(&self, new: &Replacement) -> Result<()> {
         let user = |code, text: String| Error::new(code, Domain::User, text);
         let (old, id) = (&self.config, &self.config.id);

@@ -19,7 +19,7 @@ impl Task {
     pub(super) fn snapshot_if_due(&mut self) {
         let state_bytes = self.state.size().bytes();
         let due = self.config.snapshot_after_bytes.max(state_bytes);
-        if self.snapshot.is_none() && self.changed_bytes >= due {
+        if self.snapshot.is_none() && !self.is_held() && self.changed_bytes >= due {
             self.begin_snapshot();
         }
     }

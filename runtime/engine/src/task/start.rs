@@ -56,7 +56,7 @@ fn relaid(state: &mut TaskState, layout: StateLayout) -> Result<TaskState> {
     TaskState::restore(layout, &mut &bytes[..]).map_err(state_error)
 }
 
-fn read_snapshot(
+pub(super) fn read_snapshot(
     mut reader: SnapshotReader,
     config: &TaskConfig,
 ) -> Result<(TaskRecord, TaskState)> {
@@ -156,6 +156,8 @@ impl Task {
         }
         let meta = found.last.map(|record| record.meta);
         let limit = config.limits.batch_records.value as usize;
+        let watermark = meta.as_ref().map_or(i64::MIN, |meta| meta.watermark);
+        let idle = clocks.iter().map(|clock| clock.progress.idle).collect();
         let task = Self {
             outputs: Outputs::new(&config),
             source: parts.source,
@@ -168,7 +170,7 @@ impl Task {
             state: Arc::new(found.state),
             inputs,
             clocks,
-            watermark: meta.as_ref().map_or(i64::MIN, |meta| meta.watermark),
+            watermark,
             flushing: false,
             time_ms: meta.map_or(i64::MIN, |meta| meta.time_ms),
             pending: None,
@@ -188,6 +190,11 @@ impl Task {
             sequence: recovered.sequence,
             changed_bytes: 0,
             snapshot: None,
+            held: Arc::default(),
+            last: (watermark, idle),
+            began: None,
+            repeats: false,
+            repeating: (false, 0),
             trial: None,
             verdict: None,
             scratch: Scratch::default(),

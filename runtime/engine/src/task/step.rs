@@ -127,6 +127,9 @@ impl Task {
 
     /// Marks inputs idle that have had nothing for long enough.
     pub(super) fn judge_idle(&mut self) {
+        if self.repeats {
+            return;
+        }
         for (input, clock) in self.inputs.iter_mut().zip(&mut self.clocks) {
             if input.queued() > 0 || input.ended {
                 input.empty_since = None;
@@ -142,6 +145,7 @@ impl Task {
     /// Makes a call, and what follows from it within the same commit, and commits.
     async fn run(&mut self, call: Call) -> Result<Step> {
         let mut call = call;
+        self.note_began(&call);
         loop {
             let settled = self.call(&call).await?;
             self.scratch.reclaim(std::mem::take(&mut call.batches));

@@ -11,6 +11,7 @@ use super::{Batch, BatchEntry, PartitionIndex, TopicId, Waiting, waiting};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::locks::{read, write};
+use crate::task::TaskId;
 
 /// How far a read may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +100,25 @@ impl Partition {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         read(&self.0.index).bytes
+    }
+
+    /// How many records that are held were written by `task` in commits behind `seq`.
+    #[must_use]
+    pub fn rows_by(&self, task: TaskId, seq: u64) -> u64 {
+        let is_its = |entry: &&BatchEntry| {
+            entry.seq > seq && entry.producer.is_some_and(|by| by.task == task)
+        };
+        let index = read(&self.0.index);
+        index.entries.iter().filter(is_its).map(|entry| u64::from(entry.rows)).sum()
+    }
+
+    /// The offset of the first batch that is held of a commit behind `seq`; the end where there is
+    /// none.
+    #[must_use]
+    pub fn first_behind(&self, seq: u64) -> u64 {
+        let index = read(&self.0.index);
+        let first = index.entries.iter().find(|entry| entry.seq > seq);
+        first.map_or(index.end, |entry| entry.base.max(index.start))
     }
 
     /// The batch that covers `offset` (it may begin before it), or `None` at the end. In a

@@ -18,6 +18,7 @@ mod model;
 mod records;
 mod recycling;
 mod retention;
+mod rewind;
 mod snapshots;
 mod support;
 mod tails;

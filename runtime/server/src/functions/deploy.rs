@@ -164,6 +164,10 @@ impl Functions {
             Outcome::Swapped => record.before.or(Some(record.active)).filter(|old| *old != number),
             _ => None,
         };
+        let saves = report.outcome == Outcome::Swapped || report.outcome == Outcome::Restarted;
+        if saves {
+            self.savepoint_before(&before, number).await?;
+        }
         record.active = number;
         record.paused = false;
         record.note(self.now_ms(), kind, number, None);
@@ -186,6 +190,9 @@ impl Functions {
             }
             Err(error) if error.code == "E-DEPLOY-TRIAL" => Err(error),
             Err(error) => {
+                if saves {
+                    self.swap_failed(&function, number).await;
+                }
                 // Nothing runs that did not run before: the registry says so again.
                 let mut back = before;
                 back.versions = record.versions;
@@ -233,11 +240,13 @@ impl Functions {
             }
             Progress::Refused(error) => {
                 self.end_trial_badly(function, running, number, &error)?;
+                self.swap_left_nothing(function, number, &swap).await;
                 Err(Error::new("E-DEPLOY-TRIAL", error.domain, error.to_string()))
             }
             Progress::Failed(fault) => {
                 let error = trial_failed(function, number, &fault);
                 self.end_trial_badly(function, running, number, &error)?;
+                self.swap_left_nothing(function, number, &swap).await;
                 Err(error)
             }
         }

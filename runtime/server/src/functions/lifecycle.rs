@@ -63,6 +63,7 @@ impl Functions {
     /// Stops all functions behind their next commit: nothing that they did is done again. To be
     /// called once, at the end.
     pub async fn drain(&self) {
+        self.replays.cancel_all();
         let all: Vec<_> = self.running.iter().map(|entry| entry.key().clone()).collect();
         self.running.iter().for_each(|entry| entry.deployment.stop());
         for function in all {
@@ -165,11 +166,14 @@ impl Functions {
             Ok(())
         })
         .await?;
+        if !keep_state {
+            self.remove_savepoints(function).await?;
+        }
         self.sweep().await
     }
 
     /// Removes modules that no version names, unless a deployment is under way.
-    async fn sweep(&self) -> Result<()> {
+    pub(super) async fn sweep(&self) -> Result<()> {
         let Ok(_alone) = self.sweeping.try_write() else { return Ok(()) };
         let registry = self.registry.clone();
         blocking(move || registry.sweep()).await

@@ -13,6 +13,7 @@ mod pipeline;
 mod record;
 mod registry;
 mod status;
+mod travel;
 mod trial;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +28,11 @@ pub use inspect::StateEntry;
 pub use pipeline::{Pipeline, PipelineFunction, PipelineTopic};
 pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Version};
 pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
+pub use travel::{
+    AUTOMATIC_SAVEPOINTS_MAX, DIFFERENCES_SHOWN, Difference, Differences, REPLAYS_KEPT,
+    REPLAYS_RUNNING_MAX, ReplayRequest, ReplayStart, ReplayState, ReplayStatus, RestoreReport,
+    RestoreRequest, SAVEPOINTS_MAX, SavedPosition, SavedTask, Savepoint, StartKind, UNMATCHED_MAX,
+};
 pub use trial::TrialState;
 
 use crate::deployment::Deployment;
@@ -62,6 +68,7 @@ pub struct Functions {
     history: History,
     /// Trials that are followed.
     following: TaskTracker,
+    replays: travel::Replays,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -83,6 +90,7 @@ impl Functions {
             sweeping: Arc::default(),
             history: History::default(),
             following: TaskTracker::new(),
+            replays: travel::Replays::default(),
         })
     }
 

@@ -47,6 +47,8 @@ pub enum EventKind {
     TrialFailed,
     /// The version before was taken back.
     RolledBack,
+    /// Its positions and state were put back to a savepoint.
+    Rewound,
     /// The function was paused.
     Paused,
     /// The function was resumed.

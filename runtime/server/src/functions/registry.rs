@@ -57,10 +57,16 @@ impl Registry {
 
     /// Writes a function's record.
     pub(crate) fn put(&self, record: &FunctionRecord, time_ms: i64) -> Result<()> {
+        let (_, value) = self.entry_of(record)?;
+        self.write(&record.function, Some(&value), time_ms)
+    }
+
+    /// A function's record as an entry of the journal's registry: key and value.
+    pub(crate) fn entry_of(&self, record: &FunctionRecord) -> Result<(String, Vec<u8>)> {
         let value = serde_json::to_vec(record).map_err(|error| {
             Error::new("E-INTERNAL", Domain::Internal, "a registry entry").caused_by(error)
         })?;
-        self.write(&record.function, Some(&value), time_ms)
+        Ok((key(&record.function), value))
     }
 
     /// Forgets a function.
@@ -85,11 +91,13 @@ impl Registry {
         self.journal.artefact(digest).map_err(of)
     }
 
-    /// Removes modules that no version names any more.
+    /// Removes modules that no version, and states that no savepoint names any more.
     pub(crate) fn sweep(&self) -> Result<()> {
         let records = self.all()?;
+        let saved = super::travel::artefacts(&self.journal)?;
         let used = |digest: &String| {
-            records.iter().flat_map(|record| &record.versions).any(|v| v.digest == *digest)
+            saved.contains(digest)
+                || records.iter().flat_map(|record| &record.versions).any(|v| v.digest == *digest)
         };
         for digest in self.journal.artefacts().map_err(of)?.iter().filter(|d| !used(d)) {
             self.journal.remove_artefact(digest).map_err(of)?;

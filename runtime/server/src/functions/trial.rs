@@ -30,6 +30,7 @@ pub(super) struct Swap {
     /// Tasks that have not committed under the new version.
     waiting: BTreeSet<u32>,
     installed: BTreeSet<u32>,
+    tasks: u32,
 }
 
 /// What has become of it.
@@ -44,7 +45,12 @@ pub(super) enum Progress {
 
 impl Swap {
     pub(super) fn new(events: mpsc::UnboundedReceiver<(u32, SwapEvent)>, tasks: u32) -> Self {
-        Self { events, waiting: (0..tasks).collect(), installed: BTreeSet::new() }
+        Self { events, waiting: (0..tasks).collect(), installed: BTreeSet::new(), tasks }
+    }
+
+    /// Whether no task has committed under the new version.
+    pub(super) fn left_nothing(&self) -> bool {
+        self.waiting.len() == self.tasks as usize
     }
 
     /// Follows the swap until it is decided, or for so long.
@@ -116,6 +122,14 @@ impl Functions {
         self.registry.put(&record, self.now_ms())
     }
 
+    /// Follows a trial that has failed: the savepoint before it is of no use, unless a task has
+    /// passed its own.
+    pub(super) async fn swap_left_nothing(&self, function: &FunctionId, number: u64, swap: &Swap) {
+        if swap.left_nothing() {
+            self.swap_failed(function, number).await;
+        }
+    }
+
     /// Takes note that a version has passed its trial.
     pub(super) fn end_trial_well(
         &self,
@@ -144,6 +158,7 @@ impl Functions {
         self.following.spawn(async move {
             let progress = swap.follow(None).await;
             let _turn = functions.turn(&function).await;
+            let failed = matches!(progress, Progress::Refused(_) | Progress::Failed(_));
             let ended = match progress {
                 Progress::Waiting => Ok(()),
                 Progress::Passed => functions.end_trial_well(&function, &running, number),
@@ -156,6 +171,9 @@ impl Functions {
                     functions.end_trial_badly(&function, &running, number, &error)
                 }
             };
+            if failed {
+                functions.swap_left_nothing(&function, number, &swap).await;
+            }
             if let Err(error) = ended {
                 tracing::error!(%function, %error, "how a trial ended could not be written down");
             }

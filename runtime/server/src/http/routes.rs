@@ -12,8 +12,8 @@ use super::extract::{no_method, no_route};
 use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
-    auth, console, consume, functions, groups, health, history, inspect, metrics, produce,
-    token_routes, topics,
+    auth, console, consume, functions, groups, health, history, inspect, metrics, produce, replays,
+    savepoints, token_routes, topics,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -72,6 +72,11 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(history::pipeline))
         .routes(routes!(history::of_function))
         .routes(routes!(history::of_node))
+        .routes(routes!(savepoints::list, savepoints::create))
+        .routes(routes!(savepoints::remove))
+        .routes(routes!(savepoints::restore))
+        .routes(routes!(replays::list, replays::start))
+        .routes(routes!(replays::describe, replays::cancel))
         .routes(routes!(inspect::list_state))
         .routes(routes!(inspect::get_state))
         .routes(routes!(inspect::logs))

@@ -16,12 +16,18 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         | "E-FUNCTION-UNKNOWN"
         | "E-VERSION-UNKNOWN"
         | "E-STORE-UNKNOWN"
+        | "E-SAVEPOINT-UNKNOWN"
+        | "E-REPLAY-UNKNOWN"
         | "E-ARTEFACT-UNKNOWN" => StatusCode::NOT_FOUND,
         _ if code.ends_with("-NOT-FOUND") => StatusCode::NOT_FOUND,
         "E-HTTP-METHOD" => StatusCode::METHOD_NOT_ALLOWED,
         "E-HTTP-TIMEOUT" => StatusCode::REQUEST_TIMEOUT,
         "E-TOPIC-EXISTS" | "E-TOPIC-IN-USE" | "E-GROUP-LIMIT" => StatusCode::CONFLICT,
         "E-TOKEN-EXISTS" | "E-TOKEN-LIMIT" => StatusCode::CONFLICT,
+        "E-SAVEPOINT-EXISTS" | "E-SAVEPOINT-LIMIT" => StatusCode::CONFLICT,
+        "E-REPLAY-TOPIC" | "E-REPLAY-LIMIT" | "E-REPLAY-EMPTY" => StatusCode::CONFLICT,
+        "E-REPLAY-DECISIONS" | "E-REPLAY-OUTPUTS" => StatusCode::CONFLICT,
+        "E-SAVEPOINT-INPUT" | "E-SAVEPOINT-PARTITIONS" => StatusCode::CONFLICT,
         "E-FUNCTION-BUSY" | "E-FUNCTION-STOPPED" | "E-VERSION-NONE" => StatusCode::CONFLICT,
         "E-PRODUCER-UNKNOWN" | "E-PRODUCER-FENCED" => StatusCode::CONFLICT,
         "E-SEQUENCE-GAP" | "E-SEQUENCE-OLD" | "E-SEQUENCE-REUSED" => StatusCode::CONFLICT,

@@ -1,0 +1,248 @@
+//! Replays under way, and how they ended.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use pelton_core::{Domain, Error, FunctionId, Result, TopicName};
+use pelton_engine::Counters;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::compare::Differences;
+use super::plan::{ReplayStart, TaskPlan};
+use super::sink::Target;
+use crate::functions::lock;
+
+/// Replays of a function that may run at once.
+pub const REPLAYS_RUNNING_MAX: usize = 2;
+/// Replays that a node remembers; one more forgets the oldest that has ended.
+pub const REPLAYS_KEPT: usize = 100;
+
+/// How far a replay has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplayState {
+    /// It runs.
+    Running,
+    /// It has come to its end.
+    Done,
+    /// It was cancelled.
+    Cancelled,
+    /// It failed: `error` tells why.
+    Failed,
+}
+
+/// A replay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReplayStatus {
+    /// Its number on this server, since it was started.
+    pub id: u64,
+    /// The function.
+    #[schema(value_type = String)]
+    pub function: FunctionId,
+    /// The version that is run.
+    pub version: u64,
+    /// The topic that takes the results; absent for a comparison.
+    pub to: Option<String>,
+    /// How far it has come.
+    pub state: ReplayState,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Where its tasks began.
+    pub began: Vec<ReplayStart>,
+    /// Records to be read.
+    pub records: u64,
+    /// Records that were read.
+    pub records_in: u64,
+    /// Records that were emitted.
+    pub records_out: u64,
+    /// Calls that failed.
+    pub faults: u64,
+    /// What differs, once it has ended.
+    pub differences: Option<Differences>,
+}
+
+struct Ended {
+    running: usize,
+    error: Option<Error>,
+    differences: Option<Differences>,
+}
+
+/// A replay under way.
+pub(in crate::functions) struct Job {
+    id: AtomicU64,
+    function: FunctionId,
+    version: u64,
+    to: Option<String>,
+    began: Vec<ReplayStart>,
+    records: u64,
+    records_in: AtomicU64,
+    records_out: AtomicU64,
+    faults: AtomicU64,
+    cancelled: AtomicBool,
+    target: Target,
+    ended: Mutex<Ended>,
+}
+
+impl Job {
+    pub(super) fn new(
+        function: &FunctionId,
+        version: u64,
+        to: Option<&TopicName>,
+        plans: &[TaskPlan],
+        target: Target,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id: AtomicU64::new(0),
+            function: function.clone(),
+            version,
+            to: to.map(ToString::to_string),
+            began: plans.iter().map(|plan| plan.began.clone()).collect(),
+            records: plans.iter().map(|plan| plan.records).sum(),
+            records_in: AtomicU64::new(0),
+            records_out: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
+            cancelled: AtomicBool::new(false),
+            target,
+            ended: Mutex::new(Ended { running: plans.len(), error: None, differences: None }),
+        })
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    fn is_running(&self) -> bool {
+        lock(&self.ended).running > 0
+    }
+
+    pub(super) fn emitted(&self, rows: u64) {
+        self.records_out.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Takes note of what a task has done beyond what it has `told`; answers what it has told now.
+    pub(super) fn progress(&self, counters: &Counters, told: (u64, u64)) -> (u64, u64) {
+        let now =
+            (counters.records_in.load(Ordering::Relaxed), counters.faults.load(Ordering::Relaxed));
+        self.records_in.fetch_add(now.0 - told.0, Ordering::Relaxed);
+        self.faults.fetch_add(now.1 - told.1, Ordering::Relaxed);
+        now
+    }
+
+    /// Takes note that a task has ended. The first that fails ends the others.
+    pub(super) fn ended(&self, result: Result<()>) {
+        let mut ended = lock(&self.ended);
+        if let Err(error) = result {
+            self.cancel();
+            ended.error.get_or_insert(error);
+        }
+        ended.running -= 1;
+        if ended.running == 0
+            && let Target::Compare(compare) = &self.target
+            && ended.error.is_none()
+            && !self.is_cancelled()
+        {
+            match lock(compare).finish() {
+                Ok(differences) => ended.differences = Some(differences),
+                Err(error) => ended.error = Some(error),
+            }
+        }
+    }
+
+    pub(super) fn status(&self) -> ReplayStatus {
+        let ended = lock(&self.ended);
+        let state = match &ended.error {
+            _ if ended.running > 0 => ReplayState::Running,
+            Some(_) => ReplayState::Failed,
+            None if self.is_cancelled() => ReplayState::Cancelled,
+            None => ReplayState::Done,
+        };
+        ReplayStatus {
+            id: self.id.load(Ordering::Relaxed),
+            function: self.function.clone(),
+            version: self.version,
+            to: self.to.clone(),
+            state,
+            error: ended.error.as_ref().map(ToString::to_string),
+            began: self.began.clone(),
+            records: self.records,
+            records_in: self.records_in.load(Ordering::Relaxed),
+            records_out: self.records_out.load(Ordering::Relaxed),
+            faults: self.faults.load(Ordering::Relaxed),
+            differences: ended.differences.clone(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct All {
+    jobs: VecDeque<Arc<Job>>,
+    last: u64,
+}
+
+/// The replays of a node.
+#[derive(Default)]
+pub(in crate::functions) struct Replays(Mutex<All>);
+
+impl Replays {
+    /// Whether one more may be started.
+    pub(super) fn check_room(&self, function: &FunctionId) -> Result<()> {
+        check(&lock(&self.0), function)
+    }
+
+    /// Takes a replay up and numbers it.
+    pub(super) fn add(&self, job: &Arc<Job>) -> Result<()> {
+        let mut all = lock(&self.0);
+        check(&all, &job.function)?;
+        all.last += 1;
+        job.id.store(all.last, Ordering::Relaxed);
+        all.jobs.push_back(Arc::clone(job));
+        while all.jobs.len() > REPLAYS_KEPT {
+            let Some(oldest) = all.jobs.iter().position(|job| !job.is_running()) else { break };
+            all.jobs.remove(oldest);
+        }
+        Ok(())
+    }
+
+    pub(super) fn of(&self, function: &FunctionId) -> Vec<Arc<Job>> {
+        let all = lock(&self.0);
+        all.jobs.iter().filter(|job| job.function == *function).cloned().collect()
+    }
+
+    pub(super) fn get(&self, function: &FunctionId, id: u64) -> Result<Arc<Job>> {
+        let found = self.of(function).into_iter().find(|job| job.id.load(Ordering::Relaxed) == id);
+        found.ok_or_else(|| {
+            let text = format!(
+                "{function} has no replay {id}; a server remembers the last {REPLAYS_KEPT} since \
+                 its start"
+            );
+            Error::new("E-REPLAY-UNKNOWN", Domain::User, text)
+        })
+    }
+
+    /// Cancels all that run.
+    pub(in crate::functions) fn cancel_all(&self) {
+        lock(&self.0).jobs.iter().for_each(|job| job.cancel());
+    }
+}
+
+fn check(all: &All, function: &FunctionId) -> Result<()> {
+    let jobs = all.jobs.iter().filter(|job| job.function == *function && job.is_running());
+    if jobs.count() < REPLAYS_RUNNING_MAX {
+        return Ok(());
+    }
+    let text = format!(
+        "{REPLAYS_RUNNING_MAX} replays of {function} run already, the limit; wait for one, or \
+         cancel it"
+    );
+    Err(Error::new("E-REPLAY-LIMIT", Domain::User, text).retry())
+}
