@@ -3,6 +3,7 @@
 //! A [`Node`] owns one data directory. Functions are loaded by [`Node::load`], deployed by
 //! [`Node::deploy`] and run on the node's workers.
 
+pub mod backup;
 mod clock;
 mod control;
 pub mod data;

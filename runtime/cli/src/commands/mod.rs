@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod backup;
 mod build;
 mod check;
 mod completions;
@@ -14,6 +15,7 @@ mod new;
 mod pause;
 mod produce;
 mod read;
+mod restore;
 mod rm;
 mod rollback;
 mod run;
@@ -80,6 +82,10 @@ pub(crate) enum Command {
     Consume(consume::Consume),
     /// Tokens: who may call a server
     Token(token::Token),
+    /// Make a backup of a server, or of a data directory
+    Backup(backup::Backup),
+    /// Restore a backup into a new data directory
+    Restore(restore::Restore),
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print versions
@@ -111,6 +117,8 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Produce(command) => command.run(ui),
         Command::Consume(command) => command.run(ui),
         Command::Token(command) => command.run(ui),
+        Command::Backup(command) => command.run(ui),
+        Command::Restore(command) => command.run(ui),
         Command::Completions(command) => command.run(ui),
         Command::Version(command) => command.run(ui),
     }

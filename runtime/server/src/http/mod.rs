@@ -5,6 +5,7 @@
 //! found it.
 
 mod auth;
+mod backup;
 mod config;
 mod connection;
 mod consume;

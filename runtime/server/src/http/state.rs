@@ -30,6 +30,8 @@ struct Inner {
     connections: AtomicUsize,
     /// Room for request bodies, in pieces.
     bodies: Arc<Semaphore>,
+    /// One backup at a time.
+    backups: Arc<Semaphore>,
 }
 
 impl App {
@@ -43,6 +45,7 @@ impl App {
             draining: CancellationToken::new(),
             connections: AtomicUsize::new(0),
             bodies: Arc::new(Semaphore::new(room)),
+            backups: Arc::new(Semaphore::new(1)),
         }))
     }
 
@@ -98,6 +101,10 @@ impl App {
     pub(super) fn body_bytes(&self) -> usize {
         let room = (self.0.config.bodies_bytes_max / PIECE).min(Semaphore::MAX_PERMITS);
         room.saturating_sub(self.0.bodies.available_permits()) * PIECE
+    }
+
+    pub(super) fn backups(&self) -> &Arc<Semaphore> {
+        &self.0.backups
     }
 
     pub(super) fn bodies(&self) -> &Arc<Semaphore> {
