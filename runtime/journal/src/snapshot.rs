@@ -83,6 +83,22 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// The bytes of a snapshot's file, as [`crate::SnapshotNeed::name`] says, where it is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn snapshot_file(&self, name: &str) -> Result<Option<Bytes>> {
+        let stem = name.strip_suffix(".snap").unwrap_or_default();
+        if stem.is_empty() || !stem.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+            return Ok(None);
+        }
+        let path = format!("{FOLDER}/{name}");
+        let bytes = read_all(&*self.shared.storage, &path);
+        bytes.map_err(|source| Error::io("read", path, source))
+    }
+}
+
 pub(crate) fn read(storage: &dyn Storage, task: &Task) -> Result<Option<Snapshot>> {
     let Some(SnapshotRef { seq, len, crc }) = task.snapshot_ref() else {
         return Ok(None);

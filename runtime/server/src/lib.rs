@@ -13,6 +13,7 @@ pub mod functions;
 pub mod http;
 mod load;
 mod node;
+pub mod replication;
 mod spec;
 mod telemetry;
 mod workers;

@@ -145,7 +145,7 @@ fn a_damaged_backup_is_refused_and_the_file_is_named() {
                     bytes[at] ^= 1;
                     std::fs::write(&path, bytes).unwrap();
                 }
-                "shorter" => std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap(),
+                "shorter" => std::fs::write(&path, &bytes[..bytes.len() - 2]).unwrap(),
                 _ => std::fs::write(&path, [&bytes[..], b"x"].concat()).unwrap(),
             }
             let ended = restore(&place, "bad", "new");

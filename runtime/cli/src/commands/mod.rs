@@ -15,6 +15,7 @@ mod new;
 mod pause;
 mod produce;
 mod read;
+mod replica;
 mod restore;
 mod rm;
 mod rollback;
@@ -86,6 +87,8 @@ pub(crate) enum Command {
     Backup(backup::Backup),
     /// Restore a backup into a new data directory
     Restore(restore::Restore),
+    /// Replicas: how far one is behind, and making it lead
+    Replica(replica::Replica),
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print versions
@@ -119,6 +122,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Token(command) => command.run(ui),
         Command::Backup(command) => command.run(ui),
         Command::Restore(command) => command.run(ui),
+        Command::Replica(command) => command.run(ui),
         Command::Completions(command) => command.run(ui),
         Command::Version(command) => command.run(ui),
     }

@@ -22,6 +22,7 @@ use prometheus_client::registry::Registry;
 use super::error::{ApiError, ApiResult, ErrorBody};
 use super::state::App;
 use crate::node::Node;
+use crate::replication::Replication;
 
 /// Upper ends of the buckets for durations, s.
 const SECONDS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 30.0];
@@ -135,7 +136,12 @@ fn encode(app: &App) -> Result<String, std::fmt::Error> {
     // What is only looked at when somebody asks.
     let mut seen = Registry::with_prefix("pelton");
     let (connections, bodies) = (app.open_connections() as i64, app.body_bytes() as i64);
-    seen.register_collector(Box::new(Seen { node: Arc::clone(app.node()), connections, bodies }));
+    seen.register_collector(Box::new(Seen {
+        node: Arc::clone(app.node()),
+        replication: Arc::clone(app.replication()),
+        connections,
+        bodies,
+    }));
     text::encode_registry(&mut out, &seen)?;
     text::encode_eof(&mut out)?;
     Ok(out)
@@ -143,6 +149,7 @@ fn encode(app: &App) -> Result<String, std::fmt::Error> {
 
 struct Seen {
     node: Arc<Node>,
+    replication: Arc<Replication>,
     connections: i64,
     bodies: i64,
 }
@@ -166,12 +173,32 @@ impl Collector for Seen {
         gauge(&mut to, "journal_segments", "Segments on disk", segments)?;
         let healthy = i64::from(journal.health().is_ok());
         gauge(&mut to, "journal_healthy", "1 until the journal has stopped", healthy)?;
+        self.encode_replication(&mut to)?;
         self.encode_topics(&mut to)?;
         self.encode_functions(&mut to)
     }
 }
 
 impl Seen {
+    fn encode_replication(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let status = self.replication.status();
+        let replicas = status.followers.len() as i64;
+        gauge(to, "journal_epoch", "How often a copy was promoted, and 1", status.epoch as i64)?;
+        gauge(to, "replicas", "Replicas that have asked for frames", replicas)?;
+        let writable = i64::from(status.role == "leader");
+        gauge(to, "journal_writable", "0 on a replica, or where fenced", writable)?;
+        if status.role != "replica" {
+            return Ok(());
+        }
+        let connected = i64::from(status.connected);
+        gauge(to, "replica_connected", "1 while the leader answers", connected)?;
+        let Some(lag) = status.lag else { return Ok(()) };
+        gauge(to, "replica_lag_commits", "Commits behind the leader", lag.commits as i64)?;
+        gauge(to, "replica_lag_records", "Records behind the leader", lag.records as i64)?;
+        gauge(to, "replica_lag_bytes", "Bytes of log behind the leader", lag.bytes as i64)?;
+        gauge(to, "replica_lag_milliseconds", "Time behind the leader", lag.ms as i64)
+    }
+
     fn encode_topics(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let topics = self.node.journal().topics();
         let labels = |topic: &pelton_journal::Topic| {

@@ -22,6 +22,7 @@ mod metrics;
 mod names;
 mod produce;
 mod rate;
+mod replication;
 mod routes;
 mod server;
 mod sse;

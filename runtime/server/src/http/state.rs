@@ -13,6 +13,7 @@ use super::tokens::Tokens;
 use crate::data::DataPlane;
 use crate::functions::Functions;
 use crate::node::Node;
+use crate::replication::Replication;
 
 /// Request bodies are counted in pieces of this many bytes.
 pub(super) const PIECE: usize = 1 << 10;
@@ -25,6 +26,7 @@ struct Inner {
     functions: Arc<Functions>,
     config: HttpConfig,
     tokens: Tokens,
+    replication: Arc<Replication>,
     metrics: HttpMetrics,
     draining: CancellationToken,
     connections: AtomicUsize,
@@ -36,11 +38,13 @@ struct Inner {
 
 impl App {
     pub(super) fn new(functions: Arc<Functions>, config: HttpConfig, tokens: Tokens) -> Self {
+        let replication = Arc::new(Replication::new(Arc::clone(&functions), tokens.clone()));
         let room = (config.bodies_bytes_max / PIECE).min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
             functions,
             config,
             tokens,
+            replication,
             metrics: HttpMetrics::default(),
             draining: CancellationToken::new(),
             connections: AtomicUsize::new(0),
@@ -77,6 +81,12 @@ impl App {
     #[must_use]
     pub fn tokens(&self) -> &Tokens {
         &self.0.tokens
+    }
+
+    /// How the server stands to copies of its journal.
+    #[must_use]
+    pub fn replication(&self) -> &Arc<Replication> {
+        &self.0.replication
     }
 
     pub(super) fn metrics(&self) -> &HttpMetrics {
