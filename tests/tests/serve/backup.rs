@@ -36,9 +36,12 @@ fn numbers(records: &[Value]) -> Vec<usize> {
 }
 
 fn restore(place: &Place, from: &str, to: &str) -> Ended {
-    crate::server::ended(
-        place.command(&["restore", from, "--data-dir", to, "-o", "json"]).spawn().unwrap(),
-    )
+    crate::server::ended(place.command(&["restore", from, "--data-dir", to]).spawn().unwrap())
+}
+
+fn restore_as_json(place: &Place, from: &str) -> Value {
+    let restore = ["restore", from, "--data-dir", "data", "-o", "json"];
+    crate::server::ended(place.command(&restore).spawn().unwrap()).expect(0).json()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -83,7 +86,7 @@ fn a_backup_under_load_is_a_first_part_of_everything_and_its_functions_go_on_exa
     for (name, made) in backups {
         let into = Place::new();
         let from = place.path().join(&name);
-        let restored = restore(&into, from.to_str().unwrap(), "data").expect(0).json();
+        let restored = restore_as_json(&into, from.to_str().unwrap());
         assert_eq!(restored["contents"], made["contents"]);
         let server = Server::start(&into);
         // What had been produced until then comes through once, whatever the function had done.

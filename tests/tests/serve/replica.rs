@@ -189,7 +189,7 @@ fn an_old_leader_that_was_shipped_whole_follows_the_new_one() {
     let of = |server: &Server<'_>| server.pelton(&["consume", "long"]).expect(0).out;
     assert_eq!(of(&back), of(&new));
     // And takes over again.
-    drop(new);
+    new.kill();
     back.pelton(&["replica", "promote"]).expect(0);
     back.pelton_with(&["produce", "all"], &records(300..310)).expect(0);
     assert_eq!(exactly_once(&back).len(), 310);
@@ -236,7 +236,8 @@ fn a_replica_without_its_leader_answers_reads_and_says_how_long() {
     with(&leader, &["topic", "create", "t"]).expect(0);
     let no_token = up(&two, FREE, &["--follow", &leader.address]).spawn().unwrap();
     ended(no_token).expect_error(1, "E-REPLICA-LEADER");
-    let follow = ["--follow", &leader.address, "--follow-token", &token];
+    let address = leader.address.clone();
+    let follow = ["--follow", &address, "--follow-token", &token];
     let replica = Server::start_with(&two, FREE, &follow);
     let seen = || with(&replica, &["replica", "status", "-o", "json"]).expect(0).json();
     until(seen, |status| status["connected"] == true);

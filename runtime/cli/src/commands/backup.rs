@@ -61,17 +61,17 @@ impl Backup {
         }
         let contents = &report.contents;
         ui.line(format!(
-            "{}: commit {}, {} topics, {} functions, {} tokens; {} checked",
+            "{}: commit {}, {}, {}, {}; {} checked",
             report.directory,
             contents.commit,
-            contents.topics.len(),
-            contents.functions,
-            contents.tokens,
+            text::count(contents.topics.len() as u64, "topic"),
+            text::count(contents.functions, "function"),
+            text::count(contents.tokens, "token"),
             text::bytes(report.bytes),
         ))?;
         ui.note(format!(
-            "{} files linked, {} copied ({})",
-            report.files_linked,
+            "{} linked, {} copied ({})",
+            text::count(report.files_linked.into(), "file"),
             report.files_copied,
             text::bytes(report.bytes_copied),
         ));

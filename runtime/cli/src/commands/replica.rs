@@ -83,8 +83,10 @@ fn promote(server: &ServerArgs, ui: &mut Ui) -> Result<()> {
         return ui.json(&promoted);
     }
     ui.line(format!(
-        "leads in epoch {}, from commit {} on; {} functions run",
-        promoted.epoch, promoted.first_commit, promoted.functions
+        "leads in epoch {}, from commit {} on; runs {}",
+        promoted.epoch,
+        promoted.first_commit,
+        text::count(promoted.functions, "function")
     ))?;
     match &promoted.old_leader {
         Some(old) => ui.next(format!(

@@ -37,14 +37,14 @@ impl Restore {
         }
         let contents = &report.contents;
         ui.line(format!(
-            "{}: as of {}, commit {}, {} topics, {} functions, {} tokens; {} files, {}",
+            "{}: as of {}, commit {}, {}, {}, {}; {}, {}",
             report.directory,
             text::time(report.backup_time_ms),
             contents.commit,
-            contents.topics.len(),
-            contents.functions,
-            contents.tokens,
-            report.files,
+            text::count(contents.topics.len() as u64, "topic"),
+            text::count(contents.functions, "function"),
+            text::count(contents.tokens, "token"),
+            text::count(report.files, "file"),
             text::bytes(report.bytes),
         ))?;
         ui.next(format!("pelton up --data-dir {}", report.directory));

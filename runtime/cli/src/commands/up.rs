@@ -83,7 +83,9 @@ fn announce(server: &Server, data_dir: &Path, ui: &mut Ui) -> Result<()> {
         return ui.line(value.to_string());
     }
     ui.line(format!("listening on {address}\ndata in {}", folder.display()))?;
-    ui.next("pelton deploy, in a project's folder; Ctrl-C ends the server");
+    if server.replication().check_writable().is_ok() {
+        ui.next("pelton deploy, in a project's folder; Ctrl-C ends the server");
+    }
     Ok(())
 }
 

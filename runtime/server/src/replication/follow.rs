@@ -32,6 +32,13 @@ pub(super) struct Progress {
     pub(super) failure: Option<(&'static str, String)>,
 }
 
+impl Progress {
+    /// Whether the leader has answered, and did so last time.
+    fn is_known(&self) -> bool {
+        self.leader.is_some() && self.error.is_none()
+    }
+}
+
 impl Replication {
     /// Follows `leader` on a thread of its own, until this node is promoted or dropped.
     ///
@@ -95,7 +102,10 @@ impl Replication {
     /// Asks once, and appends what comes.
     fn round(&self, leader: &LeaderClient) -> Result<()> {
         let journal = self.journal();
-        let (state, bytes) = leader.frames(journal, WAIT, BYTES_MAX)?;
+        // How it stands is known at once, and from then on as soon as anything changes.
+        let is_known = lock(&self.progress).is_known();
+        let wait = if is_known { WAIT } else { Duration::ZERO };
+        let (state, bytes) = leader.frames(journal, wait, BYTES_MAX)?;
         let frames = journal.parse_frames(&bytes).map_err(of)?;
         if frames.rest() > 0 {
             let text = format!("{} bytes at the end of its answer are no frame", frames.rest());
@@ -103,7 +113,9 @@ impl Replication {
         }
         self.fetch_snapshots(leader, &frames)?;
         self.fetch_artefacts(leader, &frames)?;
-        journal.append_frames(&frames).map_err(of)?;
+        let last = journal.append_frames(&frames).map_err(of)?;
+        // The next request says what is durable here.
+        journal.wait_durable(last).map_err(of)?;
         if frames.entries().iter().any(|(key, _)| key.starts_with("token/")) {
             self.tokens.reload();
         }

@@ -51,6 +51,8 @@ impl Replication {
         self.admit(&wanted).await?;
         let journal = self.journal();
         let mut reader = self.reader(&wanted)?;
+        let seen_ms = self.now_ms();
+        self.note(Follower { name: wanted.name, commit: wanted.durable, lag: 0, seen_ms });
         let next = wanted.after + 1;
         if wanted.bytes_max > 0 && journal.durable() < next {
             let news = poll_fn(|context| journal.poll_durable(next, context.waker()));
@@ -67,10 +69,7 @@ impl Replication {
             max => reader.read(max).map_err(of)?,
         };
         self.keep(reader);
-        let time_ms = self.now_ms();
-        let lag = durable.saturating_sub(wanted.durable);
-        self.note(Follower { name: wanted.name, commit: wanted.durable, lag, seen_ms: time_ms });
-        let records = self.records();
+        let (time_ms, records) = (self.now_ms(), self.records());
         Ok(Shipment { frames, epoch: journal.epoch(), durable, records, bytes_behind, time_ms })
     }
 

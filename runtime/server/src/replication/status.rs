@@ -26,7 +26,7 @@ pub struct Follower {
     pub name: String,
     /// The last commit that is durable there.
     pub commit: u64,
-    /// Commits that it did not have then.
+    /// Commits that are not known to be there.
     pub lag: u64,
     /// When it asked last, ms since the Unix epoch.
     pub seen_ms: i64,
@@ -105,9 +105,18 @@ impl Replication {
             connected: connected && role == "replica",
             contact_ms,
             error,
-            followers: lock(&self.followers).values().cloned().collect(),
+            followers: self.followers(),
             untold: self.untold(),
         }
+    }
+
+    fn followers(&self) -> Vec<Follower> {
+        let durable = self.journal().durable();
+        let with_lag = |follower: &Follower| Follower {
+            lag: durable.saturating_sub(follower.commit),
+            ..follower.clone()
+        };
+        lock(&self.followers).values().map(with_lag).collect()
     }
 
     /// How far a replica is behind; `None` for others, and before the leader answered.
