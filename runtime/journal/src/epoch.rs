@@ -92,7 +92,12 @@ impl Journal {
         shared.sync_all()?;
         let epoch = self.epoch() + 1;
         role::write(&*shared.storage, &RoleFile::Promoting { epoch, time_ms })?;
-        self.begin_epoch(epoch, time_ms)
+        let begun = self.begin_epoch(epoch, time_ms);
+        if begun.is_err() && self.epoch() < epoch {
+            // It is a replica still, also at the next open.
+            role::write(&*shared.storage, &RoleFile::Role(self.role()))?;
+        }
+        begun
     }
 
     /// Ends a promotion that has begun.

@@ -200,7 +200,14 @@ impl Journal {
         let seq = self.shared.durability.synced();
         self.shared.durability.close();
         assert!(seq <= self.appended(), "what is durable was appended");
-        recovery::write_mark(&*self.shared.storage, seq)
+        match recovery::write_mark(&*self.shared.storage, seq) {
+            // The mark of an earlier close holds still: the next open trusts the segments more.
+            Err(Error::Io { source, .. }) if crate::error::is_shortage(&source) => {
+                tracing::warn!(%source, "no room to note how far the journal is durable");
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// [`Journal::shutdown`], and gives the directory free.

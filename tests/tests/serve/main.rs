@@ -4,6 +4,7 @@
 mod backup;
 mod commands;
 mod ends;
+mod full;
 mod replica;
 mod server;
 mod starts;

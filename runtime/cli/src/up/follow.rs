@@ -9,7 +9,8 @@ use crate::ui::Ui;
 
 fn client(settings: &Settings, leader: &str) -> LeaderClient {
     let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let name = name.trim().chars().filter(char::is_ascii_graphic).take(60).collect::<String>();
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let name = name.trim().chars().filter(is_plain).take(60).collect::<String>();
     LeaderClient::new(
         leader,
         settings.follow_token.clone(),

@@ -188,6 +188,8 @@ impl Journal {
     pub fn append_frames(&self, frames: &Frames) -> Result<u64> {
         let shared = &*self.shared;
         shared.durability.check()?;
+        // No promotion begins in the middle.
+        let _control = shared.control_lock();
         for need in &frames.snapshots {
             if !self.has_snapshot(need) {
                 return Err(refused(need.seq, format!("its snapshot {} is missing", need.name())));

@@ -82,6 +82,10 @@ fn parse(storage: &dyn Storage, path: &str, text: &str) -> Result<Format> {
 
 /// Notes that everything up to `seq` is durable. True for ever after.
 pub(crate) fn write_mark(storage: &dyn Storage, seq: u64) -> Result<()> {
+    if seq > 0 && read_mark(storage).is_ok_and(|known| known == seq) {
+        // A directory that was only read is not written to.
+        return Ok(());
+    }
     let written = replace(storage, MARK, format!("{seq}\n").as_bytes());
     written.map_err(|error| Error::io("write", format!("{}/{MARK}", storage.name()), error))
 }

@@ -17,6 +17,8 @@ use super::extract::{ApiPath, ApiQuery, Payload};
 use super::state::App;
 use crate::replication::{Promoted, ReplicationStatus, Wanted, pieces};
 
+/// Pieces of a copy that are read ahead.
+const PIECES: usize = 4;
 const BYTES_MAX: usize = 64 << 20;
 /// Longest name of a replica, characters.
 const NAME_MAX: usize = 100;
@@ -127,8 +129,16 @@ pub(super) async fn copy(State(app): State<App>) -> ApiResult<Response> {
     app.replication().check_writable()?;
     let node = std::sync::Arc::clone(app.node());
     let copy = app.blocking(move |_| node.journal().full_copy().map_err(crate::data::of)).await?;
-    let pieces = pieces(copy).map(Ok::<_, std::convert::Infallible>);
-    Ok((OCTETS, Body::from_stream(stream::iter(pieces))).into_response())
+    let (sender, receiver) = tokio::sync::mpsc::channel(PIECES);
+    // Reading and hashing is done where it may take its time.
+    tokio::task::spawn_blocking(move || {
+        let mut pieces = pieces(copy).map(Ok::<_, std::convert::Infallible>);
+        pieces.try_for_each(|piece| sender.blocking_send(piece))
+    });
+    let arriving = stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|piece| (piece, receiver))
+    });
+    Ok((OCTETS, Body::from_stream(arriving)).into_response())
 }
 
 /// A file that frames name.

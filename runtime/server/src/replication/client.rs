@@ -16,6 +16,9 @@ use super::identity;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long an answer may take beyond what it may wait for.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// How long a snapshot or a module may take, and a whole copy.
+const FILE_TIME: Duration = Duration::from_mins(10);
+const COPY_TIME: Duration = Duration::from_hours(24);
 /// Most bytes of an answer that is held in memory: frames, a snapshot, a module.
 const ANSWER_BYTES_MAX: u64 = 4 << 30;
 
@@ -176,7 +179,7 @@ impl LeaderClient {
     }
 
     fn file(&self, path: &str, gone: &str) -> Result<Option<Vec<u8>>> {
-        match self.get(path, None) {
+        match self.get(path, Some(FILE_TIME)) {
             Ok(answer) => self.read(answer).map(Some),
             Err(error) if error.code == gone => Ok(None),
             Err(error) => Err(error),
@@ -185,7 +188,7 @@ impl LeaderClient {
 
     /// All of the leader's journal, as [`super::copy`] writes it.
     pub(super) fn copy(&self) -> Result<impl Read + use<>> {
-        Ok(self.get("copy", None)?.into_body().into_reader())
+        Ok(self.get("copy", Some(COPY_TIME))?.into_body().into_reader())
     }
 
     /// Tells an old leader that it is one no more.

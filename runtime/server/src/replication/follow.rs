@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use pelton_core::{Domain, Error, Result};
-use pelton_journal::{Frames, Role};
+use pelton_journal::{Frames, Journal, Role};
 
 use super::client::{LeaderClient, LeaderState};
 use super::{Replication, lock};
@@ -50,11 +51,11 @@ impl Replication {
         let weak = Arc::downgrade(self);
         let run = move || {
             let mut pause = PAUSE;
-            while let Some(this) = weak.upgrade() {
-                if !matches!(this.journal().role(), Role::Replica { .. }) {
-                    return;
-                }
-                match this.round(&leader) {
+            while let Some((journal, wait)) = weak.upgrade().and_then(|this| this.next_request()) {
+                // Nobody who ends the server waits for an answer.
+                let answer = leader.frames(&journal, wait, BYTES_MAX);
+                let Some(this) = weak.upgrade() else { return };
+                match answer.and_then(|(state, bytes)| this.take(&leader, state, &bytes)) {
                     Ok(()) => pause = PAUSE,
                     Err(error) => {
                         if this.failed(&error) {
@@ -99,14 +100,19 @@ impl Replication {
         is_end
     }
 
-    /// Asks once, and appends what comes.
-    fn round(&self, leader: &LeaderClient) -> Result<()> {
-        let journal = self.journal();
+    /// The journal to ask for, and how long to wait; `None` where it is no replica any more.
+    fn next_request(&self) -> Option<(Arc<Journal>, Duration)> {
         // How it stands is known at once, and from then on as soon as anything changes.
         let is_known = lock(&self.progress).is_known();
         let wait = if is_known { WAIT } else { Duration::ZERO };
-        let (state, bytes) = leader.frames(journal, wait, BYTES_MAX)?;
-        let frames = journal.parse_frames(&bytes).map_err(of)?;
+        let is_replica = matches!(self.journal().role(), Role::Replica { .. });
+        is_replica.then(|| (Arc::clone(self.journal()), wait))
+    }
+
+    /// Appends what the leader has answered.
+    fn take(&self, leader: &LeaderClient, state: LeaderState, bytes: &Bytes) -> Result<()> {
+        let journal = self.journal();
+        let frames = journal.parse_frames(bytes).map_err(of)?;
         if frames.rest() > 0 {
             let text = format!("{} bytes at the end of its answer are no frame", frames.rest());
             return Err(Error::new("E-REPLICA-FRAME", Domain::External, text).retry());

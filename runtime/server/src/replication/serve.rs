@@ -1,6 +1,7 @@
 //! The leader's side: frames for whoever asks with a log that is a first part of its own.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use pelton_journal::{FrameReader, Role, Visibility};
 
 use super::{Follower, Replication, identity, lock, other_journal};
 use crate::data::of;
+use crate::functions::blocking;
 
 /// Readers that are kept for the next request.
 const READERS_MAX: usize = 8;
@@ -47,12 +49,15 @@ impl Replication {
     /// # Errors
     /// `E-REPLICA-JOURNAL`, `E-REPLICA-FENCED`, `E-REPLICA-READ-ONLY`, `E-REPLICA-DIVERGED`,
     /// `E-REPLICA-BEHIND`, those of the journal.
-    pub(crate) async fn ship(&self, wanted: Wanted) -> Result<Shipment> {
+    pub(crate) async fn ship(self: &Arc<Self>, wanted: Wanted) -> Result<Shipment> {
         self.admit(&wanted).await?;
         let journal = self.journal();
-        let mut reader = self.reader(&wanted)?;
+        let mut reader = {
+            let (this, wanted) = (Arc::clone(self), wanted.clone());
+            blocking(move || this.reader(&wanted)).await?
+        };
         let seen_ms = self.now_ms();
-        self.note(Follower { name: wanted.name, commit: wanted.durable, lag: 0, seen_ms });
+        self.note(Follower { name: wanted.name.clone(), commit: wanted.durable, lag: 0, seen_ms });
         let next = wanted.after + 1;
         if wanted.bytes_max > 0 && journal.durable() < next {
             let news = poll_fn(|context| journal.poll_durable(next, context.waker()));
@@ -62,15 +67,19 @@ impl Replication {
             // It may have been fenced meanwhile.
             self.check_writable()?;
         }
-        let bytes_behind = reader.bytes_behind().map_err(of)?;
-        let durable = journal.durable();
-        let frames = match wanted.bytes_max {
-            0 => Vec::new(),
-            max => reader.read(max).map_err(of)?,
-        };
-        self.keep(reader);
-        let (time_ms, records) = (self.now_ms(), self.records());
-        Ok(Shipment { frames, epoch: journal.epoch(), durable, records, bytes_behind, time_ms })
+        let this = Arc::clone(self);
+        blocking(move || {
+            let (epoch, durable) = (this.journal().epoch(), this.journal().durable());
+            let bytes_behind = reader.bytes_behind().map_err(of)?;
+            let frames = match wanted.bytes_max {
+                0 => Vec::new(),
+                max => reader.read(max).map_err(of)?,
+            };
+            this.keep(reader);
+            let (time_ms, records) = (this.now_ms(), this.records());
+            Ok(Shipment { frames, epoch, durable, records, bytes_behind, time_ms })
+        })
+        .await
     }
 
     /// Whether this one may be asked, by this one.
