@@ -67,6 +67,10 @@ impl Journal {
 
     fn set_role(&self, new: Role) -> Result<()> {
         let _control = self.shared.control_lock();
+        if self.role() == new {
+            // A full disk keeps nobody from being what it is.
+            return Ok(());
+        }
         {
             // Under the append lock: what was appended before counts, nothing comes behind it.
             let _appender = self.shared.appender()?;

@@ -201,9 +201,10 @@ impl Journal {
         };
         let mut last = self.appended();
         for frame in &frames.frames {
-            let mut wakers = Vec::new();
-            last = shared.append_frame(frame, &skipped, &mut wakers)?;
-            wakers.into_iter().for_each(Waker::wake);
+            let mut after = After::default();
+            last = shared.append_frame(frame, &skipped, &mut after)?;
+            after.wakers.into_iter().for_each(Waker::wake);
+            after.obsolete.into_iter().for_each(|path| shared.remove_later(last, path));
         }
         if shared.config.sync_mode == SyncMode::None {
             shared.durability.set_durable(last);
@@ -230,6 +231,14 @@ impl Frames {
     }
 }
 
+/// What is to be done once a frame was appended and the append lock is free.
+#[derive(Default)]
+struct After {
+    wakers: Vec<Waker>,
+    /// Snapshots that the frame makes needless.
+    obsolete: Vec<String>,
+}
+
 /// What a part of a frame is of.
 enum Owner {
     Partition(Partition),
@@ -242,7 +251,7 @@ impl Shared {
         &self,
         frame: &Frame,
         skipped: &[(u32, u64)],
-        wakers: &mut Vec<Waker>,
+        after: &mut After,
     ) -> Result<u64> {
         let mut appender = self.appender()?;
         if !matches!(*read(&self.role), Role::Replica { .. }) {
@@ -262,7 +271,7 @@ impl Shared {
         self.write_at_end(&appender, &mut [IoSlice::new(&frame.bytes)])?;
         appender.next_seq += 1;
         appender.prev = head.crc;
-        self.show(&mut appender, head, owners, wakers);
+        self.show(&mut appender, head, owners, after);
         Ok(head.seq)
     }
 
@@ -312,7 +321,7 @@ impl Shared {
         appender: &mut Appender,
         head: &FrameHead,
         owners: Vec<Owner>,
-        wakers: &mut Vec<Waker>,
+        after: &mut After,
     ) {
         let at = appender.position;
         for (part, owner) in head.parts.iter().zip(owners) {
@@ -324,7 +333,7 @@ impl Shared {
                         true => partition.replace(entry),
                         false => {
                             partition.reserve(part.span);
-                            partition.push(entry, wakers);
+                            partition.push(entry, &mut after.wakers);
                         }
                     }
                 }
@@ -332,13 +341,16 @@ impl Shared {
                     let (time_ms, located) = (head.time_ms, Located::task(located));
                     task.push(TaskEntry { time_ms, located });
                 }
-                Owner::Control(control) => self.show_control(&control, head.seq),
+                Owner::Control(control) => {
+                    after.obsolete.extend(self.show_control(&control, head.seq));
+                }
             }
         }
         appender.position += u64::from(head.total);
     }
 
-    fn show_control(&self, control: &Control, seq: u64) {
+    /// Answers the snapshot that it makes needless.
+    fn show_control(&self, control: &Control, seq: u64) -> Option<String> {
         let old = match control {
             Control::Task { id, .. } | Control::TaskRemoved { id } => {
                 let task = read(&self.catalog).tasks.get(id).cloned();
@@ -347,11 +359,9 @@ impl Shared {
             _ => None,
         };
         write(&self.catalog).apply(control, seq, &self.durability);
-        if let Some((old, task)) = old
-            && (task.is_removed() || task.snapshot_ref().is_none_or(|new| new.seq != old.seq))
-        {
-            self.remove_later(seq, snapshot::path_of(&task, old.seq));
-        }
+        let (old, task) = old?;
+        let is_over = task.is_removed() || task.snapshot_ref().is_none_or(|new| new.seq != old.seq);
+        is_over.then(|| snapshot::path_of(&task, old.seq))
     }
 }
 

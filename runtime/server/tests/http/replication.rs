@@ -1,8 +1,14 @@
 //! The routes of replication and backups: what they refuse, and that nothing of it changes anything.
 
+use std::sync::Arc;
+
+use pelton_server::Hooks;
+use pelton_server::functions::Functions;
+use pelton_server::http::{HttpConfig, Server};
+use pelton_server::replication::{LeaderClient, Prepared, prepare};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Rig, TOPICS};
+use crate::support::{Answer, Rig, TOPICS, node_in};
 
 const REPLICATION: &str = "/api/v1/replication";
 
@@ -154,4 +160,105 @@ fn a_backup_by_http_goes_only_where_it_may() {
     let error = pelton_server::backup::restore(&to, &place.path().join("c")).unwrap_err();
     assert_eq!(error.code, "E-BACKUP-DAMAGED");
     assert!(error.to_string().contains("00000001.seg"), "{error}");
+}
+
+/// Hands connections on to `to`, each at most `bytes` bytes of the answers, of which the next
+/// connection gets twice as many.
+fn cut_off(to: std::net::SocketAddr, mut bytes: u64) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (Ok(mut client), Ok(server)) = (stream, std::net::TcpStream::connect(to)) else {
+                return;
+            };
+            let (mut asked, mut up) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut asked, &mut up));
+            let _ = std::io::copy(&mut std::io::Read::take(&server, bytes), &mut client);
+            let _ = client.shutdown(std::net::Shutdown::Both);
+            let _ = server.shutdown(std::net::Shutdown::Both);
+            bytes *= 2;
+        }
+    });
+    address
+}
+
+fn fill(rig: &Rig, batches: u64) {
+    let topic = pelton_server::data::topic_name("default", "t").unwrap();
+    for _ in 0..batches {
+        let mut records = pelton_batch::RecordsBuilder::new();
+        records.push(None, Some(&vec![7; 1 << 20]), 0);
+        rig.node.append(&topic, 0, &mut records).unwrap();
+    }
+    rig.node.sync().unwrap();
+}
+
+#[test]
+fn a_replica_that_was_away_for_too_long_takes_a_new_copy_and_one_that_is_cut_off_begins_anew() {
+    let rig = Rig::start();
+    let topic = r#"{"name":"t","partitions":1,"retention_bytes":1000000}"#;
+    rig.post(TOPICS, topic).expect(201);
+    let url = format!("http://{}", rig.address());
+    let leader = LeaderClient::new(&url, None, "a");
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("replica");
+    // Cut off in the middle of the copy, again and again.
+    fill(&rig, 3);
+    let through = LeaderClient::new(&cut_off(rig.address(), 500), None, "b");
+    let mut cuts = 0;
+    let first = loop {
+        match prepare(&folder, &through) {
+            Ok(prepared) => break prepared,
+            Err(error) => {
+                assert!(error.retryable, "{error}");
+                assert!(!folder.join("FORMAT").exists(), "nothing is there before all is");
+                cuts += 1;
+            }
+        }
+    };
+    assert!(cuts > 5, "{cuts}");
+    let commit = rig.node.journal().appended();
+    assert_eq!(first, Prepared::Copied(commit));
+    assert_eq!(prepare(&folder, &leader).unwrap(), Prepared::GoesOn(commit));
+    // The leader forgets what the replica needs next.
+    fill(&rig, 40);
+    rig.node.journal().clean(0).unwrap();
+    let commit = rig.node.journal().appended();
+    assert_eq!(prepare(&folder, &leader).unwrap(), Prepared::Copied(commit));
+    assert!(!folder.join("copy").exists());
+    let replica =
+        pelton_journal::Journal::open(&folder, pelton_journal::Config::default()).unwrap();
+    assert_eq!(replica.log_end().unwrap(), rig.node.journal().log_end().unwrap());
+    assert!(matches!(replica.role(), pelton_journal::Role::Replica { leader } if leader == url));
+    drop(replica);
+    // Without its leader it waits; a restored backup may join.
+    let nobody = LeaderClient::new("http://127.0.0.1:1", None, "c");
+    assert!(matches!(prepare(&folder, &nobody), Ok(Prepared::Waits(at, _)) if at == commit));
+    let (to, restored) = (place.path().join("backup"), place.path().join("restored"));
+    pelton_server::backup::backup(rig.node.journal(), rig.node.directory(), &to, 5).unwrap();
+    pelton_server::backup::restore(&to, &restored).unwrap();
+    assert_eq!(prepare(&restored, &leader).unwrap(), Prepared::Joined(commit));
+}
+
+#[test]
+fn a_replica_whose_connections_break_in_the_middle_of_frames_gets_there() {
+    let rig = Rig::start();
+    rig.topic(1);
+    let directory = tempfile::tempdir().unwrap();
+    let direct = LeaderClient::new(&format!("http://{}", rig.address()), None, "a");
+    prepare(directory.path(), &direct).unwrap();
+    fill(&rig, 6);
+    let node = node_in(directory.path(), Hooks::default());
+    let server = Server::bind(Functions::new(Arc::clone(&node)), HttpConfig::loopback(0)).unwrap();
+    let broken = LeaderClient::new(&cut_off(rig.address(), 300_000), None, "b");
+    server.replication().follow(broken).unwrap();
+    for _ in 0..600 {
+        if node.journal().log_end().unwrap() == rig.node.journal().log_end().unwrap() {
+            break;
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(node.journal().log_end().unwrap(), rig.node.journal().log_end().unwrap());
+    assert_eq!(server.replication().status().role, "replica");
+    assert!(server.replication().failure().is_none());
 }
