@@ -1,13 +1,14 @@
 //! A copy that follows: byte for byte the same, whatever crashes on either side.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use pelton_batch::RecordsBuilder;
 use pelton_journal::sim::{Faults, SimDisk};
 use pelton_journal::{
-    Action, Commit, Compaction, Config, Error, Frames, Hooks, Journal, Retention, Role, Task,
-    TopicConfig, Visibility, verify_on,
+    Action, Commit, Compaction, Config, Error, Frames, Hooks, Journal, Retention, Role, SyncDriver,
+    Task, TopicConfig, Visibility, verify_on,
 };
 
 use crate::support::{all, config, open, open_with, partition, put};
@@ -516,4 +517,50 @@ fn a_torn_write_of_a_frame_is_cut_and_fetched_again() {
         catch_up(&disk, &leader, &copy);
         same(&leader, &copy);
     }
+}
+
+#[test]
+fn a_replica_follows_while_threads_sync_clean_and_snapshot_on_both_sides() {
+    let (disk, leader, target) = pair();
+    disk.kill();
+    drop(leader);
+    let threaded = || Config { sync_driver: SyncDriver::Thread, ..config() };
+    let leader = open_with(&disk, threaded()).unwrap();
+    let copy = open_with(&target, threaded()).unwrap();
+    copy.follow("http://leader").unwrap();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut dice = Dice(77);
+            for now_ms in 0..1_000 {
+                // It forgets at once: one that is far behind would need a new copy.
+                while copy.appended() < leader.appended() {
+                    std::thread::yield_now();
+                }
+                act(&leader, &mut dice, now_ms);
+            }
+            leader.wait_durable(leader.appended()).unwrap();
+            is_done.store(true, Ordering::Release);
+        });
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Acquire) {
+                copy.clean(0).unwrap();
+                std::thread::yield_now();
+            }
+        });
+        loop {
+            let is_last = is_done.load(Ordering::Acquire);
+            let bytes = frames(&leader, &copy, 20_000).unwrap();
+            if is_last && bytes.is_empty() {
+                break;
+            }
+            let received = copy.parse_frames(&bytes).unwrap();
+            fetch_snapshots(&disk, &copy, &received);
+            copy.append_frames(&received).unwrap();
+        }
+    });
+    same(&leader, &copy);
+    copy.clean(0).unwrap();
+    let (one, other) = (leader.segment_count().unwrap(), copy.segment_count().unwrap());
+    assert!(other <= one + 2, "the replica frees what the leader frees: {other}, {one}");
 }

@@ -112,7 +112,9 @@ impl Replication {
             let at = readers.iter().position(|reader| {
                 reader.next_seq() == wanted.after + 1 && reader.chain() == wanted.chain
             });
-            if let Some(at) = at.filter(|_| wanted.epoch == journal.epoch()) {
+            // Who wants no frames asks whether they are there: a reader may stand where they were.
+            let is_usable = wanted.epoch == journal.epoch() && wanted.bytes_max > 0;
+            if let Some(at) = at.filter(|_| is_usable) {
                 return Ok(readers.swap_remove(at));
             }
         }

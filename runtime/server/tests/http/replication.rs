@@ -250,7 +250,7 @@ fn a_replica_whose_connections_break_in_the_middle_of_frames_gets_there() {
     fill(&rig, 6);
     let node = node_in(directory.path(), Hooks::default());
     let server = Server::bind(Functions::new(Arc::clone(&node)), HttpConfig::loopback(0)).unwrap();
-    let broken = LeaderClient::new(&cut_off(rig.address(), 300_000), None, "b");
+    let broken = LeaderClient::new(&cut_off(rig.address(), 1_000_000), None, "b");
     server.replication().follow(broken).unwrap();
     for _ in 0..600 {
         if node.journal().log_end().unwrap() == rig.node.journal().log_end().unwrap() {
