@@ -11,7 +11,7 @@ use crate::error::{Error, Result, is_shortage};
 use crate::failpoint::{Action, Point};
 use crate::frame::{CARRIED, Fixed, encode_head};
 use crate::journal::Shared;
-use crate::locks::write;
+use crate::locks::{read, write};
 use crate::segment::{FOLDER, Located, PartRef, SEGMENT_HEADER_LEN, Segment, path_of};
 use crate::storage::{File, Storage};
 use crate::task::TaskEntry;
@@ -175,16 +175,22 @@ impl Shared {
     }
 
     pub(crate) fn append(&self, commit: &mut Commit<'_>) -> Result<u64> {
+        self.append_as(commit, false)
+    }
+
+    /// As [`Shared::append`]; also where only the leader may, if it is the commit that ends that.
+    pub(crate) fn append_as(&self, commit: &mut Commit<'_>, is_promoted: bool) -> Result<u64> {
         self.durability.check()?;
         commit.check(&self.config.limits)?;
         let mut wakers = Vec::new();
         let (seq, has_work) = {
             let mut appender = self.appender()?;
             self.durability.check()?;
-            check_targets(commit)?;
-            if appender.position + commit.frame_len() > appender.room() {
-                appender.roll(self, commit.is_urgent)?;
+            if !is_promoted {
+                read(&self.role).check()?;
             }
+            check_targets(commit)?;
+            self.make_room(&mut appender, commit.frame_len(), commit.is_urgent)?;
             let seq = self.write_frame(&mut appender, commit)?;
             self.publish(&mut appender, commit, seq, &mut wakers);
             (seq, appender.has_background_work())
@@ -197,6 +203,19 @@ impl Shared {
             self.sleeper.wake();
         }
         Ok(seq)
+    }
+
+    /// Sees to it that a frame of `len` bytes fits the active segment.
+    pub(crate) fn make_room(
+        &self,
+        appender: &mut Appender,
+        len: u64,
+        is_urgent: bool,
+    ) -> Result<()> {
+        match appender.position + len > appender.room() {
+            true => appender.roll(self, is_urgent),
+            false => Ok(()),
+        }
     }
 
     /// Gives the commit its number and offsets and writes it. From here on an error poisons.
@@ -223,12 +242,25 @@ impl Shared {
         let crc = encode_head(&mut head, self.salt, &fixed, &commit.parts);
         let mut slices = Vec::with_capacity(commit.slices.len() + 1);
         commit.io_slices(&head, &mut slices);
+        self.write_at_end(appender, &mut slices)?;
+        appender.head = head;
+        appender.next_seq += 1;
+        appender.prev = crc;
+        Ok(seq)
+    }
+
+    /// Writes a frame where the log ends. An error poisons.
+    pub(crate) fn write_at_end(
+        &self,
+        appender: &Appender,
+        slices: &mut [IoSlice<'_>],
+    ) -> Result<()> {
         let active = appender.active();
         let written = match self.config.hooks.at(Point::AppendBefore) {
-            Action::Continue => active.file.write(appender.position, &mut slices),
+            Action::Continue => active.file.write(appender.position, slices),
             Action::Stop => Err(stopped()),
             Action::Torn(len) => {
-                write_some(&*active.file, appender.position, &slices, len).and(Err(stopped()))
+                write_some(&*active.file, appender.position, slices, len).and(Err(stopped()))
             }
         };
         let written = written.and_then(|()| match self.config.hooks.at(Point::AppendAfter) {
@@ -237,11 +269,7 @@ impl Shared {
         });
         written.map_err(|error| {
             self.durability.poison(&format!("write to {}: {error}", active.path()))
-        })?;
-        appender.head = head;
-        appender.next_seq += 1;
-        appender.prev = crc;
-        Ok(seq)
+        })
     }
 
     /// Shows an appended commit to everyone and moves on past it.

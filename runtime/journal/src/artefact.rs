@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::error::{Error, Result, is_shortage};
 use crate::journal::Journal;
 use crate::locks::read;
-use crate::storage::{read_all, replace};
+use crate::storage::{Storage, read_all, replace};
 
 pub(crate) const FOLDER: &str = "artefacts";
 
@@ -35,19 +35,7 @@ impl Journal {
     /// # Errors
     /// [`Error::UnknownArtefact`], [`Error::Corrupt`], [`Error::Io`].
     pub fn artefact(&self, digest: &str) -> Result<Bytes> {
-        let unknown = || Error::UnknownArtefact { digest: digest.to_owned() };
-        if !is_digest(digest) {
-            return Err(unknown());
-        }
-        let path = format!("{FOLDER}/{digest}");
-        let read = read_all(&*self.shared.storage, &path);
-        let bytes = read.map_err(|source| Error::io("read", &*path, source))?;
-        let bytes = bytes.ok_or_else(unknown)?;
-        if blake3::hash(&bytes).to_hex().as_str() == digest {
-            return Ok(bytes);
-        }
-        let problem = "the artefact does not match its digest".to_owned();
-        Err(Error::Corrupt { path, offset: 0, seq: 0, problem })
+        read_artefact(&*self.shared.storage, digest)
     }
 
     /// Removes an artefact, if it is there. Waits while a backup is made.
@@ -75,6 +63,21 @@ impl Journal {
         names.retain(|name| is_digest(name));
         Ok(names)
     }
+}
+
+pub(crate) fn read_artefact(storage: &dyn Storage, digest: &str) -> Result<Bytes> {
+    let unknown = || Error::UnknownArtefact { digest: digest.to_owned() };
+    if !is_digest(digest) {
+        return Err(unknown());
+    }
+    let path = format!("{FOLDER}/{digest}");
+    let bytes = read_all(storage, &path).map_err(|source| Error::io("read", &*path, source))?;
+    let bytes = bytes.ok_or_else(unknown)?;
+    if blake3::hash(&bytes).to_hex().as_str() == digest {
+        return Ok(bytes);
+    }
+    let problem = "the artefact does not match its digest".to_owned();
+    Err(Error::Corrupt { path, offset: 0, seq: 0, problem })
 }
 
 pub(crate) fn is_digest(name: &str) -> bool {

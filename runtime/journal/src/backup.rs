@@ -34,13 +34,13 @@ pub struct BackupReport {
 }
 
 /// What belongs to the copy.
-struct Cut {
-    seq: u64,
-    sealed: Vec<Arc<Segment>>,
-    active: Arc<Segment>,
+pub(crate) struct Cut {
+    pub(crate) seq: u64,
+    pub(crate) sealed: Vec<Arc<Segment>>,
+    pub(crate) active: Arc<Segment>,
     /// Where its first commit behind the cut begins.
-    position: u64,
-    snapshots: Vec<String>,
+    pub(crate) position: u64,
+    pub(crate) snapshots: Vec<String>,
 }
 
 impl Journal {
@@ -97,16 +97,18 @@ impl Journal {
 
 impl Shared {
     /// What the journal is made of right now.
-    fn cut(&self) -> Result<Cut> {
+    pub(crate) fn cut(&self) -> Result<Cut> {
         // No snapshot is published in between: those named here are those of this commit.
         let _control = self.control_lock();
-        let snapshots = {
+        let snapshots: Vec<String> = {
             let catalog = read(&self.catalog);
             let published = catalog.tasks.values().filter_map(|task| {
                 task.snapshot_ref().map(|snapshot| snapshot::path_of(task, snapshot.seq))
             });
-            published.collect()
+            published.collect::<Vec<_>>()
         };
+        let skips = snapshot::skips_needed(&*self.storage, &read(&self.catalog));
+        let snapshots = snapshots.into_iter().chain(skips).collect();
         let appender = self.appender()?;
         let mut sealed: Vec<_> = appender.segments.iter().cloned().collect();
         let active = Arc::clone(appender.active());

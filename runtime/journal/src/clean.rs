@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::frame::{PartHead, head_len, padded};
 use crate::journal::{Journal, Shared};
 use crate::locks::{lock, read};
+use crate::role::Role;
 use crate::segment::{PartRef, Segment};
 use crate::topic::Partition;
 
@@ -68,6 +69,12 @@ impl Journal {
         self.health()?;
         let _cleaning = lock(&shared.cleaning);
         let mut report = CleanReport::default();
+        match self.role() {
+            Role::Leader => {}
+            Role::Replica { .. } => return shared.clean_replica(report),
+            // What only this copy has is kept for whoever wants it.
+            Role::Fenced { .. } => return Ok(report),
+        }
         shared.release(now_ms, &mut report)?;
         shared.compact(now_ms, &mut report)?;
         // What is carried forward lands in younger segments: those have their turn next time.
@@ -216,9 +223,32 @@ impl Shared {
         Ok(())
     }
 
+    /// Removes the segments that nothing needs. Retention, compaction and what is carried forward
+    /// come from the leader, with its frames.
+    fn clean_replica(&self, mut report: CleanReport) -> Result<CleanReport> {
+        while let Some((segment, last_seq)) = self.oldest_sealed()? {
+            let is_live = segment.live_batches() > 0 || segment.live_tasks() > 0;
+            if is_live || !self.controls_until(last_seq).is_empty() {
+                break;
+            }
+            self.sync_all()?;
+            if !self.remove(segment)? {
+                break;
+            }
+            report.segments_removed += 1;
+        }
+        Ok(report)
+    }
+
     /// Writes control parts again that were last written at or before `last_seq`.
     fn carry_control(&self, last_seq: u64, now_ms: i64) -> Result<()> {
         let _control = self.control_lock();
+        let controls = self.controls_until(last_seq);
+        self.append_controls(controls, now_ms)
+    }
+
+    /// The control parts that were last written at or before `last_seq`, as they are now.
+    fn controls_until(&self, last_seq: u64) -> Vec<Control> {
         let mut controls = Vec::new();
         {
             let catalog = read(&self.catalog);
@@ -235,7 +265,7 @@ impl Shared {
                 Control::Entry { key, value }
             }));
         }
-        self.append_controls(controls, now_ms)
+        controls
     }
 
     /// Writes the live batches of `segment` again, with their offsets.

@@ -187,6 +187,70 @@ pub enum Error {
         /// The task's key.
         key: String,
     },
+    /// The commit was removed, by retention or compaction.
+    #[error("commit {seq} is no longer in the journal, which begins with {first}: take a new copy")]
+    FramesGone {
+        /// The commit asked for.
+        seq: u64,
+        /// The oldest one.
+        first: u64,
+    },
+    /// The commit is not there yet, and is not the next one.
+    #[error("commit {seq} is not there: the last durable one is {durable}")]
+    FramesAhead {
+        /// The commit asked for.
+        seq: u64,
+        /// The last durable one.
+        durable: u64,
+    },
+    /// A received frame cannot be appended.
+    #[error("the frame of commit {seq} was refused: {problem}; nothing of it was kept")]
+    FrameRefused {
+        /// The commit.
+        seq: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another log is no first part of this one.
+    #[error(
+        "the logs part at commit {first}: the other copy has commits {first} to {last} that are \
+         not in this one"
+    )]
+    Diverged {
+        /// The first commit that is not the same.
+        first: u64,
+        /// The last one of the other log.
+        last: u64,
+    },
+    /// Another copy is of a later epoch.
+    #[error("this journal is in epoch {own} and another copy was promoted to epoch {other}")]
+    EpochOlder {
+        /// The epoch here.
+        own: u64,
+        /// The epoch there.
+        other: u64,
+    },
+    /// The journal takes commits of its own.
+    #[error("this journal is no replica: frames of another one are not taken")]
+    NoReplica,
+    /// This journal is a replica: only frames of its leader are appended to it.
+    #[error("this is a replica and takes no changes: send them to its leader, {leader}")]
+    Replica {
+        /// Where the leader is.
+        leader: String,
+    },
+    /// A copy of this journal was promoted.
+    #[error(
+        "another copy of this journal was promoted (epoch {epoch}{}): this one takes no changes \
+         any more; send them there",
+        at(.by)
+    )]
+    Deposed {
+        /// The copy's epoch.
+        epoch: u64,
+        /// Where it is; may be empty.
+        by: String,
+    },
     /// A content-addressed file is missing.
     #[error("there is no artefact {digest}: deploy the component again")]
     UnknownArtefact {
@@ -218,6 +282,14 @@ impl Error {
             Error::BackupTarget { .. } => "E-BACKUP-TARGET",
             Error::UnknownTask { .. } => "E-TASK-UNKNOWN",
             Error::Fenced { .. } => "E-TASK-FENCED",
+            Error::FramesGone { .. } => "E-REPLICA-BEHIND",
+            Error::FramesAhead { .. } => "E-REPLICA-AHEAD",
+            Error::FrameRefused { .. } => "E-REPLICA-FRAME",
+            Error::Diverged { .. } => "E-REPLICA-DIVERGED",
+            Error::EpochOlder { .. } => "E-REPLICA-EPOCH",
+            Error::NoReplica => "E-REPLICA-NONE",
+            Error::Replica { .. } => "E-REPLICA-READ-ONLY",
+            Error::Deposed { .. } => "E-REPLICA-FENCED",
             Error::UnknownArtefact { .. } => "E-ARTEFACT-UNKNOWN",
         }
     }
@@ -235,6 +307,10 @@ impl Error {
     pub(crate) fn malformed(path: impl Into<String>, problem: impl Into<String>) -> Error {
         Error::Malformed { path: path.into(), problem: problem.into() }
     }
+}
+
+fn at(by: &str) -> String {
+    if by.is_empty() { String::new() } else { format!(", at {by}") }
 }
 
 /// Whether an error of a file's creation means "later, perhaps": no space, quota or handles.

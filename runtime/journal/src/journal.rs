@@ -15,11 +15,12 @@ use crate::control::Control;
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::locks::{lock, read};
+use crate::role::{Role, RoleFile};
 use crate::segment::SEGMENT_HEADER_LEN;
 use crate::storage::{Disk, Storage};
 use crate::sync::SyncState;
 use crate::task::{Claim, Task};
-use crate::{recovery, sync};
+use crate::{frames, recovery, sync};
 
 /// An open journal: one data directory, held by this process alone.
 ///
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) append: Mutex<Appender>,
     pub(crate) catalog: RwLock<Catalog>,
     pub(crate) durability: Arc<Durability>,
+    /// Written to under the append lock, or where nobody can append.
+    pub(crate) role: RwLock<Role>,
     pub(crate) sync: Mutex<SyncState>,
     /// Held while a control commit is decided on: lookup and append are one step.
     control: Mutex<()>,
@@ -56,6 +59,7 @@ impl Journal {
     /// where durable bytes are damaged, [`Error::Io`], or [`Error::Full`] for a new one.
     pub fn open(directory: impl AsRef<Path>, config: Config) -> Result<Journal> {
         let path = directory.as_ref();
+        frames::adopt(path)?;
         let disk = Disk::new(path)
             .map_err(|source| Error::io("create", path.display().to_string(), source))?;
         Journal::open_on(Arc::new(disk), config)
@@ -74,11 +78,18 @@ impl Journal {
         config.carry_bytes_max = config.carry_bytes_max.min(config.segment_bytes / 4);
         let lock = storage.lock().map_err(|source| lock_error(&*storage, source))?;
         let opened = recovery::open(&storage, &config)?;
+        let (role, promoting) = match opened.role {
+            RoleFile::Role(role) => (role, None),
+            RoleFile::Promoting { epoch, time_ms } => {
+                (Role::Replica { leader: String::new() }, Some((epoch, time_ms)))
+            }
+        };
         let shared = Arc::new(Shared {
             salt: opened.salt,
             append: Mutex::new(opened.appender),
             catalog: RwLock::new(opened.catalog),
             durability: opened.durability,
+            role: RwLock::new(role),
             sync: Mutex::default(),
             control: Mutex::default(),
             cleaning: Mutex::default(),
@@ -94,7 +105,11 @@ impl Journal {
             SyncDriver::Thread => Some(sync::spawn(&shared)?),
         };
         let thread = Mutex::new(thread);
-        Ok(Journal { shared, thread })
+        let journal = Journal { shared, thread };
+        if let Some((epoch, time_ms)) = promoting {
+            journal.begin_epoch(epoch, time_ms)?;
+        }
+        Ok(journal)
     }
 
     /// The ceilings in force.
@@ -185,7 +200,14 @@ impl Journal {
         let seq = self.shared.durability.synced();
         self.shared.durability.close();
         assert!(seq <= self.appended(), "what is durable was appended");
-        recovery::write_mark(&*self.shared.storage, seq)
+        match recovery::write_mark(&*self.shared.storage, seq) {
+            // The mark of an earlier close holds still: the next open trusts the segments more.
+            Err(Error::Io { source, .. }) if crate::error::is_shortage(&source) => {
+                tracing::warn!(%source, "no room to note how far the journal is durable");
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// [`Journal::shutdown`], and gives the directory free.

@@ -47,11 +47,13 @@
 //! FORMAT                     format version and salt
 //! LOCK                       held by the process that has the directory open; its pid
 //! INCOMPLETE                 a backup that was not finished: the directory is refused
+//! ROLE                       only where it takes no commits of its own: a replica, or fenced
 //! DURABLE                    how far it was durable at the last clean close
 //! segments/00000001.seg      64-byte header, then frames
 //! segments/00000001.idx      index of a sealed segment; rebuilt where missing
 //! segments/spare-*.tmp       reserved room, and files of freed segments to be used again
 //! snapshots/TASK-SEQ.snap    a task's snapshot, named by a control part of the log
+//! snapshots/TASK-SEQ.none    a replica never had this one; its task goes on from the log
 //! artefacts/DIGEST           content-addressed files
 //! ```
 //! Format 2 brought sparse batches, and commit times of batches. Directories of format 1 are
@@ -72,14 +74,17 @@ mod compact;
 mod config;
 mod control;
 mod durability;
+mod epoch;
 mod error;
 mod failpoint;
 mod frame;
+mod frames;
 mod journal;
 mod locks;
 mod recovery;
 mod recycle;
 mod rewind;
+mod role;
 mod segment;
 mod sidecar;
 mod snapshot;
@@ -92,9 +97,13 @@ pub use backup::BackupReport;
 pub use clean::{CleanReport, Pin};
 pub use commit::Commit;
 pub use config::{Config, Limits, SyncDriver, SyncMode};
+pub use epoch::Epoch;
 pub use error::{Error, Result};
 pub use failpoint::{Action, Hooks, POINTS, Point};
+pub use frames::{CopiedFile, Copying, FrameReader, Frames, FullCopy, SnapshotNeed};
 pub use journal::Journal;
+pub use recovery::{Verified, verify, verify_on};
+pub use role::Role;
 pub use snapshot::{Snapshot, SnapshotWriter};
 pub use task::{Claim, Producer, Task, TaskCommit, TaskId};
 pub use topic::{

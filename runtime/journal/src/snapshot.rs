@@ -3,17 +3,19 @@
 //! A snapshot must never be ahead of the log: it is published only after the journal is synced
 //! up to the last commit it contains, and its name is lasting before the log speaks of it.
 
+use std::collections::BTreeSet;
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::catalog::Catalog;
 use crate::commit::Commit;
 use crate::control::{Control, SnapshotRef};
 use crate::error::{Error, Result, is_shortage};
 use crate::failpoint::Point;
 use crate::journal::{Journal, Shared};
-use crate::storage::{File, read_all};
+use crate::storage::{File, Storage, read_all};
 use crate::task::Task;
 
 pub(crate) const FOLDER: &str = "snapshots";
@@ -77,22 +79,67 @@ impl Journal {
     /// [`Error::Corrupt`] where the file is missing or is not what was written,
     /// [`Error::Io`].
     pub fn snapshot(&self, task: &Task) -> Result<Option<Snapshot>> {
-        let Some(SnapshotRef { seq, len, crc }) = task.snapshot_ref() else {
-            return Ok(None);
-        };
-        let path = path_of(task, seq);
-        let read = read_all(&*self.shared.storage, &path);
-        let bytes = read.map_err(|source| Error::io("read", &*path, source))?;
-        let problem = match &bytes {
-            None => "the file of the snapshot is missing",
-            Some(bytes) if bytes.len() as u64 != len => "the snapshot has the wrong length",
-            Some(bytes) if crc32fast::hash(bytes) != crc => {
-                "the snapshot does not match its checksum"
-            }
-            Some(_) => return Ok(bytes.map(|bytes| Snapshot { seq, bytes })),
-        };
-        Err(Error::Corrupt { path, offset: 0, seq, problem: problem.to_owned() })
+        read(&*self.shared.storage, task)
     }
+}
+
+impl Journal {
+    /// The bytes of a snapshot's file, as [`crate::SnapshotNeed::name`] says, where it is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn snapshot_file(&self, name: &str) -> Result<Option<Bytes>> {
+        let stem = name.strip_suffix(".snap").unwrap_or_default();
+        if stem.is_empty() || !stem.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+            return Ok(None);
+        }
+        let path = format!("{FOLDER}/{name}");
+        let bytes = read_all(&*self.shared.storage, &path);
+        bytes.map_err(|source| Error::io("read", path, source))
+    }
+}
+
+pub(crate) fn read(storage: &dyn Storage, task: &Task) -> Result<Option<Snapshot>> {
+    let Some(SnapshotRef { seq, len, crc }) = task.snapshot_ref() else {
+        return Ok(None);
+    };
+    let path = path_of(task, seq);
+    let bytes = read_all(storage, &path).map_err(|source| Error::io("read", &*path, source))?;
+    let problem = match &bytes {
+        None => "the file of the snapshot is missing",
+        Some(bytes) if bytes.len() as u64 != len => "the snapshot has the wrong length",
+        Some(bytes) if crc32fast::hash(bytes) != crc => "the snapshot does not match its checksum",
+        Some(_) => return Ok(bytes.map(|bytes| Snapshot { seq, bytes })),
+    };
+    Err(Error::Corrupt { path, offset: 0, seq, problem: problem.to_owned() })
+}
+
+/// What marks a snapshot that a replica could not get: its task goes on from an older one, and
+/// from the log.
+pub(crate) const SKIPPED: &str = ".none";
+
+/// The snapshots that this directory never had, by task and commit.
+pub(crate) fn skipped(storage: &dyn Storage) -> Result<BTreeSet<(u32, u64)>> {
+    let names = storage.list(FOLDER).map_err(|source| Error::io("list", FOLDER, source))?;
+    let parse = |name: &String| {
+        let (task, seq) = name.strip_suffix(SKIPPED)?.split_once('-')?;
+        Some((task.parse().ok()?, seq.parse().ok()?))
+    };
+    Ok(names.iter().filter_map(parse).collect())
+}
+
+pub(crate) fn skip_path(task: u32, seq: u64) -> String {
+    format!("{FOLDER}/{task:08}-{seq:020}{SKIPPED}")
+}
+
+/// The marks that still say something: no later snapshot of their task is there.
+pub(crate) fn skips_needed(storage: &dyn Storage, catalog: &Catalog) -> Vec<String> {
+    let skipped = skipped(storage).unwrap_or_default().into_iter();
+    let needed = skipped.filter(|(task, seq)| {
+        let task = catalog.tasks.get(task);
+        task.is_some_and(|task| task.snapshot_seq().is_none_or(|published| published < *seq))
+    });
+    needed.map(|(task, seq)| skip_path(task, seq)).collect()
 }
 
 impl SnapshotWriter {

@@ -3,6 +3,7 @@
 //! A [`Node`] owns one data directory. Functions are loaded by [`Node::load`], deployed by
 //! [`Node::deploy`] and run on the node's workers.
 
+pub mod backup;
 mod clock;
 mod control;
 pub mod data;
@@ -14,6 +15,7 @@ pub mod http;
 mod latency;
 mod load;
 mod node;
+pub mod replication;
 mod spec;
 mod telemetry;
 mod workers;

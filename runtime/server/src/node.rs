@@ -63,6 +63,7 @@ impl NodeConfig {
 
 /// A running node.
 pub struct Node {
+    directory: PathBuf,
     journal: Arc<Journal>,
     workers: Workers,
     clock: Arc<dyn Clock>,
@@ -102,8 +103,15 @@ impl Node {
             data: Arc::new(data),
             telemetry: Arc::new(NodeTelemetry::default()),
             loader: Loader::new(&config.directory, config.load)?,
+            directory: config.directory,
             next_worker: AtomicUsize::new(0),
         })
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn directory(&self) -> &std::path::Path {
+        &self.directory
     }
 
     /// The journal.

@@ -1,9 +1,12 @@
 //! `pelton up` as its users meet it: the binary in a process of its own, driven by the command line.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
 mod commands;
 mod ends;
 mod figures;
+mod full;
+mod replica;
 mod server;
 mod starts;
 mod story;

@@ -26,8 +26,12 @@ impl<'a> Server<'a> {
     }
 
     pub(crate) fn start_at(place: &'a Place, listen: &str) -> Self {
+        Self::start_with(place, listen, &[])
+    }
+
+    pub(crate) fn start_with(place: &'a Place, listen: &str, more: &[&str]) -> Self {
         let log = File::options().create(true).append(true).open(place.path().join("server.log"));
-        let mut command = up(place, listen, &[]);
+        let mut command = up(place, listen, more);
         command.args(["-o", "json"]).stdin(Stdio::null()).stderr(log.unwrap());
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());

@@ -27,6 +27,11 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
+    /// The same, for another server.
+    pub(crate) fn at(&self, base: String) -> Self {
+        Self { server: Some(base), ..self.clone() }
+    }
+
     /// A client for the server. Nothing is sent yet.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ pub(crate) use error::{Failed, Outcome};
 pub(crate) use events::{Event, Events};
 pub(crate) use producer::{Producer, Range};
 pub(crate) use reader::{Consumed, From, TopicReader};
+pub(crate) use url::base_of;
 use url::encoded;
 
 /// Most bytes of an answer that is read as a whole.

@@ -18,7 +18,7 @@ pub(super) fn encoded(text: &str) -> String {
 }
 
 /// Scheme, host and port of a server, however it was written.
-pub(super) fn base_of(text: &str) -> Result<String> {
+pub(crate) fn base_of(text: &str) -> Result<String> {
     let text = text.trim();
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let full = full.trim_end_matches('/').to_owned();

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod backup;
 mod build;
 mod check;
 mod completions;
@@ -15,6 +16,8 @@ mod pause;
 mod produce;
 mod read;
 mod replay;
+mod replica;
+mod restore;
 mod rm;
 mod rollback;
 mod run;
@@ -86,6 +89,12 @@ pub(crate) enum Command {
     Consume(consume::Consume),
     /// Tokens: who may call a server
     Token(token::Token),
+    /// Make a backup of a server, or of a data directory
+    Backup(backup::Backup),
+    /// Restore a backup into a new data directory
+    Restore(restore::Restore),
+    /// Replicas: how far one is behind, and making it lead
+    Replica(replica::Replica),
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print versions
@@ -119,6 +128,9 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Produce(command) => command.run(ui),
         Command::Consume(command) => command.run(ui),
         Command::Token(command) => command.run(ui),
+        Command::Backup(command) => command.run(ui),
+        Command::Restore(command) => command.run(ui),
+        Command::Replica(command) => command.run(ui),
         Command::Completions(command) => command.run(ui),
         Command::Version(command) => command.run(ui),
     }

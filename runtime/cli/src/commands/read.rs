@@ -47,9 +47,7 @@ fn from(text: &str) -> Result<u64, String> {
 
 impl Read {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
-        if !self.data_dir.join("FORMAT").is_file() {
-            return Err(no_directory(&self.data_dir));
-        }
+        check_directory(&self.data_dir)?;
         let session = Session::open(Some(&self.data_dir))?;
         match &self.topic {
             None => list(&session, ui)?,
@@ -111,6 +109,17 @@ fn list(session: &Session, ui: &mut Ui) -> Result<()> {
         table.row(&[name, partitions.to_string(), text::thousands(records)]);
     }
     ui.line(table.to_string())
+}
+
+/// That there is a data directory.
+///
+/// # Errors
+/// `E-DATA-DIR-NOT-FOUND`.
+pub(super) fn check_directory(folder: &Path) -> Result<()> {
+    match folder.join("FORMAT").is_file() {
+        true => Ok(()),
+        false => Err(no_directory(folder)),
+    }
 }
 
 fn no_directory(folder: &Path) -> CliError {

@@ -15,7 +15,7 @@ use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::session::load_options;
 use crate::ui::Ui;
-use crate::up::{Settings, SettingsArgs, signals};
+use crate::up::{Settings, SettingsArgs, follow, prepared, signals};
 
 /// How often it is looked at whether the journal still works.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -26,6 +26,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// finish and commit; a second one ends the process at once. On any address but a loopback one,
 /// requests need a token: make one first with `pelton token create NAME --data-dir DIR`.
 ///
+/// With --follow it is a replica of another server: it takes a copy of everything, then every commit,
+/// and answers reads. `pelton replica promote` makes it lead.
+///
 /// Settings come from flags, else from the environment (PELTON_DATA_DIR, PELTON_LISTEN, ...), else from
 /// the file.
 #[derive(Debug, Args)]
@@ -33,6 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 Examples:
   pelton up
   pelton up --data-dir /var/lib/pelton --listen 127.0.0.1:8080
+  pelton up --follow http://10.0.0.1:7070 --data-dir replica --listen 127.0.0.1:7071
   pelton up --config server.toml")]
 pub(crate) struct Up {
     #[command(flatten)]
@@ -43,6 +47,7 @@ impl Up {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let settings = Settings::read(&self.settings, |name| std::env::var(name).ok())?;
         let signals = signals()?;
+        prepared(&settings, ui)?;
         let mut config = NodeConfig::new(&settings.data_dir, load_options()?);
         settings.apply_to_node(&mut config);
         let node = Arc::new(Node::open(config)?);
@@ -54,8 +59,9 @@ impl Up {
         }
         let server = Server::bind(Functions::new(Arc::clone(&node)), settings.http())?;
         server.start_functions()?;
+        follow(&settings, &server, ui)?;
         announce(&server, &settings.data_dir, ui)?;
-        let ended = wait(&node, &signals);
+        let ended = wait(&node, &server, &signals);
         ui.note("ending: running requests and calls finish; Ctrl-C again ends at once");
         if !server.shutdown() {
             ui.warn("some requests took too long and were cut off");
@@ -77,20 +83,26 @@ fn announce(server: &Server, data_dir: &Path, ui: &mut Ui) -> Result<()> {
         return ui.line(value.to_string());
     }
     ui.line(format!("listening on {address}\ndata in {}", folder.display()))?;
-    ui.next("pelton deploy, in a project's folder; Ctrl-C ends the server");
+    if server.replication().check_writable().is_ok() {
+        ui.next("pelton deploy, in a project's folder; Ctrl-C ends the server");
+    }
     Ok(())
 }
 
 /// Waits for a signal.
 ///
 /// # Errors
-/// `E-JOURNAL-POISONED` where the journal stops before.
-fn wait(node: &Node, signals: &Receiver<()>) -> Result<()> {
+/// `E-JOURNAL-POISONED` where the journal stops before; `E-REPLICA-*` where a replica cannot follow
+/// any more.
+fn wait(node: &Node, server: &Server, signals: &Receiver<()>) -> Result<()> {
     loop {
         match signals.recv_timeout(LOOK_EVERY) {
             Err(RecvTimeoutError::Timeout) => {}
             _ => return Ok(()),
         }
         node.journal().health().map_err(|error| CliError::coded(&error))?;
+        if let Some(failure) = server.replication().failure() {
+            return Err(failure.into());
+        }
     }
 }

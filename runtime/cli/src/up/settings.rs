@@ -11,6 +11,7 @@ use pelton_server::http::HttpConfig;
 use pelton_server::{NodeConfig, SyncMode};
 
 use super::file;
+use crate::client::base_of;
 use crate::error::{CliError, Result};
 
 /// Where a server listens, and where clients look for it.
@@ -23,8 +24,16 @@ const CONNECTIONS_MAX: usize = 65_536;
 const DRAIN_MS_MAX: i64 = 3_600_000;
 
 /// Names of settings in a file. A flag has `-` for `_`, a variable is `PELTON_` and capitals.
-pub(super) const KEYS: [&str; 6] =
-    ["data_dir", "listen", "sync", "workers", "connections", "drain_timeout"];
+pub(super) const KEYS: [&str; 8] = [
+    "data_dir",
+    "listen",
+    "sync",
+    "workers",
+    "connections",
+    "drain_timeout",
+    "follow",
+    "follow_token",
+];
 
 /// Settings as flags. They are read with the others, so that all errors come at once.
 #[derive(Debug, Clone, Default, Args)]
@@ -47,6 +56,12 @@ pub(crate) struct SettingsArgs {
     /// How long running requests may go on at the end; else 10s
     #[arg(long, value_name = "DURATION")]
     drain_timeout: Option<String>,
+    /// Follow the server at this address: a replica that takes no changes until it is promoted
+    #[arg(long, value_name = "URL")]
+    follow: Option<String>,
+    /// The token to call that server with; better in PELTON_FOLLOW_TOKEN
+    #[arg(long, value_name = "TOKEN")]
+    follow_token: Option<String>,
     /// A TOML file with these settings, such as listen = "127.0.0.1:7070"
     #[arg(short, long, value_name = "FILE", env = "PELTON_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
@@ -69,6 +84,10 @@ pub(crate) struct Settings {
     workers: Option<usize>,
     connections: Option<usize>,
     drain: Option<Duration>,
+    /// The server to follow.
+    pub follow: Option<String>,
+    /// Its token.
+    pub follow_token: Option<String>,
 }
 
 impl Settings {
@@ -80,6 +99,8 @@ impl Settings {
             workers: None,
             connections: None,
             drain: None,
+            follow: None,
+            follow_token: None,
         }
     }
 
@@ -133,6 +154,8 @@ impl Settings {
             "sync" => self.sync = sync_mode(text)?,
             "workers" => self.workers = Some(number(text, WORKERS_MAX)?),
             "connections" => self.connections = Some(number(text, CONNECTIONS_MAX)?),
+            "follow" => self.follow = Some(base_of(text).map_err(|error| error.text)?),
+            "follow_token" => self.follow_token = Some(text.to_owned()),
             _ => self.drain = Some(drain(text)?),
         }
         Ok(())
@@ -155,9 +178,10 @@ impl Settings {
 
 impl SettingsArgs {
     /// In the order of [`KEYS`].
-    fn flags(&self) -> [&Option<String>; 6] {
+    fn flags(&self) -> [&Option<String>; 8] {
         let Self { data_dir, listen, sync, workers, connections, drain_timeout, .. } = self;
-        [data_dir, listen, sync, workers, connections, drain_timeout]
+        let Self { follow, follow_token, .. } = self;
+        [data_dir, listen, sync, workers, connections, drain_timeout, follow, follow_token]
     }
 }
 

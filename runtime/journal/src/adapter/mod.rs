@@ -27,12 +27,20 @@ impl Coded for Error {
             | Error::OffsetOutOfRange { .. }
             | Error::KeyMissing { .. }
             | Error::BackupTarget { .. }
+            | Error::FramesGone { .. }
+            | Error::FramesAhead { .. }
+            | Error::Diverged { .. }
+            | Error::EpochOlder { .. }
+            | Error::NoReplica
             | Error::UnknownArtefact { .. } => Domain::User,
             Error::Locked { .. }
             | Error::Malformed { .. }
             | Error::Corrupt { .. }
             | Error::Full { .. }
             | Error::Poisoned { .. }
+            | Error::FrameRefused { .. }
+            | Error::Replica { .. }
+            | Error::Deposed { .. }
             | Error::Io { .. } => Domain::External,
             Error::Unreadable { .. } | Error::UnknownTask { .. } | Error::Fenced { .. } => {
                 Domain::Internal

@@ -6,9 +6,9 @@ use crate::storage::{Storage, read_all, replace};
 pub(crate) const FORMAT: &str = "FORMAT";
 /// Stands in a directory until a backup that is made there is whole.
 pub(crate) const INCOMPLETE: &str = "INCOMPLETE";
-const MARK: &str = "DURABLE";
+pub(crate) const MARK: &str = "DURABLE";
 /// The format that this version writes, and the newest that it reads.
-const CURRENT: u32 = 2;
+pub(crate) const CURRENT: u32 = 2;
 /// The oldest format that this version reads (and brings up to date at open).
 const OLDEST: u32 = 1;
 
@@ -18,12 +18,18 @@ pub(super) struct Format {
     pub(super) salt: u32,
 }
 
+/// The format of a journal that is there.
+pub(super) fn open(storage: &dyn Storage) -> Result<Format> {
+    open_or_create(storage, false)
+}
+
 /// The journal's format, a new one where `is_new` says that there is no segment yet.
 pub(super) fn open_or_create(storage: &dyn Storage, is_new: bool) -> Result<Format> {
     let path = format!("{}/{INCOMPLETE}", storage.name());
     let marker = read_all(storage, INCOMPLETE).map_err(|error| Error::io("read", &*path, error))?;
     if marker.is_some() {
-        let problem = "the backup in this directory was not finished: remove it, make another one";
+        let problem = "the backup or restore into this directory was not finished: remove what is \
+                       there, and make it again";
         return Err(Error::malformed(path, problem));
     }
     let path = format!("{}/{FORMAT}", storage.name());
@@ -76,6 +82,10 @@ fn parse(storage: &dyn Storage, path: &str, text: &str) -> Result<Format> {
 
 /// Notes that everything up to `seq` is durable. True for ever after.
 pub(crate) fn write_mark(storage: &dyn Storage, seq: u64) -> Result<()> {
+    if seq > 0 && read_mark(storage).is_ok_and(|known| known == seq) {
+        // A directory that was only read is not written to.
+        return Ok(());
+    }
     let written = replace(storage, MARK, format!("{seq}\n").as_bytes());
     written.map_err(|error| Error::io("write", format!("{}/{MARK}", storage.name()), error))
 }

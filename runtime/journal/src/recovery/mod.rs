@@ -9,9 +9,11 @@ mod format;
 mod replay;
 mod scan;
 mod tail;
+mod verify;
 
-pub(crate) use format::{FORMAT, INCOMPLETE, write_mark};
+pub(crate) use format::{CURRENT, FORMAT, INCOMPLETE, MARK, write_mark};
 pub(crate) use scan::{Frame, scan};
+pub use verify::{Verified, verify, verify_on};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::durability::Durability;
 use crate::error::{Error, Result};
+use crate::role::{self, RoleFile};
 use crate::segment::{FOLDER, Segment, path_of, sidecar_path_of};
 use crate::storage::Storage;
 use crate::{sidecar, snapshot};
@@ -30,6 +33,7 @@ pub(crate) struct Opened {
     pub(crate) appender: Appender,
     pub(crate) catalog: Catalog,
     pub(crate) durability: Arc<Durability>,
+    pub(crate) role: RoleFile,
 }
 
 /// Where the next frame has to fit in.
@@ -51,6 +55,8 @@ struct Opening<'a> {
     salt: u32,
     /// What was durable at the last clean close.
     mark: u64,
+    /// Its frames were written by another journal: what they know to be synced was synced there.
+    is_replica: bool,
 }
 
 pub(crate) fn open(storage: &Arc<dyn Storage>, config: &Config) -> Result<Opened> {
@@ -58,21 +64,24 @@ pub(crate) fn open(storage: &Arc<dyn Storage>, config: &Config) -> Result<Opened
     let format = format::open_or_create(&**storage, numbers.is_empty())?;
     let salt = format.salt;
     let mark = format::read_mark(&**storage)?;
-    let opening = Opening { storage: &**storage, config, salt, mark };
+    let role = role::read(&**storage)?;
+    let is_replica = role.is_copying();
+    let opening = Opening { storage: &**storage, config, salt, mark, is_replica };
     let (mut log, chain) = opening.sealed(&mut numbers)?;
     let sealed = log.len();
     let end = opening.tail(&numbers, chain, &mut log)?;
     // What was read may still be in the page cache alone: from here on it is durable.
     opening.sync(&log[sealed..])?;
     let durability = Arc::new(Durability::new(end.chain.seq - 1));
-    let catalog = replay::replay(&log, &durability)?;
+    let skipped = snapshot::skipped(&**storage)?;
+    let catalog = replay::replay(&log, &skipped, &durability)?;
     format.upgrade(&**storage)?;
     let rolled = log[sealed..log.len() - 1].iter().map(|read| Arc::clone(&read.segment));
     let rolled = rolled.collect();
     let segments: VecDeque<_> = log.into_iter().map(|read| read.segment).collect();
     opening.tidy(&segments, &catalog);
     let appender = Appender::new(end.chain.seq, end.chain.prev, segments, end.position, rolled);
-    Ok(Opened { salt, appender, catalog, durability })
+    Ok(Opened { salt, appender, catalog, durability, role })
 }
 
 impl Opening<'_> {
@@ -170,8 +179,11 @@ impl Opening<'_> {
             let snapshot = task.snapshot_ref();
             wanted.extend(snapshot.map(|snapshot| snapshot::path_of(task, snapshot.seq)));
         }
+        wanted.extend(snapshot::skips_needed(self.storage, catalog));
         wanted.sort();
-        let ours = |name: &str| [".tmp", ".idx", ".snap"].iter().any(|end| name.ends_with(end));
+        let ours = |name: &str| {
+            [".tmp", ".idx", ".snap", snapshot::SKIPPED].iter().any(|end| name.ends_with(end))
+        };
         for folder in [FOLDER, snapshot::FOLDER] {
             for name in self.storage.list(folder).unwrap_or_default() {
                 let path = format!("{folder}/{name}");

@@ -1,7 +1,7 @@
 //! From frames to indexes: what exists after all commits that were found.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Read;
@@ -30,7 +30,9 @@ struct TaskFound {
 }
 
 #[derive(Default)]
-struct Replay {
+struct Replay<'a> {
+    /// Snapshots that this directory never had, by task and commit.
+    skipped: Option<&'a BTreeSet<(u32, u64)>>,
     topics: BTreeMap<u32, TopicFound>,
     tasks: BTreeMap<u32, TaskFound>,
     batches: BTreeMap<(u32, u32), Vec<BatchEntry>>,
@@ -38,8 +40,12 @@ struct Replay {
     catalog: Catalog,
 }
 
-pub(super) fn replay(log: &[Read], durability: &Arc<Durability>) -> Result<Catalog> {
-    let mut replay = Replay::default();
+pub(super) fn replay(
+    log: &[Read],
+    skipped: &BTreeSet<(u32, u64)>,
+    durability: &Arc<Durability>,
+) -> Result<Catalog> {
+    let mut replay = Replay { skipped: Some(skipped), ..Replay::default() };
     for read in log {
         for frame in &read.frames {
             for part in &frame.head.parts {
@@ -51,7 +57,7 @@ pub(super) fn replay(log: &[Read], durability: &Arc<Durability>) -> Result<Catal
     replay.finish(durability)
 }
 
-impl Replay {
+impl Replay<'_> {
     fn part(&mut self, part: &PartHead, time_ms: i64, located: PartRef) -> Result<()> {
         match part.kind {
             PartKind::Batch => {
@@ -100,7 +106,14 @@ impl Replay {
                     range.compacted_to = range.compacted_to.max(to);
                 }
             }
-            Control::Task { id, key, snapshot } => {
+            Control::Task { id, key, mut snapshot } => {
+                let is_skipped = |of: &SnapshotRef| {
+                    self.skipped.is_some_and(|skipped| skipped.contains(&(id, of.seq)))
+                };
+                if snapshot.as_ref().is_some_and(is_skipped) {
+                    // What it would stand for is still in the log.
+                    snapshot = self.tasks.get(&id).and_then(|task| task.snapshot.clone());
+                }
                 let index = self.commits.entry(id).or_default();
                 index.set_snapshot(snapshot.clone());
                 self.tasks.insert(id, TaskFound { key, snapshot, seq });

@@ -86,7 +86,7 @@ impl Opening<'_> {
             return Err(self.corrupt(number, at, seq, problem));
         }
         let behind = self.behind(number, at, seq)?;
-        match behind.proof {
+        match behind.proof.filter(|_| !self.is_replica) {
             None => Ok(behind.is_dirty),
             Some((proof_at, proof)) => {
                 let problem = format!(
@@ -105,7 +105,8 @@ impl Opening<'_> {
         seq: u64,
         problem: &str,
     ) -> Result<()> {
-        match self.behind(later, SEGMENT_HEADER_LEN, seq)?.proof {
+        let behind = self.behind(later, SEGMENT_HEADER_LEN, seq)?;
+        match behind.proof.filter(|_| !self.is_replica) {
             None => Ok(()),
             Some((_, proof)) => {
                 let problem = format!(

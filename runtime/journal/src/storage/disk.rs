@@ -55,10 +55,11 @@ impl Storage for Disk {
             }
             Err(error) => return Err(error.into()),
         }
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())?;
-        Ok(Box::new(file))
+        // The number is for people: a full disk does not keep the directory from being read.
+        match name_holder(&mut file) {
+            Err(error) if !crate::error::is_shortage(&error) => Err(error),
+            _ => Ok(Box::new(file)),
+        }
     }
 
     fn salt(&self) -> u32 {
@@ -124,6 +125,12 @@ impl Storage for Disk {
         let path: &Path = &self.root.join(folder);
         fs::File::open(path)?.sync_all()
     }
+}
+
+fn name_holder(file: &mut fs::File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
 }
 
 struct DiskFile {

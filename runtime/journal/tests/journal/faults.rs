@@ -161,3 +161,34 @@ fn a_crash_while_a_journal_is_made_leaves_one_that_opens() {
         assert_eq!(all(&to).len(), 1);
     }
 }
+
+#[test]
+fn a_full_disk_opens_for_reading_and_closes() {
+    let disk = SimDisk::new();
+    let (journal, to) = start(&disk);
+    put(&journal, &to, &[1; 500]).unwrap();
+    journal.sync_step().unwrap();
+    let is_clean = |clean: bool, journal: Journal| match clean {
+        true => journal.close().unwrap(),
+        false => disk.power_cut(1),
+    };
+    is_clean(true, journal);
+    for clean in [true, false, true, true] {
+        disk.kill();
+        disk.set_faults(Faults { capacity_bytes: Some(0), ..Faults::default() });
+        let journal = open(&disk).unwrap();
+        assert_eq!(all(&partition(&journal, "t/in")), [vec![1; 500]]);
+        is_clean(clean, journal);
+    }
+    disk.kill();
+    let journal = open(&disk).unwrap();
+    let to = partition(&journal, "t/in");
+    let full = (0..100).find_map(|_| put(&journal, &to, &[2; 1_000]).err()).unwrap();
+    assert!(full.is_retryable(), "{full}");
+    assert!(all(&to).len() > 1, "what room there was is used");
+    journal.close().unwrap();
+    disk.kill();
+    disk.set_faults(Faults::default());
+    let journal = open(&disk).unwrap();
+    put(&journal, &partition(&journal, "t/in"), b"room again").unwrap();
+}

@@ -17,6 +17,7 @@ mod limits;
 mod model;
 mod records;
 mod recycling;
+mod replica;
 mod retention;
 mod rewind;
 mod snapshots;

@@ -63,14 +63,20 @@ impl Functions {
     /// Stops all functions behind their next commit: nothing that they did is done again. To be
     /// called once, at the end.
     pub async fn drain(&self) {
+        self.stop_all().await;
+        self.following.close();
+        self.following.wait().await;
+    }
+
+    /// Stops all functions behind their next commit, or at once where the journal takes none, and
+    /// all replays.
+    pub async fn stop_all(&self) {
         self.replays.cancel_all();
         let all: Vec<_> = self.running.iter().map(|entry| entry.key().clone()).collect();
         self.running.iter().for_each(|entry| entry.deployment.stop());
         for function in all {
             self.stop_running(&function).await;
         }
-        self.following.close();
-        self.following.wait().await;
     }
 
     /// Pauses a function: its tasks stop, positions and state stay.

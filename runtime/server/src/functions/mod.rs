@@ -156,13 +156,19 @@ impl Functions {
         })
     }
 
+    /// How many run.
+    #[must_use]
+    pub fn running_count(&self) -> usize {
+        self.running.len()
+    }
+
     fn now_ms(&self) -> i64 {
         self.node.clock().now_ms()
     }
 }
 
 /// Runs what blocks (compiling, waiting for the disk) where it may.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {

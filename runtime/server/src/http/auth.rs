@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -20,7 +20,7 @@ pub(super) struct Peer {
 
 /// Lets a request through, or answers why not.
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    match check(&app, &request) {
+    match check(&app, &request).and_then(|()| check_role(&app, &request)) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
@@ -46,6 +46,16 @@ fn check(app: &App, request: &Request) -> ApiResult<()> {
         ApiError::user("E-AUTH-TOKEN", "the request's token is not one of this server's")
     })?;
     rate().map_err(|pause| too_many("this token", pause))
+}
+
+/// A server that takes no changes says so before anything is done.
+fn check_role(app: &App, request: &Request) -> ApiResult<()> {
+    let path = request.uri().path();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if is_read || path == "/api/v1/backup" || path.starts_with("/api/v1/replication/") {
+        return Ok(());
+    }
+    Ok(app.replication().check_writable()?)
 }
 
 fn too_many(who: &str, pause: std::time::Duration) -> ApiError {

@@ -24,6 +24,7 @@ use super::function_metrics;
 use super::state::App;
 use crate::functions::Functions;
 use crate::node::Node;
+use crate::replication::Replication;
 
 /// Upper ends of the buckets for durations, s.
 const SECONDS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 30.0];
@@ -137,8 +138,13 @@ fn encode(app: &App) -> Result<String, std::fmt::Error> {
     // What is only looked at when somebody asks.
     let mut seen = Registry::with_prefix("pelton");
     let (connections, bodies) = (app.open_connections() as i64, app.body_bytes() as i64);
-    let (node, functions) = (Arc::clone(app.node()), Arc::clone(app.functions()));
-    seen.register_collector(Box::new(Seen { node, functions, connections, bodies }));
+    seen.register_collector(Box::new(Seen {
+        node: Arc::clone(app.node()),
+        functions: Arc::clone(app.functions()),
+        replication: Arc::clone(app.replication()),
+        connections,
+        bodies,
+    }));
     text::encode_registry(&mut out, &seen)?;
     text::encode_eof(&mut out)?;
     Ok(out)
@@ -147,6 +153,7 @@ fn encode(app: &App) -> Result<String, std::fmt::Error> {
 struct Seen {
     node: Arc<Node>,
     functions: Arc<Functions>,
+    replication: Arc<Replication>,
     connections: i64,
     bodies: i64,
 }
@@ -170,6 +177,7 @@ impl Collector for Seen {
         gauge(&mut to, "journal_segments", "Segments on disk", segments)?;
         let healthy = i64::from(journal.health().is_ok());
         gauge(&mut to, "journal_healthy", "1 until the journal has stopped", healthy)?;
+        self.encode_replication(&mut to)?;
         self.encode_topics(&mut to)?;
         function_metrics::encode_figures(&mut to, &self.functions.figures())?;
         function_metrics::encode_told(&mut to, self.node.telemetry())
@@ -177,6 +185,25 @@ impl Collector for Seen {
 }
 
 impl Seen {
+    fn encode_replication(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let status = self.replication.status();
+        let replicas = status.followers.len() as i64;
+        gauge(to, "journal_epoch", "How often a copy was promoted, and 1", status.epoch as i64)?;
+        gauge(to, "replicas", "Replicas that have asked for frames", replicas)?;
+        let writable = i64::from(status.role == "leader");
+        gauge(to, "journal_writable", "0 on a replica, or where fenced", writable)?;
+        if status.role != "replica" {
+            return Ok(());
+        }
+        let connected = i64::from(status.connected);
+        gauge(to, "replica_connected", "1 while the leader answers", connected)?;
+        let Some(lag) = status.lag else { return Ok(()) };
+        gauge(to, "replica_lag_commits", "Commits behind the leader", lag.commits as i64)?;
+        gauge(to, "replica_lag_records", "Records behind the leader", lag.records as i64)?;
+        gauge(to, "replica_lag_bytes", "Bytes of log behind the leader", lag.bytes as i64)?;
+        gauge(to, "replica_lag_milliseconds", "Time behind the leader", lag.ms as i64)
+    }
+
     fn encode_topics(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let topics = self.node.journal().topics();
         let labels = |topic: &pelton_journal::Topic| {

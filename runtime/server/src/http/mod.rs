@@ -5,6 +5,7 @@
 //! found it.
 
 mod auth;
+mod backup;
 mod config;
 mod connection;
 mod console;
@@ -25,6 +26,7 @@ mod names;
 mod produce;
 mod rate;
 mod replays;
+mod replication;
 mod routes;
 mod savepoints;
 mod server;

@@ -12,8 +12,8 @@ use super::extract::{no_method, no_route};
 use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
-    auth, console, consume, functions, groups, health, history, inspect, metrics, produce, replays,
-    savepoints, token_routes, topics,
+    auth, backup, console, consume, functions, groups, health, history, inspect, metrics, produce,
+    replays, replication, savepoints, token_routes, topics,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -26,6 +26,7 @@ use super::{
         (name = "groups", description = "Consumer groups: positions by name"),
         (name = "functions", description = "Functions, their versions and their state"),
         (name = "tokens", description = "Who may call"),
+        (name = "replication", description = "Copies of this server at other sites"),
         (name = "server", description = "The server itself"),
     ),
     components(schemas(super::ErrorBody, Name, CursorText, FromText)),
@@ -80,6 +81,14 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(inspect::list_state))
         .routes(routes!(inspect::get_state))
         .routes(routes!(inspect::logs))
+        .routes(routes!(backup::make))
+        .routes(routes!(replication::status))
+        .routes(routes!(replication::frames))
+        .routes(routes!(replication::copy))
+        .routes(routes!(replication::snapshot))
+        .routes(routes!(replication::artefact))
+        .routes(routes!(replication::promote))
+        .routes(routes!(replication::fence))
         .routes(routes!(token_routes::list, token_routes::create))
         .routes(routes!(token_routes::revoke))
 }

@@ -16,6 +16,7 @@ use super::routes::router;
 use super::state::App;
 use super::tokens::Tokens;
 use crate::functions::Functions;
+use crate::replication::Replication;
 
 /// Threads that serve connections. They only move bytes: what computes has threads of its own.
 const IO_THREADS: usize = 2;
@@ -74,6 +75,7 @@ impl Server {
             users.into_iter().flatten().map(|user| user.to_string()).collect()
         });
         let (app, tasks) = (App::new(functions, config, tokens), TaskTracker::new());
+        app.replication().listens_at(format!("http://{address}"));
         let draining = app.draining().clone();
         tasks.spawn_on(keep_clean(Arc::clone(app.node()), draining), runtime.handle());
         tasks.spawn_on(keep_history(app.clone()), runtime.handle());
@@ -87,16 +89,26 @@ impl Server {
         self.address
     }
 
-    /// Starts what is deployed: see [`Functions::start_all`].
+    /// Starts what is deployed: see [`Functions::start_all`]. Nothing runs on a replica, or on a
+    /// server that was fenced.
     ///
     /// # Errors
     /// Where the registry cannot be read.
     pub fn start_functions(&self) -> Result<()> {
         let functions = self.app.functions();
+        if self.app.replication().check_writable().is_err() {
+            return Ok(());
+        }
         match &self.runtime {
             Some(runtime) => runtime.block_on(functions.start_all()),
             None => Ok(()),
         }
+    }
+
+    /// How it stands to copies of its journal.
+    #[must_use]
+    pub fn replication(&self) -> &Arc<Replication> {
+        self.app.replication()
     }
 
     /// Who may call.

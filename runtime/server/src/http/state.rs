@@ -13,6 +13,7 @@ use super::tokens::Tokens;
 use crate::data::DataPlane;
 use crate::functions::Functions;
 use crate::node::Node;
+use crate::replication::Replication;
 
 /// Request bodies are counted in pieces of this many bytes.
 pub(super) const PIECE: usize = 1 << 10;
@@ -25,24 +26,30 @@ struct Inner {
     functions: Arc<Functions>,
     config: HttpConfig,
     tokens: Tokens,
+    replication: Arc<Replication>,
     metrics: HttpMetrics,
     draining: CancellationToken,
     connections: AtomicUsize,
     /// Room for request bodies, in pieces.
     bodies: Arc<Semaphore>,
+    /// One backup at a time.
+    backups: Arc<Semaphore>,
 }
 
 impl App {
     pub(super) fn new(functions: Arc<Functions>, config: HttpConfig, tokens: Tokens) -> Self {
+        let replication = Arc::new(Replication::new(Arc::clone(&functions), tokens.clone()));
         let room = (config.bodies_bytes_max / PIECE).min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
             functions,
             config,
             tokens,
+            replication,
             metrics: HttpMetrics::default(),
             draining: CancellationToken::new(),
             connections: AtomicUsize::new(0),
             bodies: Arc::new(Semaphore::new(room)),
+            backups: Arc::new(Semaphore::new(1)),
         }))
     }
 
@@ -76,6 +83,12 @@ impl App {
         &self.0.tokens
     }
 
+    /// How the server stands to copies of its journal.
+    #[must_use]
+    pub fn replication(&self) -> &Arc<Replication> {
+        &self.0.replication
+    }
+
     pub(super) fn metrics(&self) -> &HttpMetrics {
         &self.0.metrics
     }
@@ -98,6 +111,10 @@ impl App {
     pub(super) fn body_bytes(&self) -> usize {
         let room = (self.0.config.bodies_bytes_max / PIECE).min(Semaphore::MAX_PERMITS);
         room.saturating_sub(self.0.bodies.available_permits()) * PIECE
+    }
+
+    pub(super) fn backups(&self) -> &Arc<Semaphore> {
+        &self.0.backups
     }
 
     pub(super) fn bodies(&self) -> &Arc<Semaphore> {

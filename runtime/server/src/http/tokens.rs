@@ -57,8 +57,16 @@ impl Tokens {
     /// The tokens that the journal keeps; each may make `rate` requests a second.
     #[must_use]
     pub fn open(journal: Arc<Journal>, clock: Arc<dyn Clock>, rate: std::num::NonZeroU32) -> Self {
+        let known = Arc::default();
+        let tokens = Self { journal, clock, rate, known };
+        tokens.reload();
+        tokens
+    }
+
+    /// Reads them again: those of a replica come from its leader.
+    pub(crate) fn reload(&self) {
         let mut known = Vec::new();
-        for (key, value) in journal.entries(PREFIX) {
+        for (key, value) in self.journal.entries(PREFIX) {
             let stored = serde_json::from_slice::<Stored>(&value);
             let hash =
                 stored.as_ref().ok().and_then(|stored| blake3::Hash::from_hex(&stored.hash).ok());
@@ -67,12 +75,12 @@ impl Tokens {
                     name: name.to_owned(),
                     created_ms: stored.created_ms,
                     hash,
-                    rate: Rate::new(rate),
+                    rate: Rate::new(self.rate),
                 })),
                 _ => tracing::warn!(%key, "a token in the registry cannot be read"),
             }
         }
-        Self { journal, clock, rate, known: Arc::new(RwLock::new(known)) }
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// Makes a token. It is told this once: only its hash is kept.

@@ -11,6 +11,7 @@ mod groups;
 mod hostile;
 mod idempotence;
 mod produce;
+mod replication;
 mod safety;
 mod server;
 mod stream;
