@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod commands;
 mod demo;
+mod dev;
 mod error;
 mod exit;
 mod input;

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod commands;
+mod dev;
+mod dev_session;
 mod ends;
 mod server;
 mod starts;

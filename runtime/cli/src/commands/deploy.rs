@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use pelton_core::Manifest;
 use pelton_core::manifest::{FILE_NAME, parse_duration_ms};
 use pelton_server::functions::{DeployReport, Outcome, TrialState};
 use serde::Deserialize;
@@ -12,7 +11,7 @@ use serde_json::json;
 use ureq::http::Method;
 
 use super::check::read_module;
-use crate::client::ServerArgs;
+use crate::client::{Client, ServerArgs};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::project::{Project, read_manifest, show};
@@ -58,21 +57,9 @@ struct Uploaded {
 impl Deploy {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let (wasm, path) = self.find()?;
-        let manifest = read_manifest(&path)?;
-        let text = std::fs::read_to_string(&path);
-        let text = text.map_err(|error| CliError::file("read", &path, &error))?;
-        let module = read(&wasm, &manifest)?;
         let client = self.server.client()?;
-        let upload = client.call(Method::PUT, &["artefacts"]).body("application/wasm", &module);
-        let Uploaded { digest } = client.json(upload)?;
         let wait = Duration::from_millis(self.wait.unsigned_abs());
-        let body = json!({
-            "manifest": text,
-            "digest": digest,
-            "dry_run": self.dry_run,
-            "wait_ms": wait.as_millis() as u64,
-        });
-        let report: DeployReport = client.post(&["functions"], &body, COMPILE_TIME + wait)?;
+        let report = deploy(&client, &wasm, &path, self.dry_run, wait)?;
         show_report(&report, ui)?;
         Ok(Exit::Ok)
     }
@@ -109,8 +96,30 @@ impl Deploy {
     }
 }
 
-fn read(wasm: &Path, manifest: &Manifest) -> Result<Vec<u8>> {
-    read_module(wasm, &manifest.limits)
+/// Uploads a module and deploys it under the manifest in the file `manifest`.
+///
+/// # Errors
+/// Where a file cannot be read, and what the server answers.
+pub(crate) fn deploy(
+    client: &Client,
+    wasm: &Path,
+    manifest: &Path,
+    dry_run: bool,
+    wait: Duration,
+) -> Result<DeployReport> {
+    let limits = read_manifest(manifest)?.limits;
+    let text = std::fs::read_to_string(manifest);
+    let text = text.map_err(|error| CliError::file("read", manifest, &error))?;
+    let module = read_module(wasm, &limits)?;
+    let upload = client.call(Method::PUT, &["artefacts"]).body("application/wasm", &module);
+    let Uploaded { digest } = client.json(upload)?;
+    let body = json!({
+        "manifest": text,
+        "digest": digest,
+        "dry_run": dry_run,
+        "wait_ms": wait.as_millis() as u64,
+    });
+    Ok(client.post(&["functions"], &body, COMPILE_TIME + wait)?)
 }
 
 /// Shows what a deployment or a rollback did.

@@ -62,13 +62,13 @@ fn id(text: &str) -> std::result::Result<(u32, u64), String> {
 }
 
 /// A dead letter: the record that it was, and the reason.
-struct Letter {
+pub(crate) struct Letter {
     record: Consumed,
     headers: Vec<(String, Value)>,
 }
 
 impl Letter {
-    fn new(record: Consumed) -> Self {
+    pub(crate) fn new(record: Consumed) -> Self {
         let headers = record.headers.as_ref().map(|json| serde_json::from_str(json.get()));
         let headers = headers.and_then(Result::ok).unwrap_or_default();
         Self { record, headers }
@@ -79,7 +79,7 @@ impl Letter {
     }
 
     /// What a header of Pelton's own says: the last of its name, since a record may bring its own.
-    fn reason(&self, name: &str) -> Option<String> {
+    pub(crate) fn reason(&self, name: &str) -> Option<String> {
         let name = format!("pelton-{name}");
         let value = self.headers.iter().rev().find(|(found, _)| *found == name);
         value.map(|(_, value)| match value {
