@@ -12,9 +12,10 @@ use ureq::http::Method;
 
 use super::check::read_module;
 use crate::client::{Client, ServerArgs};
+use crate::dev::Sources;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
-use crate::project::{Project, read_manifest, show};
+use crate::project::{Project, cargo, read_manifest, show};
 use crate::ui::Ui;
 
 /// A module may take this long to be compiled, beyond what the deployment waits.
@@ -30,6 +31,7 @@ const COMPILE_TIME: Duration = Duration::from_secs(150);
 #[command(after_help = "\
 Examples:
   pelton build && pelton deploy
+  pelton deploy --build
   pelton deploy hello/hello.wasm --dry-run
   pelton deploy stats.wasm --manifest stats.toml --wait 30s")]
 pub(crate) struct Deploy {
@@ -39,6 +41,9 @@ pub(crate) struct Deploy {
     /// The manifest; else the pelton.toml beside the file
     #[arg(short, long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// Build the project first, as `pelton build` does
+    #[arg(short, long)]
+    build: bool,
     /// Check only, and show what would change
     #[arg(long)]
     dry_run: bool,
@@ -56,7 +61,7 @@ struct Uploaded {
 
 impl Deploy {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
-        let (wasm, path) = self.find()?;
+        let (wasm, path) = self.find(ui)?;
         let client = self.server.client()?;
         let wait = Duration::from_millis(self.wait.unsigned_abs());
         let report = deploy(&client, &wasm, &path, self.dry_run, wait)?;
@@ -65,9 +70,14 @@ impl Deploy {
     }
 
     /// The module and the manifest.
-    fn find(&self) -> Result<(PathBuf, PathBuf)> {
+    fn find(&self, ui: &mut Ui) -> Result<(PathBuf, PathBuf)> {
         let beside = |path: PathBuf| self.manifest.clone().unwrap_or(path);
         if !self.what.is_dir() {
+            if self.build {
+                let text = format!("--build builds a project, and {} is none", show(&self.what));
+                return Err(CliError::new("E-USAGE", Exit::Usage, text)
+                    .next("name the project's folder in place of the file"));
+            }
             let manifest = beside(self.what.with_file_name(FILE_NAME));
             if self.manifest.is_none() && self.what.exists() && !manifest.is_file() {
                 let text = format!("there is no {FILE_NAME} beside {}", show(&self.what));
@@ -82,7 +92,10 @@ impl Deploy {
             None => Project::open(&self.what)?,
             Some(path) => Project { folder: self.what.clone(), manifest: read_manifest(path)? },
         };
-        let wasm = project.wasm();
+        let wasm = match self.build {
+            true => cargo::build(&project, ui)?,
+            false => project.wasm(),
+        };
         if !wasm.is_file() {
             let text = format!("{} is not built: there is no {}", show(&self.what), show(&wasm));
             let flag = match self.what == Path::new(".") {
@@ -92,8 +105,21 @@ impl Deploy {
             return Err(CliError::new("E-WASM-NOT-FOUND", Exit::NotFound, text)
                 .next(format!("pelton build{flag}")));
         }
+        if let Some(newer) = newer_source(&self.what, &wasm).filter(|_| !self.build) {
+            let (newer, wasm) = (show(&newer), show(&wasm));
+            ui.warn(format!("{newer} is newer than {wasm}: what was built before is deployed"));
+            ui.next("pelton deploy --build");
+        }
         Ok((wasm, beside(self.what.join(FILE_NAME))))
     }
+}
+
+/// The source in `folder` that was written last, where that was after the module was built.
+fn newer_source(folder: &Path, wasm: &Path) -> Option<PathBuf> {
+    let built = std::fs::metadata(wasm).and_then(|metadata| metadata.modified()).ok()?;
+    let sources = Sources::new(folder, vec![wasm.to_owned()]);
+    let (written, path) = sources.newest()?;
+    (written > built).then(|| path.to_owned())
 }
 
 /// Uploads a module and deploys it under the manifest in the file `manifest`.

@@ -59,10 +59,14 @@ impl Sources {
         changes
     }
 
-    /// The newest time at which one of them was written, and which one that is.
+    /// The source that was written last, and when: of the code where it lies in `src`, else of all.
+    /// Records and notes beside code are no reason to build it.
     pub(crate) fn newest(&self) -> Option<(SystemTime, &Path)> {
-        let times = self.files.iter().filter_map(|(path, seen)| Some((seen.modified?, &**path)));
-        times.max()
+        let code = self.folder.join("src");
+        let is_code = |path: &Path| path.starts_with(&code);
+        let has_code = self.files.keys().any(|path| is_code(path));
+        let files = self.files.iter().filter(|(path, _)| !has_code || is_code(path));
+        files.filter_map(|(path, seen)| Some((seen.modified?, &**path))).max()
     }
 
     fn walk(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {

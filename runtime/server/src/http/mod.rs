@@ -21,6 +21,7 @@ mod metrics;
 mod names;
 mod produce;
 mod rate;
+mod redrive;
 mod routes;
 mod server;
 mod sse;

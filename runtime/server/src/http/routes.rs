@@ -12,7 +12,8 @@ use super::extract::{no_method, no_route};
 use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
-    auth, consume, functions, groups, health, inspect, metrics, produce, token_routes, topics,
+    auth, consume, functions, groups, health, inspect, metrics, produce, redrive, token_routes,
+    topics,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -71,6 +72,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(inspect::list_state))
         .routes(routes!(inspect::get_state))
         .routes(routes!(inspect::logs))
+        .routes(routes!(redrive::redrive))
         .routes(routes!(token_routes::list, token_routes::create))
         .routes(routes!(token_routes::revoke))
 }
