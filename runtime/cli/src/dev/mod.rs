@@ -267,10 +267,9 @@ impl<'a> Dev<'a> {
         if !self.has_input {
             self.has_input = true;
             tail::logs(self.client.clone(), name, self.sender.clone());
-            self.ui.next(format!(
-                "type a record, such as {{\"key\":\"k\",\"value\":{{}}}}, or edit the source; \
-                 Ctrl-C ends",
-            ));
+            self.ui.next(
+                "type a record, such as {\"key\":\"k\",\"value\":{}}, or edit the source; Ctrl-C ends",
+            );
             let given = std::mem::take(&mut self.project.inputs);
             input::produce(&self.client, &inputs, given, &self.sender)?;
         }
