@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 mod confirm;
 mod demo;
+mod dev;
 mod error;
 mod exit;
 mod input;

@@ -200,7 +200,8 @@ impl Ui {
         style.paint(text, self.paints_errors())
     }
 
-    fn paints_errors(&self) -> bool {
+    /// Whether stderr is painted.
+    pub(crate) fn paints_errors(&self) -> bool {
         paints(self.color, self.err_terminal)
     }
 }

@@ -95,8 +95,10 @@ fn dead_letters_are_listed_with_the_reason_and_shown_whole() {
     assert_eq!(server.values("fine", 0, 1), ["fine"]);
     assert_eq!(server.values("faulty.dead", 0, 2), ["reject", "trap"]);
     let letters = server.json(&["dlq", "ls", "faulty"]);
-    assert_eq!((&letters[1]["id"], &letters[1]["code"]), (&json!("0:1"), &json!("E-GUEST-TRAP")));
-    assert_eq!(letters[1]["place"], "in 0:2");
+    assert_eq!((&letters[0]["id"], &letters[0]["code"]), (&json!("0:1"), &json!("E-GUEST-TRAP")));
+    assert_eq!((&letters[0]["place"], &letters[1]["id"]), (&json!("in 0:2"), &json!("0:0")));
+    assert_eq!(server.json(&["dlq", "ls", "faulty", "--limit", "1"]).as_array().unwrap().len(), 1);
+    assert_eq!(server.json(&["dlq", "show", "faulty"])["id"], "0:1");
     let shown = server.pelton(&["dlq", "show", "faulty", "0:1"]).expect(0).out;
     assert!(shown.contains("code       E-GUEST-TRAP\n"), "{shown}");
     assert!(shown.contains("value      \"trap\"\n"), "{shown}");
@@ -105,6 +107,52 @@ fn dead_letters_are_listed_with_the_reason_and_shown_whole() {
     let status = server.pelton(&["status", "faulty"]).expect(0);
     assert!(status.err.contains("next: pelton dlq ls faulty"), "{}", status.err);
     assert_eq!(server.json(&["status", "faulty"])["poison"], 2);
+}
+
+#[test]
+fn dead_letters_are_put_back_once() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    place.write(
+        "faulty.toml",
+        "[function]\nname = 'faulty'\n[[input]]\ntopic = 'in'\npartitions = 2\n\
+        [[output]]\nname = 'out'\ntopic = 'fine'\n",
+    );
+    server.pelton(&["deploy", &faulty(), "--manifest", "faulty.toml"]).expect(0);
+    let redrive = |more: &[&str]| server.pelton(&[&["dlq", "redrive", "faulty"], more].concat());
+    let all = |more: &[&str]| server.json(&[&["dlq", "redrive", "faulty", "--all"], more].concat());
+    assert_eq!(all(&[]), json!({ "redriven": 0, "already": 0, "skipped": 0 }), "none yet");
+    let records = "{\"key\":\"a\",\"value\":\"reject\",\"headers\":{\"mine\":\"x\"}}\n\
+                   {\"key\":\"b\",\"value\":\"reject\"}\n";
+    server.pelton_with(&["produce", "in", "--partition", "1"], records).expect(0);
+    assert_eq!(server.values("faulty.dead", 0, 2).len(), 2);
+
+    // One of them: it is rejected again, which makes a third dead letter.
+    let one = ["--partition", "1", "--offset", "0"];
+    let ended = redrive(&one).expect(0);
+    assert_eq!(ended.out, "put 1 dead letter back into the input of faulty\n");
+    assert_eq!(server.values("faulty.dead", 0, 3).len(), 3);
+    let back = server.pelton(&["consume", "in", "--offsets"]).expect(0).records();
+    assert_eq!((&back[2]["partition"], &back[2]["key"]), (&json!(1), &json!("a")));
+    assert_eq!(back[2]["headers"], json!([["mine", "x"], ["pelton-redriven", "1:0"]]));
+    // Of a list all go, or none.
+    let refused = redrive(&["--partition", "1", "--offset", "1", "--offset", "0"]);
+    let refused = refused.expect_error(3, "E-DEAD-LETTER-REDRIVEN");
+    assert!(refused.err.contains("--again"), "{}", refused.err);
+    redrive(&["--offset", "7"]).expect_error(5, "E-DEAD-LETTER-NOT-FOUND");
+    assert_eq!(server.pelton(&["consume", "in"]).expect(0).records().len(), 3);
+
+    // All but that one, also over a kill.
+    assert_eq!(all(&[])["redriven"], 2);
+    assert_eq!(server.values("faulty.dead", 0, 5).len(), 5);
+    server.kill();
+    let server = Server::start(&place);
+    let all = |more: &[&str]| server.json(&[&["dlq", "redrive", "faulty", "--all"], more].concat());
+    assert_eq!(all(&[]), json!({ "redriven": 2, "already": 3, "skipped": 0 }));
+    assert_eq!(server.values("faulty.dead", 0, 7).len(), 7);
+    assert_eq!(all(&["--again"])["redriven"], 7);
+    let ended = server.pelton(&["dlq", "redrive", "faulty"]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
 }
 
 #[test]

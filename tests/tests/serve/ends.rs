@@ -1,10 +1,13 @@
 //! How a server ends: what was under way is finished, and nothing is done twice.
 
-use rustix::process::Signal;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::server::Server;
-use crate::support::{Place, guest};
+use crate::server::{Server, ended};
+use crate::support::{Place, faulty, guest};
 
 const RECORDS: usize = 20_000;
 
@@ -54,6 +57,45 @@ fn sigterm_ends_in_order_under_load_and_nothing_is_done_twice() {
     let consumed = server.pelton(&["consume", "long"]).expect(0).records().len();
     assert_eq!(consumed, RECORDS, "no more came behind them");
     assert_eq!(server.signal(Signal::INT).code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    let address = server.address.strip_prefix("http://").unwrap();
+    let mut slow = TcpStream::connect(address).unwrap();
+    // A request whose body does not come: the first signal waits for it.
+    let head = "POST /api/v1/tenants/default/topics HTTP/1.1\r\nhost: 127.0.0.1\r\n\
+                content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    slow.write_all(head.as_bytes()).unwrap();
+    // Answered on another connection: the server has read the first one by then, or soon.
+    server.json(&["ls"]);
+    kill_process(Pid::from_raw(server.pid().cast_signed()).unwrap(), Signal::TERM).unwrap();
+    assert_eq!(server.signal(Signal::INT).code(), Some(130));
+}
+
+#[test]
+fn logs_are_followed() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    place.write(
+        "faulty.toml",
+        "[function]\nname = 'faulty'\n[[input]]\ntopic = 'in'\n\
+         [[output]]\nname = 'out'\ntopic = 'fine'\n",
+    );
+    server.pelton(&["deploy", &faulty(), "--manifest", "faulty.toml"]).expect(0);
+    let mut logs = server.command(&["logs", "faulty", "-f", "-o", "json"]).spawn().unwrap();
+    let mut lines = BufReader::new(logs.stdout.take().unwrap()).lines();
+    for _ in 0..2 {
+        server.pelton_with(&["produce", "in"], "{\"value\":\"panic\"}\n").expect(0);
+        let line: serde_json::Value =
+            serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert!(line["message"].as_str().unwrap().contains("panicked"), "{line}");
+    }
+    assert_eq!(server.signal(Signal::TERM).code(), Some(0));
+    let ended = ended(logs).expect(0);
+    assert_eq!(ended.err, "", "no note where results are JSON");
 }
 
 #[test]

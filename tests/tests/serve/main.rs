@@ -3,6 +3,8 @@
 
 mod backup;
 mod commands;
+mod dev;
+mod dev_session;
 mod ends;
 mod figures;
 mod full;

@@ -43,8 +43,16 @@ fn a_function_is_deployed_edited_live_rolled_back_and_removed() {
     assert!(state.out.contains("3") && state.out.contains("22.5"), "{}", state.out);
 
     // Live: the counts go on from the state of the version before.
-    edit(&place, "count: stats.count,", "count: stats.count * 100,");
-    let ended = server.pelton(&["deploy", "hello"]).expect(0);
+    let code = place.read("hello/src/lib.rs");
+    place.write(
+        "hello/src/lib.rs",
+        code.replace("count: stats.count,", "count: stats.count * 100,"),
+    );
+    let stale = server.pelton(&["deploy", "hello", "--dry-run"]).expect(0);
+    assert!(stale.out.starts_with("hello version 1 runs already"), "{}", stale.out);
+    assert!(stale.err.contains("src/lib.rs is newer than"), "{}", stale.err);
+    let ended = server.pelton(&["deploy", "hello", "--build"]).expect(0);
+    assert!(!ended.err.contains("is newer"), "{}", ended.err);
     assert!(ended.out.starts_with("hello version 2 went live in place of 1"), "{}", ended.out);
     let ended = server.pelton(&["deploy", "hello"]).expect(0);
     assert!(ended.out.starts_with("hello version 2 runs already"), "{}", ended.out);

@@ -32,6 +32,11 @@ impl ServerArgs {
         Self { server: Some(base), ..self.clone() }
     }
 
+    /// As if these had been given.
+    pub(crate) fn of(server: String, token: Option<String>, tenant: &str) -> Self {
+        Self { server: Some(server), token, tenant: tenant.to_owned() }
+    }
+
     /// A client for the server. Nothing is sent yet.
     ///
     /// # Errors

@@ -65,6 +65,7 @@ fn next_of(code: &str) -> Option<&'static str> {
              makes one"
         }
         "E-TOPIC-UNKNOWN" => "`pelton topic ls` shows all, `pelton topic create NAME` makes one",
+        "E-DEAD-LETTER-REDRIVEN" => "give --again to put it back once more",
         "E-TOPIC-IN-USE" => "remove these functions first, with `pelton rm`",
         "E-FUNCTION-BUSY" => "run it again when the other change is done",
         "E-DEPLOY-TRIAL" => {

@@ -81,6 +81,7 @@ impl<'a> Call<'a> {
 }
 
 /// A server and who calls it.
+#[derive(Clone)]
 pub(crate) struct Client {
     agent: Agent,
     /// Scheme, host and port.

@@ -59,6 +59,7 @@ struct Described {
 #[derive(Deserialize)]
 struct Partition {
     partition: u32,
+    start: u64,
     durable: u64,
 }
 
@@ -82,8 +83,8 @@ pub(crate) struct TopicReader<'a> {
     cursor: Option<String>,
     /// What the group has committed of it.
     committed: Option<String>,
-    /// The ends of the partitions when it began.
-    ends: BTreeMap<u32, u64>,
+    /// First offset and end of the partitions when it began.
+    held: BTreeMap<u32, (u64, u64)>,
     /// Sentences on records that were gone before they could be read.
     pub skipped: Vec<String>,
 }
@@ -95,9 +96,18 @@ impl<'a> TopicReader<'a> {
     /// `E-TOPIC-UNKNOWN`, or what keeps the server from answering.
     pub(crate) fn open(client: &'a Client, topic: &'a str, begin: From) -> Outcome<Self> {
         let Described { partitions } = client.get(&["topics", topic])?;
-        let ends = partitions.iter().map(|p| (p.partition, p.durable)).collect();
+        let held = partitions.iter().map(|p| (p.partition, (p.start, p.durable))).collect();
         let (cursor, skipped) = (None, Vec::new());
-        Ok(Self { client, topic, begin, cursor, committed: None, ends, skipped })
+        Ok(Self { client, topic, begin, cursor, committed: None, held, skipped })
+    }
+
+    /// Begins so far back that each partition has `max` records, or all that it has.
+    pub(crate) fn begin_at_newest(&mut self, max: u64) {
+        let at = self
+            .held
+            .iter()
+            .map(|(partition, (start, end))| (*partition, end.saturating_sub(max).max(*start)));
+        self.begin.from = Some(Cursor(at.collect()).to_string());
     }
 
     /// The next records, at most `max`; with `follow` it waits a while for the first of them.
@@ -157,7 +167,7 @@ impl<'a> TopicReader<'a> {
     /// Whether everything has been answered that was there when it began.
     pub(crate) fn is_at_end(&self) -> bool {
         let cursor = self.cursor.as_ref().and_then(|cursor| cursor.parse::<Cursor>().ok());
-        let end = |partition: &u32| self.ends.get(partition).copied().unwrap_or_default();
+        let end = |partition: &u32| self.held.get(partition).map_or(0, |(_, end)| *end);
         cursor.is_some_and(|Cursor(at)| at.iter().all(|(number, at)| *at >= end(number)))
     }
 

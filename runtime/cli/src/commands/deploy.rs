@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use pelton_core::Manifest;
 use pelton_core::manifest::{FILE_NAME, parse_duration_ms};
 use pelton_server::functions::{DeployReport, Outcome, TrialState};
 use serde::Deserialize;
@@ -12,10 +11,11 @@ use serde_json::json;
 use ureq::http::Method;
 
 use super::check::read_module;
-use crate::client::ServerArgs;
+use crate::client::{Client, ServerArgs};
+use crate::dev::Sources;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
-use crate::project::{Project, read_manifest, show};
+use crate::project::{Project, cargo, read_manifest, show};
 use crate::ui::Ui;
 
 /// A module may take this long to be compiled, beyond what the deployment waits.
@@ -31,6 +31,7 @@ const COMPILE_TIME: Duration = Duration::from_secs(150);
 #[command(after_help = "\
 Examples:
   pelton build && pelton deploy
+  pelton deploy --build
   pelton deploy hello/hello.wasm --dry-run
   pelton deploy stats.wasm --manifest stats.toml --wait 30s")]
 pub(crate) struct Deploy {
@@ -40,6 +41,9 @@ pub(crate) struct Deploy {
     /// The manifest; else the pelton.toml beside the file
     #[arg(short, long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// Build the project first, as `pelton build` does
+    #[arg(short, long)]
+    build: bool,
     /// Check only, and show what would change
     #[arg(long)]
     dry_run: bool,
@@ -57,30 +61,23 @@ struct Uploaded {
 
 impl Deploy {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
-        let (wasm, path) = self.find()?;
-        let manifest = read_manifest(&path)?;
-        let text = std::fs::read_to_string(&path);
-        let text = text.map_err(|error| CliError::file("read", &path, &error))?;
-        let module = read(&wasm, &manifest)?;
+        let (wasm, path) = self.find(ui)?;
         let client = self.server.client()?;
-        let upload = client.call(Method::PUT, &["artefacts"]).body("application/wasm", &module);
-        let Uploaded { digest } = client.json(upload)?;
         let wait = Duration::from_millis(self.wait.unsigned_abs());
-        let body = json!({
-            "manifest": text,
-            "digest": digest,
-            "dry_run": self.dry_run,
-            "wait_ms": wait.as_millis() as u64,
-        });
-        let report: DeployReport = client.post(&["functions"], &body, COMPILE_TIME + wait)?;
+        let report = deploy(&client, &wasm, &path, self.dry_run, wait)?;
         show_report(&report, ui)?;
         Ok(Exit::Ok)
     }
 
     /// The module and the manifest.
-    fn find(&self) -> Result<(PathBuf, PathBuf)> {
+    fn find(&self, ui: &mut Ui) -> Result<(PathBuf, PathBuf)> {
         let beside = |path: PathBuf| self.manifest.clone().unwrap_or(path);
         if !self.what.is_dir() {
+            if self.build {
+                let text = format!("--build builds a project, and {} is none", show(&self.what));
+                return Err(CliError::new("E-USAGE", Exit::Usage, text)
+                    .next("name the project's folder in place of the file"));
+            }
             let manifest = beside(self.what.with_file_name(FILE_NAME));
             if self.manifest.is_none() && self.what.exists() && !manifest.is_file() {
                 let text = format!("there is no {FILE_NAME} beside {}", show(&self.what));
@@ -95,7 +92,10 @@ impl Deploy {
             None => Project::open(&self.what)?,
             Some(path) => Project { folder: self.what.clone(), manifest: read_manifest(path)? },
         };
-        let wasm = project.wasm();
+        let wasm = match self.build {
+            true => cargo::build(&project, ui)?,
+            false => project.wasm(),
+        };
         if !wasm.is_file() {
             let text = format!("{} is not built: there is no {}", show(&self.what), show(&wasm));
             let flag = match self.what == Path::new(".") {
@@ -105,12 +105,47 @@ impl Deploy {
             return Err(CliError::new("E-WASM-NOT-FOUND", Exit::NotFound, text)
                 .next(format!("pelton build{flag}")));
         }
+        if let Some(newer) = newer_source(&self.what, &wasm).filter(|_| !self.build) {
+            let (newer, wasm) = (show(&newer), show(&wasm));
+            ui.warn(format!("{newer} is newer than {wasm}: what was built before is deployed"));
+            ui.next("pelton deploy --build");
+        }
         Ok((wasm, beside(self.what.join(FILE_NAME))))
     }
 }
 
-fn read(wasm: &Path, manifest: &Manifest) -> Result<Vec<u8>> {
-    read_module(wasm, &manifest.limits)
+/// The source in `folder` that was written last, where that was after the module was built.
+fn newer_source(folder: &Path, wasm: &Path) -> Option<PathBuf> {
+    let built = std::fs::metadata(wasm).and_then(|metadata| metadata.modified()).ok()?;
+    let sources = Sources::new(folder, vec![wasm.to_owned()]);
+    let (written, path) = sources.newest()?;
+    (written > built).then(|| path.to_owned())
+}
+
+/// Uploads a module and deploys it under the manifest in the file `manifest`.
+///
+/// # Errors
+/// Where a file cannot be read, and what the server answers.
+pub(crate) fn deploy(
+    client: &Client,
+    wasm: &Path,
+    manifest: &Path,
+    dry_run: bool,
+    wait: Duration,
+) -> Result<DeployReport> {
+    let limits = read_manifest(manifest)?.limits;
+    let text = std::fs::read_to_string(manifest);
+    let text = text.map_err(|error| CliError::file("read", manifest, &error))?;
+    let module = read_module(wasm, &limits)?;
+    let upload = client.call(Method::PUT, &["artefacts"]).body("application/wasm", &module);
+    let Uploaded { digest } = client.json(upload)?;
+    let body = json!({
+        "manifest": text,
+        "digest": digest,
+        "dry_run": dry_run,
+        "wait_ms": wait.as_millis() as u64,
+    });
+    Ok(client.post(&["functions"], &body, COMPILE_TIME + wait)?)
 }
 
 /// Shows what a deployment or a rollback did.

@@ -1,7 +1,11 @@
 //! `pelton dlq`.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use pelton_server::functions::FunctionStatus;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Consumed, From, ServerArgs, TopicReader};
@@ -16,7 +20,9 @@ use crate::ui::{Ui, printable};
 #[command(after_help = "\
 Examples:
   pelton dlq ls hello
-  pelton dlq show hello 0:12")]
+  pelton dlq show hello
+  pelton dlq redrive hello --partition 0 --offset 12
+  pelton dlq redrive hello --all")]
 pub(crate) struct Dlq {
     #[command(subcommand)]
     what: What,
@@ -24,10 +30,12 @@ pub(crate) struct Dlq {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List dead letters, oldest first
+    /// List dead letters, newest first
     Ls(List),
     /// Show one dead letter whole, with the record and the backtrace
     Show(Show),
+    /// Put dead letters back into the function's input, each once
+    Redrive(Redrive),
 }
 
 #[derive(Debug, Args)]
@@ -35,9 +43,9 @@ struct List {
     /// The function
     name: String,
     /// Dead letters at most
-    #[arg(short, long, value_name = "N", default_value_t = 100,
-        value_parser = clap::value_parser!(u64).range(1..))]
-    max: u64,
+    #[arg(short, long, visible_alias = "max", value_name = "N", default_value_t = 100,
+        value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    limit: u64,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -46,12 +54,35 @@ struct List {
 struct Show {
     /// The function
     name: String,
-    /// Which one: PARTITION:OFFSET, as `dlq ls` shows it
+    /// Which one: PARTITION:OFFSET, as `dlq ls` shows it; else the newest
     #[arg(value_name = "ID", value_parser = id)]
-    id: (u32, u64),
+    id: Option<(u32, u64)>,
     #[command(flatten)]
     server: ServerArgs,
 }
+
+#[derive(Debug, Args)]
+struct Redrive {
+    /// The function
+    name: String,
+    /// All that have not been put back yet
+    #[arg(long, conflicts_with_all = ["partition", "offset"], required_unless_present = "offset")]
+    all: bool,
+    /// The partition of --offset
+    #[arg(short, long, value_name = "N", default_value_t = 0)]
+    partition: u32,
+    /// A dead letter of that partition; may be given several times: all of them go back, or none
+    #[arg(long, value_name = "N")]
+    offset: Vec<u64>,
+    /// Put back those too that have been before
+    #[arg(long)]
+    again: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// How long very many dead letters may take.
+const REDRIVE_TIME: Duration = Duration::from_secs(300);
 
 fn id(text: &str) -> std::result::Result<(u32, u64), String> {
     let parts = text.split_once(':').map(|(partition, offset)| (partition.parse(), offset.parse()));
@@ -62,13 +93,13 @@ fn id(text: &str) -> std::result::Result<(u32, u64), String> {
 }
 
 /// A dead letter: the record that it was, and the reason.
-struct Letter {
+pub(crate) struct Letter {
     record: Consumed,
     headers: Vec<(String, Value)>,
 }
 
 impl Letter {
-    fn new(record: Consumed) -> Self {
+    pub(crate) fn new(record: Consumed) -> Self {
         let headers = record.headers.as_ref().map(|json| serde_json::from_str(json.get()));
         let headers = headers.and_then(Result::ok).unwrap_or_default();
         Self { record, headers }
@@ -79,7 +110,7 @@ impl Letter {
     }
 
     /// What a header of Pelton's own says: the last of its name, since a record may bring its own.
-    fn reason(&self, name: &str) -> Option<String> {
+    pub(crate) fn reason(&self, name: &str) -> Option<String> {
         let name = format!("pelton-{name}");
         let value = self.headers.iter().rev().find(|(found, _)| *found == name);
         value.map(|(_, value)| match value {
@@ -121,6 +152,7 @@ impl Dlq {
         match self.what {
             What::Ls(list) => list.run(ui)?,
             What::Show(show) => show.run(ui)?,
+            What::Redrive(redrive) => redrive.run(ui)?,
         }
         Ok(Exit::Ok)
     }
@@ -141,7 +173,7 @@ fn topic(client: &Client, name: &str) -> Result<String> {
 impl List {
     fn run(self, ui: &mut Ui) -> Result<()> {
         let client = self.server.client()?;
-        let letters = read(&client, &topic(&client, &self.name)?, self.max)?;
+        let letters = read(&client, &topic(&client, &self.name)?, self.limit)?;
         if ui.is_json() {
             return ui.json(&letters.iter().map(Letter::json).collect::<Vec<_>>());
         }
@@ -163,45 +195,71 @@ impl List {
     }
 }
 
-/// Reads the oldest dead letters. Where the topic is not there yet, there are none.
-fn read(client: &Client, topic: &str, max: u64) -> Result<Vec<Letter>> {
+/// Reads the newest dead letters, the newest first. Where the topic is not there yet, there are none.
+fn read(client: &Client, topic: &str, limit: u64) -> Result<Vec<Letter>> {
     let mut reader = match TopicReader::open(client, topic, From::default()) {
         Err(failed) if failed.error.code == "E-TOPIC-UNKNOWN" => return Ok(Vec::new()),
         opened => opened?,
     };
-    let mut letters: Vec<Letter> = Vec::new();
-    while (letters.len() as u64) < max {
-        let records = reader.next(max - letters.len() as u64, false)?;
+    reader.begin_at_newest(limit);
+    let mut partitions: BTreeMap<u32, Vec<Letter>> = BTreeMap::new();
+    loop {
+        let records = reader.next(u64::MAX, false)?;
         let is_end = records.is_empty() || reader.is_at_end();
-        letters.extend(records.into_iter().map(Letter::new));
+        for record in records {
+            partitions.entry(record.partition).or_default().push(Letter::new(record));
+        }
         if is_end {
             break;
         }
     }
-    Ok(letters)
+    Ok(newest_first(partitions, limit as usize))
+}
+
+/// From the ends of the partitions the letter with the highest timestamp, again and again.
+fn newest_first(mut partitions: BTreeMap<u32, Vec<Letter>>, limit: usize) -> Vec<Letter> {
+    let mut newest = Vec::new();
+    while newest.len() < limit {
+        let time = |letters: &Vec<Letter>| letters.last().map(|letter| letter.record.timestamp);
+        let next = partitions.values_mut().max_by_key(|letters| time(letters));
+        let Some(letter) = next.and_then(Vec::pop) else { break };
+        newest.push(letter);
+    }
+    newest
 }
 
 impl Show {
-    fn run(self, ui: &mut Ui) -> Result<()> {
-        let client = self.server.client()?;
-        let (partition, offset) = self.id;
+    /// The one that was named, or the newest.
+    fn find(&self, client: &Client) -> Result<Letter> {
+        let topic = topic(client, &self.name)?;
+        let Some((partition, offset)) = self.id else {
+            return read(client, &topic, 1)?.pop().ok_or_else(|| {
+                let text = format!("{} has no dead letter", self.name);
+                CliError::new("E-DEAD-LETTER-NOT-FOUND", Exit::NotFound, text)
+                    .next(format!("pelton status {} shows how it does", self.name))
+            });
+        };
         let begin =
             From { from: Some(offset.to_string()), partition: Some(partition), ..From::default() };
-        let topic = topic(&client, &self.name)?;
-        let found = match TopicReader::open(&client, &topic, begin)?.next(1, false) {
+        let found = match TopicReader::open(client, &topic, begin)?.next(1, false) {
             Err(failed) if failed.error.code == "E-OFFSET-RANGE" => Vec::new(),
             read => read?,
         };
         let letter = found.into_iter().map(Letter::new).find(|l| l.record.offset == offset);
-        let Some(letter) = letter else {
+        letter.ok_or_else(|| {
             let text = format!("{} has no dead letter {partition}:{offset}", self.name);
-            return Err(CliError::new("E-DEAD-LETTER-NOT-FOUND", Exit::NotFound, text)
-                .next(format!("pelton dlq ls {} shows all", self.name)));
-        };
+            CliError::new("E-DEAD-LETTER-NOT-FOUND", Exit::NotFound, text)
+                .next(format!("pelton dlq ls {} shows all", self.name))
+        })
+    }
+
+    fn run(self, ui: &mut Ui) -> Result<()> {
+        let letter = self.find(&self.server.client()?)?;
         if ui.is_json() {
             return ui.json(&letter.json());
         }
         for (title, text) in [
+            ("id", Some(letter.id())),
             ("code", letter.reason("code")),
             ("message", letter.reason("message")),
             ("record", Some(letter.place())),
@@ -214,6 +272,47 @@ impl Show {
             if let Some(text) = text {
                 ui.line(format!("{title:10} {}", printable(&text)))?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// What a server answers that has put dead letters back.
+#[derive(Debug, Serialize, Deserialize)]
+struct Redriven {
+    redriven: u64,
+    already: u64,
+    skipped: u64,
+}
+
+impl Redrive {
+    fn run(self, ui: &mut Ui) -> Result<()> {
+        let client = self.server.client()?;
+        let letter = |offset: &u64| json!({ "partition": self.partition, "offset": offset });
+        let body = match self.all {
+            true => json!({ "all": true, "again": self.again }),
+            false => {
+                let records: Vec<_> = self.offset.iter().map(letter).collect();
+                json!({ "records": records, "again": self.again })
+            }
+        };
+        let parts = ["functions", self.name.as_str(), "dead-letters", "redrive"];
+        let done: Redriven = client.post(&parts, &body, REDRIVE_TIME)?;
+        if ui.is_json() {
+            return ui.json(&done);
+        }
+        let put_back = text::count(done.redriven, "dead letter");
+        ui.line(format!("put {put_back} back into the input of {}", self.name))?;
+        if done.already > 0 {
+            let already = text::count(done.already, "dead letter");
+            ui.note(format!("{already} had been put back before; --again does it once more"));
+        }
+        if done.skipped > 0 {
+            let skipped = text::count(done.skipped, "dead letter");
+            ui.note(format!("{skipped} of a window, a timer or another input cannot be put back"));
+        }
+        if done.redriven > 0 {
+            ui.next(format!("pelton status {}", self.name));
         }
         Ok(())
     }

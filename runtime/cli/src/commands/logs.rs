@@ -28,12 +28,17 @@ pub(crate) struct Logs {
     server: ServerArgs,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Line {
-    time_ms: i64,
-    level: String,
-    partition: u32,
-    message: String,
+/// A line that a function has logged.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Line {
+    /// Ms since the Unix epoch.
+    pub time_ms: i64,
+    /// Such as `info`.
+    pub level: String,
+    /// The partition whose task logged it.
+    pub partition: u32,
+    /// What it says.
+    pub message: String,
 }
 
 #[derive(Deserialize)]

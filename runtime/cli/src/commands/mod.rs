@@ -6,14 +6,15 @@ mod check;
 mod completions;
 mod consume;
 mod demo;
-mod deploy;
-mod dlq;
+pub(crate) mod deploy;
+mod dev;
+pub(crate) mod dlq;
 mod invoke;
-mod logs;
+pub(crate) mod logs;
 mod ls;
 mod new;
 mod pause;
-mod produce;
+pub(crate) mod produce;
 mod read;
 mod replay;
 mod replica;
@@ -28,7 +29,7 @@ mod token;
 mod topic;
 mod up;
 mod version;
-mod versions;
+pub(crate) mod versions;
 
 use clap::Subcommand;
 
@@ -83,6 +84,8 @@ pub(crate) enum Command {
     Dlq(dlq::Dlq),
     /// Topics of a server
     Topic(topic::Topic),
+    /// Develop a function: build, swap live and watch it with every save
+    Dev(dev::DevCommand),
     /// Append records to a topic of a server
     Produce(produce::Produce),
     /// Print the records of a topic of a server
@@ -123,6 +126,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Rm(command) => command.run(ui),
         Command::Logs(command) => command.run(ui),
         Command::State(command) => command.run(ui),
+        Command::Dev(command) => command.run(ui),
         Command::Dlq(command) => command.run(ui),
         Command::Topic(command) => command.run(ui),
         Command::Produce(command) => command.run(ui),

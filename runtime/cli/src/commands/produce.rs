@@ -51,7 +51,7 @@ pub(crate) struct Produce {
 }
 
 /// What a line was.
-type Line = std::result::Result<Row, BadLine>;
+pub(crate) type Line = std::result::Result<Row, BadLine>;
 
 /// What has been sent.
 #[derive(Default)]
@@ -141,7 +141,11 @@ impl Produce {
 }
 
 /// Reads to the end of the input, or until nobody takes what it reads.
-fn read(input: &InputArgs, opened: &SyncSender<Result<(), CliError>>, lines: &SyncSender<Line>) {
+pub(crate) fn read(
+    input: &InputArgs,
+    opened: &SyncSender<Result<(), CliError>>,
+    lines: &SyncSender<Line>,
+) {
     let mut reader = match input.open() {
         Ok(reader) => reader,
         Err(error) => return drop(opened.send(Err(error))),
@@ -161,7 +165,8 @@ fn read(input: &InputArgs, opened: &SyncSender<Result<(), CliError>>, lines: &Sy
     }
 }
 
-fn push(row: &Row, records: &mut RecordsBuilder) {
+/// Appends a row; one without a time has the time of now.
+pub(crate) fn push(row: &Row, records: &mut RecordsBuilder) {
     records.push(row.key(), row.value(), row.timestamp.unwrap_or_else(clock::now_ms));
     for (name, value) in &row.headers {
         records.header(name, value.as_deref());

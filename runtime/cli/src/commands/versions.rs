@@ -23,12 +23,15 @@ pub(crate) struct Versions {
     server: ServerArgs,
 }
 
+/// The versions of a function, and what has happened to it.
 #[derive(Serialize, Deserialize)]
-struct History {
-    active: u64,
+pub(crate) struct History {
+    /// The version whose code runs.
+    pub active: u64,
     before: Option<u64>,
     versions: Vec<Version>,
-    events: Vec<Event>,
+    /// Oldest first.
+    pub events: Vec<Event>,
 }
 
 /// Digits of a digest that are shown.

@@ -11,6 +11,7 @@ mod groups;
 mod json;
 mod produce;
 mod producers;
+mod redrive;
 mod remembered;
 mod topics;
 mod wait;
@@ -28,6 +29,7 @@ pub use cursor::{Cursor, From};
 pub use groups::{GroupInfo, GroupPosition, GroupSummary, GroupTopic, NewPosition};
 pub use json::{parse_time, read_lines, read_list, write_record};
 pub use produce::{Produced, ProducedRange, Stamp};
+pub use redrive::{Letters, REDRIVE_RECORDS_MAX, Redrive, Redriven};
 pub use topics::{CleanupPolicy, PartitionInfo, RetentionChange, TopicInfo, TopicSettings};
 
 use producers::Producers;

@@ -27,6 +27,7 @@ mod produce;
 mod rate;
 mod replays;
 mod replication;
+mod redrive;
 mod routes;
 mod savepoints;
 mod server;

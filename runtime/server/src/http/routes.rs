@@ -13,7 +13,7 @@ use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
     auth, backup, console, consume, functions, groups, health, history, inspect, metrics, produce,
-    replays, replication, savepoints, token_routes, topics,
+    redrive, replays, replication, savepoints, token_routes, topics,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -89,6 +89,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(replication::artefact))
         .routes(routes!(replication::promote))
         .routes(routes!(replication::fence))
+        .routes(routes!(redrive::redrive))
         .routes(routes!(token_routes::list, token_routes::create))
         .routes(routes!(token_routes::revoke))
 }

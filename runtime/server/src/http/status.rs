@@ -33,6 +33,7 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         "E-REPLAY-TOPIC" | "E-REPLAY-LIMIT" | "E-REPLAY-EMPTY" => StatusCode::CONFLICT,
         "E-REPLAY-DECISIONS" | "E-REPLAY-OUTPUTS" => StatusCode::CONFLICT,
         "E-SAVEPOINT-INPUT" | "E-SAVEPOINT-PARTITIONS" => StatusCode::CONFLICT,
+        "E-DEAD-LETTER-REDRIVEN" | "E-REDRIVE-MARKS" => StatusCode::CONFLICT,
         "E-FUNCTION-BUSY" | "E-FUNCTION-STOPPED" | "E-VERSION-NONE" => StatusCode::CONFLICT,
         "E-PRODUCER-UNKNOWN" | "E-PRODUCER-FENCED" => StatusCode::CONFLICT,
         "E-SEQUENCE-GAP" | "E-SEQUENCE-OLD" | "E-SEQUENCE-REUSED" => StatusCode::CONFLICT,

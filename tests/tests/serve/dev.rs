@@ -1,0 +1,84 @@
+//! `pelton dev` as a developer meets it: the binary in a process of its own, on a new project.
+
+use serde_json::json;
+
+use crate::dev_session::Session;
+use crate::support::Place;
+
+const READING: &str = r#"{"key":"kitchen","value":{"celsius":20}}"#;
+
+fn edit(place: &Place, from: &str, to: &str) {
+    let code = place.read("hello/src/lib.rs");
+    assert!(code.contains(from), "{code}");
+    place.write("hello/src/lib.rs", code.replace(from, to));
+}
+
+#[test]
+fn every_save_goes_live_with_its_state_and_what_is_broken_leaves_the_version_before() {
+    let place = Place::new();
+    place.pelton(&["new", "hello"]).expect(0);
+    std::fs::create_dir(place.path().join("tmp")).unwrap();
+    let mut dev = Session::start(&place, &["--input", "hello/sample.jsonl"]);
+    assert_eq!(dev.wait_for("live")["version"], 1);
+    // What the sample has in it: input and output, with the state of three readings.
+    assert_eq!(dev.wait_for("input")["value"], json!({ "celsius": 19.5 }));
+    assert_eq!((0..5).map(|_| dev.count()).max(), Some(3));
+
+    edit(&place, "count: stats.count,", "count: stats.count * 100,");
+    let live = dev.wait_for("live");
+    assert_eq!((&live["version"], &live["before"]), (&json!(2), &json!(1)));
+    dev.type_line(READING);
+    assert_eq!(dev.count(), 400);
+
+    // It does not build.
+    edit(&place, "stats.count * 100,", "stats.count * oops,");
+    let failed = dev.wait_for("failed");
+    assert_eq!((&failed["code"], &failed["running"]), (&json!("E-BUILD"), &json!(2)));
+    assert!(failed["output"].as_str().unwrap().contains("oops"), "{failed}");
+    dev.type_line(READING);
+    assert_eq!(dev.count(), 500);
+
+    // It builds, and fails at its first record.
+    let key = "let sensor = record.key_text()?;";
+    edit(&place, "stats.count * oops,", "stats.count * 1000,");
+    assert_eq!(dev.wait_for("live")["version"], 3);
+    edit(&place, key, &format!("{key} assert!(sensor.is_empty());"));
+    assert_eq!(dev.wait_for("live")["version"], 4);
+    dev.type_line(READING);
+    let failed = dev.wait_for("failed");
+    assert_eq!(failed["code"], "E-DEPLOY-TRIAL", "{failed}");
+    assert_ne!(failed["running"], 4);
+    let before = dev.count();
+    assert!([600, 6_000].contains(&before), "an older version answers: {before}");
+
+    edit(&place, " assert!(sensor.is_empty());", "");
+    assert_eq!(dev.wait_for("live")["version"], 3);
+    dev.type_line("nonsense");
+    dev.type_line(READING);
+    assert_eq!(dev.count(), 7_000);
+    assert!(dev.end().contains("E-INPUT-JSON"));
+    let left = std::fs::read_dir(place.path().join("tmp")).unwrap().count();
+    assert_eq!(left, 0, "no temporary folders");
+
+    // State is kept from session to session, until it is to begin anew.
+    let mut dev = Session::start(&place, &[]);
+    dev.wait_for("live");
+    dev.type_line(READING);
+    assert_eq!(dev.count(), 8_000);
+    let locked = place.command(&["dev", "hello", "--fresh"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&locked.stderr).contains("E-JOURNAL-LOCKED"));
+    dev.end();
+    let mut dev = Session::start(&place, &["--fresh"]);
+    dev.wait_for("live");
+    dev.type_line(READING);
+    assert_eq!(dev.count(), 1_000);
+    dev.end();
+}
+
+#[test]
+fn what_is_no_project_or_reads_nothing_is_told_at_once() {
+    let place = Place::new();
+    place.pelton(&["dev"]).expect_error(5, "E-PROJECT-NOT-FOUND");
+    place.write("pelton.toml", "[function]\nname = 'hello'\n");
+    place.pelton(&["dev"]).expect_error(3, "E-INPUT-NONE");
+}
