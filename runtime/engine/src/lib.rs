@@ -26,6 +26,7 @@ mod progress;
 mod random;
 pub mod scheduler;
 mod scratch;
+mod shadow;
 mod slice;
 mod task;
 mod telemetry;
@@ -39,5 +40,9 @@ pub use peers::Peers;
 pub use pool::GuestPool;
 pub use progress::EventClock;
 pub use random::random;
+pub use shadow::{
+    Beat, Cause, Difference, DifferenceKind, Effect, Emitted, FEED_BYTES_MAX, FEED_COMMITS_MAX,
+    Fed, Feed, Shadow, ShadowSeed, TOLD_MAX, Tally,
+};
 pub use task::{Parts, Replacement, Step, Task, Verdict};
 pub use telemetry::{Counters, NoTelemetry, Telemetry};

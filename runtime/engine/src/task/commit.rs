@@ -91,6 +91,7 @@ impl Task {
         let Some(pending) = self.pending.take() else { return };
         self.layout_written = true;
         self.committed_on_trial(pending.called);
+        self.tap_committed();
         let out: u64 = pending.outputs.iter().map(|batch| u64::from(batch.rows)).sum();
         let records_in = pending.records_in;
         self.changed_bytes += pending.record.map_or(0, |record| record.changes.len() as u64);

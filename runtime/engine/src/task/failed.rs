@@ -92,6 +92,9 @@ impl Task {
             }
             Ok(()) => {
                 state.accept();
+                if let Some(tap) = &mut self.tap {
+                    tap.failed(fault);
+                }
                 Counters::add(&self.counters.poison, work.units() as u64);
                 self.advance(work);
                 self.breaker(fault)?;

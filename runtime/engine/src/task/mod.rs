@@ -9,6 +9,7 @@ mod failed;
 mod migrate;
 mod replace;
 mod settle;
+mod shadow;
 mod snapshot;
 mod start;
 mod step;
@@ -33,6 +34,7 @@ use crate::peers::Peers;
 use crate::pool::GuestPool;
 use crate::progress::EventClock;
 use crate::scratch::Scratch;
+use crate::shadow::Tap;
 use crate::slice::Slice;
 use crate::telemetry::{Counters, Telemetry};
 
@@ -111,6 +113,8 @@ pub struct Task {
     saved: Option<Vec<u8>>,
     trial: Option<replace::Before>,
     verdict: Option<Verdict>,
+    /// Hears its calls, where it has a shadow or is one.
+    tap: Option<Box<Tap>>,
     sweep: migrate::Sweep,
     /// What the call under way has read of another schema version.
     old_reads: Arc<OldReads>,

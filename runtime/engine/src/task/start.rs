@@ -190,6 +190,7 @@ impl Task {
             snapshot: None,
             trial: None,
             verdict: None,
+            tap: None,
             scratch: Scratch::default(),
             config: Arc::new(config),
         })
