@@ -9,6 +9,7 @@
 
 mod apply;
 mod call;
+mod canary;
 mod config;
 mod dead_letters;
 mod due;
@@ -32,6 +33,9 @@ mod task;
 mod telemetry;
 mod windows;
 
+pub use canary::{
+    CANARY_PARTS, CanaryBoard, CanaryCounts, CanaryFactory, Side, SideCounts, side_of,
+};
 pub use config::{InputConfig, NullKey, OnPoison, OutputTopic, RetryPolicy, Settings, TaskConfig};
 pub use faults::{Decision, decide};
 pub use migrate::{MIGRATE_BYTES_MAX, MIGRATE_VALUES_MAX};

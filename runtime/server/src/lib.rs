@@ -4,6 +4,7 @@
 //! [`Node::deploy`] and run on the node's workers.
 
 mod clock;
+pub mod compare;
 mod control;
 pub mod data;
 mod deployment;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use pelton_batch::{Batch, RecordsBuilder};
-use pelton_core::{Clock, Domain, Error, GuestFactory, Result, TopicName};
+use pelton_core::{BoxFuture, Clock, Domain, Error, GuestFactory, Result, TopicName};
 use pelton_engine::{GuestPool, OutputTopic, Parts, Peers, Replacement, Task, Telemetry};
 use pelton_journal::adapter::{JournalSink, JournalSource};
 use pelton_journal::{Commit, Config, Hooks, Journal, SyncMode, TopicConfig, Visibility};
@@ -19,10 +19,14 @@ use crate::drive::Driver;
 use crate::load::{LoadOptions, Loader};
 use crate::spec::{DeploymentSpec, PoisonSpec};
 use crate::telemetry::NodeTelemetry;
-use crate::workers::Workers;
+use crate::workers::{Timers, Workers};
 
 /// Wait before a task is started again whose storage failed it, ms; doubled up to 30 s.
 const RESTART_MS: u64 = 100;
+
+/// The share of CPU time of a function of weight 1, where all shadows of a tenant have 1: those get at
+/// most a ninth of a worker that is full.
+const WEIGHT_UNIT: u32 = 8;
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -278,7 +282,8 @@ impl Node {
                 },
             };
             let tenant = spec.function.tenant().clone();
-            self.workers.spawn(worker, tenant, spec.weight, Box::pin(running.run()));
+            let weight = spec.weight.saturating_mul(WEIGHT_UNIT);
+            self.workers.spawn(worker, tenant, weight, Box::pin(running.run()));
             tasks.push(control);
         }
         Ok(Deployment { function: spec.function.clone(), first_worker: first, shared, tasks })
@@ -305,6 +310,45 @@ impl Node {
         let parts = self.task_parts(spec, factory, partitions, deployment.first_worker)?;
         let on_event: crate::control::OnSwap = Arc::new(on_event);
         deployment.swap(parts, &on_event);
+        Ok(())
+    }
+
+    /// Spawns what `make` makes for each running task of `deployment`, to work beside it on another
+    /// worker and on its own share of CPU time. Creates nothing.
+    ///
+    /// # Errors
+    /// Where an output has no topic, or the inputs have another number of partitions by now.
+    pub(crate) fn beside(
+        &self,
+        deployment: &Deployment,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+        make: impl Fn(Beside) -> BoxFuture<'static, ()>,
+    ) -> Result<()> {
+        let partitions = self.co_partitions(spec)?;
+        if partitions != deployment.partitions() {
+            let text = format!("{}: its inputs have {partitions} partitions now", spec.function);
+            return Err(Error::new("E-SWAP-INPUTS", Domain::User, text));
+        }
+        let (declared, tenant) = (factory.declaration(), spec.function.tenant().shadows());
+        let output = |topic: TopicName| {
+            let known = self.journal.topic(&topic.to_string()).ok();
+            let partitions = known.map_or(partitions, |topic| topic.config().partitions);
+            OutputTopic { topic, partitions }
+        };
+        let outputs: Vec<_> = spec.output_topics(declared)?.into_iter().map(output).collect();
+        for (partition, control) in (0..).zip(&deployment.tasks) {
+            let worker = deployment.first_worker + partition as usize + 1;
+            let config = Arc::new(spec.task(partition, declared, &outputs, None));
+            let future = make(Beside {
+                partition,
+                control: Arc::clone(control),
+                replacement: Replacement { config, pool: GuestPool::new(Arc::clone(factory)) },
+                timers: self.workers.timers(worker),
+                permits: self.workers.call_permits(worker),
+            });
+            self.workers.spawn(worker, tenant.clone(), 1, future);
+        }
         Ok(())
     }
 
@@ -378,6 +422,17 @@ impl Drop for Node {
             tracing::error!(%error, "the journal could not be closed cleanly");
         }
     }
+}
+
+/// What works beside a running task is made of.
+pub(crate) struct Beside {
+    pub(crate) partition: u32,
+    /// The control of the task.
+    pub(crate) control: Arc<Control>,
+    /// The other version.
+    pub(crate) replacement: Replacement,
+    pub(crate) timers: Timers,
+    pub(crate) permits: Arc<tokio::sync::Semaphore>,
 }
 
 /// What a task on a worker owns.

@@ -19,7 +19,7 @@ use crate::project::{Project, read_manifest, show};
 use crate::ui::Ui;
 
 /// A module may take this long to be compiled, beyond what the deployment waits.
-const COMPILE_TIME: Duration = Duration::from_secs(150);
+pub(super) const COMPILE_TIME: Duration = Duration::from_secs(150);
 
 /// Deploy a function onto a server, live
 ///
@@ -32,6 +32,7 @@ const COMPILE_TIME: Duration = Duration::from_secs(150);
 Examples:
   pelton build && pelton deploy
   pelton deploy hello/hello.wasm --dry-run
+  pelton deploy --shadow && pelton diff hello
   pelton deploy stats.wasm --manifest stats.toml --wait 30s")]
 pub(crate) struct Deploy {
     /// The function's .wasm file, or its project's folder
@@ -43,6 +44,9 @@ pub(crate) struct Deploy {
     /// Check only, and show what would change
     #[arg(long)]
     dry_run: bool,
+    /// Run it beside the version that runs: on live input and its own copy of state, writing nothing
+    #[arg(long)]
+    shadow: bool,
     /// How long to wait for the first commit of each task; at most 30s
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration_ms)]
     wait: i64,
@@ -70,6 +74,7 @@ impl Deploy {
             "manifest": text,
             "digest": digest,
             "dry_run": self.dry_run,
+            "shadow": self.shadow,
             "wait_ms": wait.as_millis() as u64,
         });
         let report: DeployReport = client.post(&["functions"], &body, COMPILE_TIME + wait)?;
@@ -126,6 +131,8 @@ pub(super) fn show_report(report: &DeployReport, ui: &mut Ui) -> Result<()> {
         (Outcome::Started, true) => "would be started".to_owned(),
         (Outcome::Swapped, false) => format!("went live{before}"),
         (Outcome::Swapped, true) => format!("would go live{before}"),
+        (Outcome::Shadowed, false) => format!("follows{}", beside(report)),
+        (Outcome::Shadowed, true) => format!("would follow{}", beside(report)),
         (Outcome::Restarted, false) => format!("was started{before}, since its inputs are others"),
         (Outcome::Restarted, true) => {
             format!("would be started{before}, since its inputs are others")
@@ -144,7 +151,13 @@ pub(super) fn show_report(report: &DeployReport, ui: &mut Ui) -> Result<()> {
     match (report.dry_run, report.outcome) {
         (true, Outcome::Unchanged) | (false, Outcome::Unchanged) => {}
         (true, _) => ui.next("the same without --dry-run"),
+        (false, Outcome::Shadowed) => ui.next(format!("pelton diff {name}; pelton promote {name}")),
         (false, _) => ui.next(format!("pelton status {name}")),
     }
     Ok(())
+}
+
+/// What a shadow follows.
+fn beside(report: &DeployReport) -> String {
+    report.before.map(|version| format!(" version {version} as its shadow")).unwrap_or_default()
 }

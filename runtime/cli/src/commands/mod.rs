@@ -6,6 +6,7 @@ mod completions;
 mod consume;
 mod demo;
 mod deploy;
+mod diff;
 mod dlq;
 mod invoke;
 mod logs;
@@ -13,6 +14,7 @@ mod ls;
 mod new;
 mod pause;
 mod produce;
+mod promote;
 mod read;
 mod rm;
 mod rollback;
@@ -60,6 +62,10 @@ pub(crate) enum Command {
     Versions(versions::Versions),
     /// Take an earlier version of a function back, live
     Rollback(rollback::Rollback),
+    /// Show where a function and its shadow differ
+    Diff(diff::Diff),
+    /// Make the shadow of a function the version that runs, live
+    Promote(promote::Promote),
     /// Pause a function: its records wait, its state stays
     Pause(pause::Pause),
     /// Let a paused function go on
@@ -101,6 +107,8 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Status(command) => command.run(ui),
         Command::Versions(command) => command.run(ui),
         Command::Rollback(command) => command.run(ui),
+        Command::Diff(command) => command.run(ui),
+        Command::Promote(command) => command.run(ui),
         Command::Pause(command) => command.run(ui),
         Command::Resume(command) => command.run(ui),
         Command::Rm(command) => command.run(ui),

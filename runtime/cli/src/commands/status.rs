@@ -69,12 +69,17 @@ fn show(status: &FunctionStatus, ui: &mut Ui) -> Result<()> {
     if let Some(fault) = &status.last_fault {
         ui.line(format!("  last     {fault}"))?;
     }
+    if let Some(shadow) = &status.shadow {
+        ui.line(format!("  shadow   version {}: {}", shadow.version, ls::shadow_state(shadow)))?;
+        super::diff::show_counts(shadow, ui)?;
+    }
     if !status.tasks.is_empty() {
         ui.line(tasks(&status.tasks).to_string())?;
     }
     match status.state {
         FunctionState::Paused => ui.next(format!("pelton resume {name}")),
         FunctionState::Stopped => ui.next(format!("pelton logs {name}; pelton resume {name}")),
+        _ if status.shadow.is_some() => ui.next(format!("pelton diff {name}")),
         _ if status.poison > 0 => ui.next(format!("pelton dlq ls {name}")),
         _ => {}
     }

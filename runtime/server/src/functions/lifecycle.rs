@@ -45,12 +45,14 @@ impl Functions {
             let swap = self.begin_swap(&running, &active)?;
             self.follow_later(record.function.clone(), running, number, swap);
         }
+        self.attach_recorded(record).await;
         Ok(())
     }
 
     /// Stops the tasks behind their next commit, and answers what they ran.
     pub(super) async fn stop_running(&self, function: &FunctionId) -> Option<Versions> {
         let (_, running) = self.running.remove(function)?;
+        self.detach(function);
         running.deployment.stop();
         let versions = lock(&running.versions).clone();
         let ended = blocking(move || running.deployment.wait()).await;
@@ -172,7 +174,7 @@ impl Functions {
         blocking(move || registry.sweep()).await
     }
 
-    async fn write(&self, record: FunctionRecord) -> Result<()> {
+    pub(super) async fn write(&self, record: FunctionRecord) -> Result<()> {
         let (registry, now) = (self.registry.clone(), self.now_ms());
         blocking(move || registry.put(&record, now)).await
     }

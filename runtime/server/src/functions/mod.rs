@@ -10,6 +10,7 @@ mod lifecycle;
 mod loaded;
 mod record;
 mod registry;
+mod shadow;
 mod status;
 mod trial;
 
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 pub use deploy::{DeployReport, DeployRequest, Outcome};
 pub use inspect::StateEntry;
 pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Version};
+pub use shadow::{ShadowState, ShadowStatus};
 pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
 pub use trial::TrialState;
 
@@ -54,6 +56,8 @@ pub struct Functions {
     changing: DashMap<FunctionId, Arc<tokio::sync::Mutex<()>>>,
     /// Held while a module is kept that no version names yet: nothing may be swept then.
     sweeping: Arc<tokio::sync::RwLock<()>>,
+    /// What follows running functions, and writes nothing.
+    shadows: DashMap<FunctionId, shadow::SharedShadow>,
     /// Trials that are followed.
     following: TaskTracker,
 }
@@ -74,6 +78,7 @@ impl Functions {
             running: DashMap::new(),
             failed: DashMap::new(),
             changing: DashMap::new(),
+            shadows: DashMap::new(),
             sweeping: Arc::default(),
             following: TaskTracker::new(),
         })

@@ -51,6 +51,12 @@ pub enum EventKind {
     Paused,
     /// The function was resumed.
     Resumed,
+    /// A version follows the running one as its shadow.
+    ShadowStarted,
+    /// The shadow was dropped.
+    ShadowStopped,
+    /// The shadow was deployed as the version that runs.
+    Promoted,
     /// Its tasks have stopped by themselves: it halts at a record, or storage failed.
     Stopped,
 }
@@ -79,6 +85,9 @@ pub struct FunctionRecord {
     pub active: u64,
     /// While the active version is on trial: the one to go back to.
     pub before: Option<u64>,
+    /// The version that follows as a shadow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<u64>,
     /// Whether it is paused.
     pub paused: bool,
     /// Oldest first.
@@ -90,7 +99,8 @@ impl FunctionRecord {
     #[must_use]
     pub fn new(function: FunctionId) -> Self {
         let (versions, events) = (Vec::new(), Vec::new());
-        Self { function, versions, active: 0, before: None, paused: false, events }
+        let (active, before, shadow, paused) = (0, None, None, false);
+        Self { function, versions, active, before, shadow, paused, events }
     }
 
     /// The version of that number.
@@ -115,7 +125,8 @@ impl FunctionRecord {
     pub fn add(&mut self, version: Version) {
         self.versions.push(version);
         while self.versions.len() > VERSIONS_MAX {
-            let in_use = |number| number == self.active || Some(number) == self.before;
+            let others = [self.before, self.shadow];
+            let in_use = |number| number == self.active || others.contains(&Some(number));
             let newest = self.versions.len() - 1;
             let oldest = self.versions[..newest].iter().position(|v| !in_use(v.number));
             let Some(oldest) = oldest else { return };

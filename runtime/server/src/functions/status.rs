@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::record::FunctionRecord;
-use super::{Functions, Running, lock};
+use super::{Functions, Running, ShadowStatus, lock};
 
 /// Whether a function runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -80,6 +80,8 @@ pub struct FunctionStatus {
     pub version: u64,
     /// While that one is on trial: the one to go back to.
     pub before: Option<u64>,
+    /// What follows it, and writes nothing.
+    pub shadow: Option<ShadowStatus>,
     /// Why it does not run.
     pub error: Option<String>,
     /// The topics that it reads.
@@ -207,6 +209,7 @@ impl Functions {
             },
             version: record.active,
             before: record.before,
+            shadow: self.shadow_of(record),
             error,
             inputs: manifest
                 .iter()

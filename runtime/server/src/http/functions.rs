@@ -60,6 +60,10 @@ pub(super) struct NewDeployment {
     /// Whether to check only, and to tell what would change.
     #[serde(default)]
     dry_run: bool,
+    /// Whether it is to follow the version that runs, on live input and its own copy of state, and
+    /// write nothing.
+    #[serde(default)]
+    shadow: bool,
     /// How long to wait for the first commit of each task, ms (2,000).
     wait_ms: Option<u64>,
 }
@@ -105,7 +109,7 @@ pub(super) struct Removal {
 }
 
 /// The time that a request may wait, within the server's limit.
-fn wait(app: &App, wait_ms: Option<u64>) -> Duration {
+pub(super) fn wait(app: &App, wait_ms: Option<u64>) -> Duration {
     Duration::from_millis(wait_ms.unwrap_or(WAIT_MS)).min(app.config().wait_max)
 }
 
@@ -140,11 +144,14 @@ pub(super) async fn deploy(
     ApiPath(path): ApiPath<TenantPath>,
     payload: Payload,
 ) -> ApiResult<Json<DeployReport>> {
-    let NewDeployment { manifest, digest, dry_run, wait_ms } = payload.json()?;
+    let NewDeployment { manifest, digest, dry_run, shadow, wait_ms } = payload.json()?;
     let (tenant, wait) = (path.id()?, wait(&app, wait_ms));
     let wasm = app.functions().module(&digest).await?;
     let request = DeployRequest { tenant, manifest, wasm, dry_run, wait };
-    Ok(Json(app.functions().deploy(request).await?))
+    Ok(Json(match shadow {
+        true => app.functions().deploy_shadow(request).await?,
+        false => app.functions().deploy(request).await?,
+    }))
 }
 
 /// Lists a tenant's functions and what they do.

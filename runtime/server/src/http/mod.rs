@@ -23,6 +23,7 @@ mod produce;
 mod rate;
 mod routes;
 mod server;
+mod shadow;
 mod sse;
 mod stall;
 mod state;

@@ -12,7 +12,8 @@ use super::extract::{no_method, no_route};
 use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
-    auth, consume, functions, groups, health, inspect, metrics, produce, token_routes, topics,
+    auth, consume, functions, groups, health, inspect, metrics, produce, shadow, token_routes,
+    topics,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -68,6 +69,9 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(functions::rollback))
         .routes(routes!(functions::pause))
         .routes(routes!(functions::resume))
+        .routes(routes!(shadow::describe, shadow::stop))
+        .routes(routes!(shadow::differences))
+        .routes(routes!(shadow::promote))
         .routes(routes!(inspect::list_state))
         .routes(routes!(inspect::get_state))
         .routes(routes!(inspect::logs))

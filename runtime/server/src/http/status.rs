@@ -16,13 +16,16 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         | "E-FUNCTION-UNKNOWN"
         | "E-VERSION-UNKNOWN"
         | "E-STORE-UNKNOWN"
+        | "E-SHADOW-NONE"
         | "E-ARTEFACT-UNKNOWN" => StatusCode::NOT_FOUND,
         _ if code.ends_with("-NOT-FOUND") => StatusCode::NOT_FOUND,
         "E-HTTP-METHOD" => StatusCode::METHOD_NOT_ALLOWED,
         "E-HTTP-TIMEOUT" => StatusCode::REQUEST_TIMEOUT,
         "E-TOPIC-EXISTS" | "E-TOPIC-IN-USE" | "E-GROUP-LIMIT" => StatusCode::CONFLICT,
         "E-TOKEN-EXISTS" | "E-TOKEN-LIMIT" => StatusCode::CONFLICT,
-        "E-FUNCTION-BUSY" | "E-FUNCTION-STOPPED" | "E-VERSION-NONE" => StatusCode::CONFLICT,
+        "E-FUNCTION-BUSY" | "E-FUNCTION-STOPPED" | "E-VERSION-NONE" | "E-SHADOW-INPUTS" => {
+            StatusCode::CONFLICT
+        }
         "E-PRODUCER-UNKNOWN" | "E-PRODUCER-FENCED" => StatusCode::CONFLICT,
         "E-SEQUENCE-GAP" | "E-SEQUENCE-OLD" | "E-SEQUENCE-REUSED" => StatusCode::CONFLICT,
         "E-HTTP-BODY-SIZE" | "E-REQUEST-RECORDS" | "E-LIMIT" => StatusCode::PAYLOAD_TOO_LARGE,
