@@ -50,7 +50,7 @@ fn a_version_that_fails_before_its_first_commit_leaves_no_trace() {
     world.deploy("faulty", "", SHORT).unwrap();
     let waits = std::thread::scope(|scope| {
         let deploying = scope.spawn(|| world.deploy("faulty", TRAPS, PATIENCE));
-        world.wait_for("the trial", |world| world.status().version == 2);
+        world.wait_for("the trial", |world| world.status().tasks.iter().all(|task| task.on_trial));
         world.append(&["a=1"]);
         deploying.join().unwrap()
     });

@@ -328,6 +328,32 @@ fn a_shadow_that_falls_behind_is_lost_and_the_task_counts_what_it_skipped() {
 }
 
 #[test]
+fn a_task_keeps_nothing_of_its_calls_before_and_after_it_has_a_shadow() {
+    let world = World::new();
+    let mut config = world.config(&sums(), &[("in", 0)]);
+    config.bounded = false;
+    let mut task = world.start(&sums(), config);
+    world.append("in", &[row("a", "1", 1)], &[1]);
+    drain(&mut task);
+    assert!(!task.has_shadow());
+    let (seed, feed) = task.shadow(&replacement(&world, &sums(), &[("in", 0)])).unwrap();
+    assert!(task.has_shadow());
+    world.append("in", &[row("a", "1", 2)], &[1]);
+    drain(&mut task);
+    // The commit, and that it rests.
+    assert_eq!(feed.waiting(), 2);
+    // Copied late: the copy is of the moment at which the shadow began.
+    let mut shadow = seed.grow();
+    assert_eq!(follow(&mut shadow, &feed).0.equal(), 1);
+    feed.close();
+    world.append("in", &[row("a", "1", 3)], &[1]);
+    drain(&mut task);
+    assert!(!task.has_shadow());
+    assert!(matches!(next(&feed), Some(Fed::Ended)));
+    assert!(task.state().is_folded(), "what was copied is folded back");
+}
+
+#[test]
 fn other_inputs_and_windows_that_cannot_be_read_are_refused() {
     let world = World::new();
     let tumbling = Assigner::Tumbling { size_ms: 10 };

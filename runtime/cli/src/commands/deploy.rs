@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use ureq::http::Method;
 
+use super::canary::CanaryArgs;
 use super::check::read_module;
 use crate::client::ServerArgs;
 use crate::error::{CliError, Result};
@@ -33,6 +34,7 @@ Examples:
   pelton build && pelton deploy
   pelton deploy hello/hello.wasm --dry-run
   pelton deploy --shadow && pelton diff hello
+  pelton deploy --canary 10% --canary-for 30m
   pelton deploy stats.wasm --manifest stats.toml --wait 30s")]
 pub(crate) struct Deploy {
     /// The function's .wasm file, or its project's folder
@@ -47,6 +49,8 @@ pub(crate) struct Deploy {
     /// Run it beside the version that runs: on live input and its own copy of state, writing nothing
     #[arg(long)]
     shadow: bool,
+    #[command(flatten)]
+    canary: CanaryArgs,
     /// How long to wait for the first commit of each task; at most 30s
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration_ms)]
     wait: i64,
@@ -75,6 +79,7 @@ impl Deploy {
             "digest": digest,
             "dry_run": self.dry_run,
             "shadow": self.shadow,
+            "canary": self.canary.new_canary(),
             "wait_ms": wait.as_millis() as u64,
         });
         let report: DeployReport = client.post(&["functions"], &body, COMPILE_TIME + wait)?;
@@ -131,6 +136,8 @@ pub(super) fn show_report(report: &DeployReport, ui: &mut Ui) -> Result<()> {
         (Outcome::Started, true) => "would be started".to_owned(),
         (Outcome::Swapped, false) => format!("went live{before}"),
         (Outcome::Swapped, true) => format!("would go live{before}"),
+        (Outcome::Canary, false) => "gets a share of the keys as a canary".to_owned(),
+        (Outcome::Canary, true) => "would get a share of the keys as a canary".to_owned(),
         (Outcome::Shadowed, false) => format!("follows{}", beside(report)),
         (Outcome::Shadowed, true) => format!("would follow{}", beside(report)),
         (Outcome::Restarted, false) => format!("was started{before}, since its inputs are others"),

@@ -42,10 +42,12 @@ pub(super) fn shadow_state(shadow: &ShadowStatus) -> String {
     word.as_str().unwrap_or_default().to_owned()
 }
 
-/// The version that runs, and the one that follows it.
+/// The version that runs, and those beside it.
 fn version(status: &FunctionStatus) -> String {
     let shadow = status.shadow.as_ref().map(|shadow| format!(" (shadow {})", shadow.version));
-    format!("{}{}", status.version, shadow.unwrap_or_default())
+    let canary = status.canary.as_ref();
+    let canary = canary.map(|canary| format!(" (canary {}: {}%)", canary.version, canary.percent));
+    format!("{}{}{}", status.version, shadow.unwrap_or_default(), canary.unwrap_or_default())
 }
 
 impl Ls {

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod build;
+mod canary;
 mod check;
 mod completions;
 mod consume;
@@ -64,7 +65,7 @@ pub(crate) enum Command {
     Rollback(rollback::Rollback),
     /// Show where a function and its shadow differ
     Diff(diff::Diff),
-    /// Make the shadow of a function the version that runs, live
+    /// Make the canary or shadow of a function the version that runs, live
     Promote(promote::Promote),
     /// Pause a function: its records wait, its state stays
     Pause(pause::Pause),

@@ -13,10 +13,11 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
-/// Make the shadow of a function the version that runs, live
+/// Make the canary or shadow of a function the version that runs, live
 ///
 /// It takes over between two calls as with `pelton deploy`, on the state of the running version: the
-/// shadow's own copy is dropped. If it fails before its first commit, the one before goes on.
+/// copy that a shadow has worked on is dropped. If it fails before its first commit, the one before goes
+/// on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

@@ -15,7 +15,8 @@ use crate::ui::Ui;
 
 /// Take an earlier version of a function back, live
 ///
-/// Code and manifest go back; state and positions stay, as with a deployment.
+/// Code and manifest go back; state and positions stay, as with a deployment. While there is a canary and
+/// no --to, that is ended.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

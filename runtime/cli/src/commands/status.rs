@@ -73,6 +73,9 @@ fn show(status: &FunctionStatus, ui: &mut Ui) -> Result<()> {
         ui.line(format!("  shadow   version {}: {}", shadow.version, ls::shadow_state(shadow)))?;
         super::diff::show_counts(shadow, ui)?;
     }
+    if let Some(canary) = &status.canary {
+        super::canary::show(canary, ui)?;
+    }
     if !status.tasks.is_empty() {
         ui.line(tasks(&status.tasks).to_string())?;
     }

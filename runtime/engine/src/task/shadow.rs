@@ -65,6 +65,13 @@ impl Task {
         Ok((ShadowSeed { make }, feed))
     }
 
+    /// Whether it tells a shadow of its commits. Where it does not, it keeps nothing of its calls: all
+    /// that a task without a shadow does is to look that it has none.
+    #[must_use]
+    pub fn has_shadow(&self) -> bool {
+        self.tap.is_some()
+    }
+
     /// The shadow, but for its state.
     fn bare_shadow(&self, config: Arc<TaskConfig>, new: &Replacement, limit: usize) -> Self {
         let inputs = config.inputs.iter().zip(&self.inputs);

@@ -39,6 +39,8 @@ pub enum Outcome {
     Swapped,
     /// It follows the version that runs, and writes nothing.
     Shadowed,
+    /// A share of the keys goes through it.
+    Canary,
     /// Its inputs are others: its tasks were stopped behind a commit and started again.
     Restarted,
 }
@@ -189,6 +191,13 @@ impl Functions {
     ) -> Result<DeployReport> {
         let function = record.function.clone();
         let number = new.number;
+        if record.canary.take().is_some() {
+            self.end_canary(&function);
+            // Not by a way back to the canary, if the new version does not pass its trial.
+            if let Some(running) = self.running(&function) {
+                self.all_keys_to_active(&running)?;
+            }
+        }
         let before = record.clone();
         record.before = match report.outcome {
             Outcome::Swapped => record.before.or(Some(record.active)).filter(|old| *old != number),

@@ -46,6 +46,9 @@ impl Functions {
             self.follow_later(record.function.clone(), running, number, swap);
         }
         self.attach_recorded(record).await;
+        if let Err(error) = self.resume_canary(record).await {
+            tracing::warn!(function = %record.function, %error, "its canary does not go on");
+        }
         Ok(())
     }
 
@@ -53,6 +56,7 @@ impl Functions {
     pub(super) async fn stop_running(&self, function: &FunctionId) -> Option<Versions> {
         let (_, running) = self.running.remove(function)?;
         self.detach(function);
+        self.end_canary(function);
         running.deployment.stop();
         let versions = lock(&running.versions).clone();
         let ended = blocking(move || running.deployment.wait()).await;
@@ -108,7 +112,8 @@ impl Functions {
         self.write(record).await
     }
 
-    /// Goes back to an earlier version, `to` or the one before the active one, live. State stays.
+    /// Goes back to an earlier version, `to` or the one before the active one, live. State stays. While
+    /// there is a canary and no version is named, it ends that.
     ///
     /// # Errors
     /// `E-FUNCTION-UNKNOWN`, `E-VERSION-UNKNOWN`, or as [`Self::deploy`].
@@ -120,6 +125,12 @@ impl Functions {
     ) -> Result<DeployReport> {
         let _turn = self.turn_now(function)?;
         let record = self.registry.get(function)?;
+        if let (Some(canary), None) = (record.canary, to) {
+            let active = self.load(&record, record.active).await?;
+            self.roll_canary_back(function, None).await?;
+            let report = self.report(&record, &active, false);
+            return Ok(DeployReport { before: Some(canary.version), ..report });
+        }
         let earlier = record.versions.iter().rev().find(|v| v.number < record.active);
         let number = to.or(earlier.map(|version| version.number)).ok_or_else(|| {
             let text = format!(

@@ -4,6 +4,7 @@
 //! each change. Changes of one function come one at a time. A version that is deployed onto a
 //! running function takes its tasks over live, on trial until each has committed once.
 
+mod canary;
 mod deploy;
 mod inspect;
 mod lifecycle;
@@ -20,6 +21,7 @@ use dashmap::DashMap;
 use pelton_core::{Domain, Error, FunctionId, Result, TopicName};
 use tokio_util::task::TaskTracker;
 
+pub use canary::{CANARY_PERCENT_MAX, CanaryRecord, CanarySide, CanaryStatus, NewCanary};
 pub use deploy::{DeployReport, DeployRequest, Outcome};
 pub use inspect::StateEntry;
 pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Version};
@@ -58,7 +60,9 @@ pub struct Functions {
     sweeping: Arc<tokio::sync::RwLock<()>>,
     /// What follows running functions, and writes nothing.
     shadows: DashMap<FunctionId, shadow::SharedShadow>,
-    /// Trials that are followed.
+    /// What a share of the keys goes through.
+    canaries: DashMap<FunctionId, canary::SharedCanary>,
+    /// Trials and canaries that are followed.
     following: TaskTracker,
 }
 
@@ -79,6 +83,7 @@ impl Functions {
             failed: DashMap::new(),
             changing: DashMap::new(),
             shadows: DashMap::new(),
+            canaries: DashMap::new(),
             sweeping: Arc::default(),
             following: TaskTracker::new(),
         })

@@ -4,6 +4,8 @@ use pelton_core::{FunctionId, Manifest, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::CanaryRecord;
+
 /// Versions that are kept of a function; one more drops the oldest that is not in use.
 pub const VERSIONS_MAX: usize = 100;
 /// Events that are kept of a function; one more drops the oldest.
@@ -55,7 +57,11 @@ pub enum EventKind {
     ShadowStarted,
     /// The shadow was dropped.
     ShadowStopped,
-    /// The shadow was deployed as the version that runs.
+    /// A share of the keys goes through a version.
+    CanaryStarted,
+    /// The canary did not pass: all keys go through the version before.
+    CanaryRolledBack,
+    /// The shadow or the canary was deployed as the version that runs.
     Promoted,
     /// Its tasks have stopped by themselves: it halts at a record, or storage failed.
     Stopped,
@@ -88,6 +94,9 @@ pub struct FunctionRecord {
     /// The version that follows as a shadow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<u64>,
+    /// The version that a share of the keys goes through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryRecord>,
     /// Whether it is paused.
     pub paused: bool,
     /// Oldest first.
@@ -99,8 +108,8 @@ impl FunctionRecord {
     #[must_use]
     pub fn new(function: FunctionId) -> Self {
         let (versions, events) = (Vec::new(), Vec::new());
-        let (active, before, shadow, paused) = (0, None, None, false);
-        Self { function, versions, active, before, shadow, paused, events }
+        let (active, before, shadow, canary, paused) = (0, None, None, None, false);
+        Self { function, versions, active, before, shadow, canary, paused, events }
     }
 
     /// The version of that number.
@@ -125,7 +134,7 @@ impl FunctionRecord {
     pub fn add(&mut self, version: Version) {
         self.versions.push(version);
         while self.versions.len() > VERSIONS_MAX {
-            let others = [self.before, self.shadow];
+            let others = [self.before, self.shadow, self.canary.map(|canary| canary.version)];
             let in_use = |number| number == self.active || others.contains(&Some(number));
             let newest = self.versions.len() - 1;
             let oldest = self.versions[..newest].iter().position(|v| !in_use(v.number));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::record::FunctionRecord;
-use super::{Functions, Running, ShadowStatus, lock};
+use super::{CanaryStatus, Functions, Running, ShadowStatus, lock};
 
 /// Whether a function runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -82,6 +82,8 @@ pub struct FunctionStatus {
     pub before: Option<u64>,
     /// What follows it, and writes nothing.
     pub shadow: Option<ShadowStatus>,
+    /// What a share of its keys goes through.
+    pub canary: Option<CanaryStatus>,
     /// Why it does not run.
     pub error: Option<String>,
     /// The topics that it reads.
@@ -210,6 +212,7 @@ impl Functions {
             version: record.active,
             before: record.before,
             shadow: self.shadow_of(record),
+            canary: self.canary_of(record),
             error,
             inputs: manifest
                 .iter()

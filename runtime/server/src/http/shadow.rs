@@ -1,4 +1,4 @@
-//! Shadows: look, compare, promote, drop.
+//! Shadows: look, compare, drop; promoting them and canaries.
 
 use axum::Json;
 use axum::extract::State;
@@ -81,7 +81,7 @@ pub(super) async fn differences(
     Ok(Json(Differences { counts, differences }))
 }
 
-/// Makes the shadow the version that runs: live, with the state of the running one.
+/// Makes the canary, or else the shadow, the version that runs: live, with the state of the running one.
 #[utoipa::path(post, path = "/api/v1/tenants/{tenant}/functions/{function}/promote",
     tag = "functions", operation_id = "promote", params(FunctionPath), request_body = Promotion,
     responses((status = 200, body = DeployReport), (status = "4XX", body = ErrorBody),

@@ -23,7 +23,8 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         "E-HTTP-TIMEOUT" => StatusCode::REQUEST_TIMEOUT,
         "E-TOPIC-EXISTS" | "E-TOPIC-IN-USE" | "E-GROUP-LIMIT" => StatusCode::CONFLICT,
         "E-TOKEN-EXISTS" | "E-TOKEN-LIMIT" => StatusCode::CONFLICT,
-        "E-FUNCTION-BUSY" | "E-FUNCTION-STOPPED" | "E-VERSION-NONE" | "E-SHADOW-INPUTS" => {
+        "E-FUNCTION-BUSY" | "E-FUNCTION-STOPPED" | "E-VERSION-NONE" => StatusCode::CONFLICT,
+        "E-SHADOW-INPUTS" | "E-CANARY-STATE" | "E-CANARY-ON" | "E-PROMOTE-NONE" => {
             StatusCode::CONFLICT
         }
         "E-PRODUCER-UNKNOWN" | "E-PRODUCER-FENCED" => StatusCode::CONFLICT,

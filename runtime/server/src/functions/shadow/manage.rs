@@ -111,11 +111,11 @@ impl Functions {
         self.write(record).await
     }
 
-    /// Makes the shadow the version that runs: live, with the state of the running one, on trial as
-    /// any deployment.
+    /// Makes the canary, or else the shadow, the version that runs: live, with the state of the running
+    /// one, on trial as any deployment.
     ///
     /// # Errors
-    /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`, `E-SHADOW-NONE`, or as [`Self::deploy`].
+    /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`, `E-PROMOTE-NONE`, or as [`Self::deploy`].
     pub async fn promote(
         self: &Arc<Self>,
         function: &FunctionId,
@@ -123,7 +123,10 @@ impl Functions {
     ) -> Result<DeployReport> {
         let _turn = self.turn_now(function)?;
         let mut record = self.registry.get(function)?;
-        let number = record.shadow.ok_or_else(|| no_shadow(function))?;
+        if record.canary.is_some() {
+            return self.promote_canary(function, wait).await;
+        }
+        let number = record.shadow.ok_or_else(|| nothing_to_promote(function))?;
         let new = self.load(&record, number).await?;
         let report = self.report(&record, &new, false);
         self.detach(function);
@@ -178,4 +181,12 @@ fn check_inputs(running: &Running, new: &Loaded) -> Result<()> {
 fn no_shadow(function: &FunctionId) -> Error {
     let text = format!("{function} has no shadow; `pelton deploy --shadow` starts one");
     Error::new("E-SHADOW-NONE", Domain::User, text)
+}
+
+fn nothing_to_promote(function: &FunctionId) -> Error {
+    let text = format!(
+        "{function} has neither a shadow nor a canary; `pelton deploy --shadow` or `pelton deploy \
+         --canary 10%` starts one"
+    );
+    Error::new("E-PROMOTE-NONE", Domain::User, text)
 }
