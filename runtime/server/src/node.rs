@@ -259,34 +259,46 @@ impl Node {
         spec: &DeploymentSpec,
         factory: Arc<dyn GuestFactory>,
     ) -> Result<Deployment> {
+        self.deploy_with(spec, factory, |_| Ok(()))
+    }
+
+    /// As [`Self::deploy`]; `before` is done with the deployment before any of its tasks makes a step:
+    /// a version that it swaps in is the first that does.
+    pub(crate) fn deploy_with(
+        &self,
+        spec: &DeploymentSpec,
+        factory: Arc<dyn GuestFactory>,
+        before: impl FnOnce(&Deployment) -> Result<()>,
+    ) -> Result<Deployment> {
         let partitions = self.co_partitions(spec)?;
         let first = self.next_worker.fetch_add(partitions as usize, Ordering::Relaxed);
         let parts = self.task_parts(spec, &factory, partitions, first)?;
-        let shared = Arc::new(Shared::default());
+        let (shared, peers) = (Arc::new(Shared::default()), Peers::new(partitions as usize));
         shared.begin(partitions as usize);
-        let peers = Peers::new(partitions as usize);
-        let mut tasks = Vec::new();
-        for (partition, part) in (0..).zip(parts) {
-            let worker = first + partition as usize;
-            let control = Arc::new(Control::new(partition, part));
+        let control = |(partition, part)| Arc::new(Control::new(partition, part));
+        let tasks: Vec<_> = (0..).zip(parts).map(control).collect();
+        let function = spec.function.clone();
+        let deployment = Deployment { function, first_worker: first, shared, tasks };
+        before(&deployment)?;
+        for (partition, control) in deployment.tasks.iter().enumerate() {
+            let worker = first + partition;
             let running = RunningTask {
                 journal: Arc::clone(&self.journal),
                 telemetry: Arc::clone(&self.telemetry),
                 peers: peers.clone(),
-                shared: Arc::clone(&shared),
+                shared: Arc::clone(&deployment.shared),
                 driver: Driver {
                     clock: Arc::clone(&self.clock),
                     timers: self.workers.timers(worker),
                     permits: self.workers.call_permits(worker),
-                    control: Arc::clone(&control),
+                    control: Arc::clone(control),
                 },
             };
             let tenant = spec.function.tenant().clone();
             let weight = spec.weight.saturating_mul(WEIGHT_UNIT);
             self.workers.spawn(worker, tenant, weight, Box::pin(running.run()));
-            tasks.push(control);
         }
-        Ok(Deployment { function: spec.function.clone(), first_worker: first, shared, tasks })
+        Ok(deployment)
     }
 
     /// Hands the running tasks of `deployment` to another version, live: each goes over between two

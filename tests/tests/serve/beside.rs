@@ -92,9 +92,8 @@ fn a_canary_goes_on_over_kills_and_every_record_counts_once_in_its_order() {
     assert!(out.starts_with("f version 2 gets a share of the keys as a canary"), "{out}");
     let rounds = 4;
     for round in 0..rounds {
-        let line = |n: usize| {
-            format!("{{\"key\":\"k{}\",\"value\":\"{}\"}}\n", n % 50, round * 5_000 + n)
-        };
+        let line =
+            |n: usize| format!("{{\"key\":\"k{}\",\"value\":\"{}\"}}\n", n % 50, round * 5_000 + n);
         produce(&server, &(0..5_000).map(line).collect::<String>());
         // In the middle of what it does with them.
         server.kill();
@@ -110,7 +109,10 @@ fn a_canary_goes_on_over_kills_and_every_record_counts_once_in_its_order() {
     }
     assert_eq!(server.pelton(&["consume", "out"]).expect(0).records().len(), rounds * 5_000);
     let counted = |status: &Value| status["canary"]["new"]["units"].as_u64() > Some(0);
-    produce(&server, &(0..50).map(|n| format!("{{\"key\":\"k{n}\",\"value\":\"x\"}}\n")).collect::<String>());
+    produce(
+        &server,
+        &(0..50).map(|n| format!("{{\"key\":\"k{n}\",\"value\":\"x\"}}\n")).collect::<String>(),
+    );
     wait_for(&server, &["status", "f"], counted);
     let text = server.pelton(&["status", "f"]).expect(0).out;
     assert!(text.contains("canary   version 2: 30% of the keys, promoted in"), "{text}");

@@ -70,7 +70,9 @@ fn show(status: &FunctionStatus, ui: &mut Ui) -> Result<()> {
         ui.line(format!("  last     {fault}"))?;
     }
     if let Some(shadow) = &status.shadow {
-        ui.line(format!("  shadow   version {}: {}", shadow.version, ls::shadow_state(shadow)))?;
+        let since = shadow.since_ms.map(|since| format!(" since {}", text::time(since)));
+        let state = ls::shadow_state(shadow) + &since.unwrap_or_default();
+        ui.line(format!("  shadow   version {}: {state}", shadow.version))?;
         super::diff::show_counts(shadow, ui)?;
     }
     if let Some(canary) = &status.canary {

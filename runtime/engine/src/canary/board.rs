@@ -113,11 +113,16 @@ impl CanaryBoard {
     pub(super) fn failed(&self, fault: String) {
         *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
         if self.faults.fetch_add(1, Ordering::AcqRel) >= self.faults_max {
-            self.over.store(true, Ordering::Release);
+            self.end();
         }
     }
 
-    /// Whether it has failed too often: the new version is not called any more.
+    /// Ends it, on every task: the new version is not called any more.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::Release);
+    }
+
+    /// Whether it was ended, or has failed too often: the new version is not called any more.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::record::{EventKind, FunctionRecord, Version};
-use super::trial::{Progress, TrialState, trial_failed};
+use super::trial::{Progress, Swap, TrialState, trial_failed};
 use super::{Functions, Loaded, Running, Versions, blocking, lock};
+use crate::deployment::Deployment;
 
 /// What is to be deployed.
 #[derive(Debug, Clone)]
@@ -255,7 +256,7 @@ impl Functions {
         wait: Duration,
     ) -> Result<TrialState> {
         let number = new.number;
-        let mut swap = self.begin_swap(running, &new)?;
+        let mut swap = self.begin_swap(&running.deployment, &new)?;
         {
             let mut versions = lock(&running.versions);
             let active = std::mem::replace(&mut versions.active, new);
@@ -284,30 +285,53 @@ impl Functions {
 
     /// Stops the tasks that run, if any, and starts those of `new`; where it cannot be started, the
     /// ones before are started again.
-    async fn restart(&self, function: &FunctionId, new: Loaded) -> Result<()> {
+    async fn restart(self: &Arc<Self>, function: &FunctionId, new: Loaded) -> Result<()> {
         let old = self.stop_running(function).await;
         match self.start(function, Versions { active: new, before: None }) {
-            Ok(()) => {
+            Ok(_) => {
                 self.attach_recorded(&self.registry.get(function)?).await;
                 Ok(())
             }
             Err(error) => {
                 if let Some(old) = old {
-                    self.start(function, old)?;
+                    self.start_again(function, old)?;
                 }
                 Err(error)
             }
         }
     }
 
-    /// Starts the tasks of a version. With a version before it, it is on trial.
-    pub(super) fn start(&self, function: &FunctionId, versions: Versions) -> Result<()> {
+    /// Starts the tasks of a version, and follows its trial where it is on one.
+    pub(super) fn start_again(
+        self: &Arc<Self>,
+        function: &FunctionId,
+        versions: Versions,
+    ) -> Result<()> {
+        let number = versions.active.number;
+        let swap = self.start(function, versions)?;
+        if let (Some(swap), Some(running)) = (swap, self.running(function)) {
+            self.follow_later(function.clone(), running, number, swap);
+        }
+        Ok(())
+    }
+
+    /// Starts the tasks of a version. With a version before it, it is on trial: that one is what the
+    /// tasks start with, and what they go back to, but the first step is the new one's.
+    fn start(&self, function: &FunctionId, versions: Versions) -> Result<Option<Swap>> {
         let first = versions.before.as_ref().unwrap_or(&versions.active);
-        let deployment = self.node.deploy(&first.spec, Arc::clone(&first.factory))?;
+        let mut swap = None;
+        let before = |deployment: &Deployment| {
+            if versions.before.is_some() {
+                swap = Some(self.begin_swap(deployment, &versions.active)?);
+            }
+            Ok(())
+        };
+        let factory = Arc::clone(&first.factory);
+        let deployment = self.node.deploy_with(&first.spec, factory, before)?;
         let running = Running { deployment, versions: Mutex::new(versions) };
         self.failed.remove(function);
         self.running.insert(function.clone(), Arc::new(running));
-        Ok(())
+        Ok(swap)
     }
 }
 

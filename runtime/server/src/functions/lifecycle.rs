@@ -38,13 +38,7 @@ impl Functions {
             Some(number) => Some(self.load(record, number).await?),
             None => None,
         };
-        let number = active.number;
-        let on_trial = before.is_some();
-        self.start(&record.function, Versions { active: active.clone(), before })?;
-        if let (true, Some(running)) = (on_trial, self.running(&record.function)) {
-            let swap = self.begin_swap(&running, &active)?;
-            self.follow_later(record.function.clone(), running, number, swap);
-        }
+        self.start_again(&record.function, Versions { active, before })?;
         self.attach_recorded(record).await;
         if let Err(error) = self.resume_canary(record).await {
             tracing::warn!(function = %record.function, %error, "its canary does not go on");

@@ -169,7 +169,12 @@ fn check_free(record: &FunctionRecord) -> Result<()> {
         );
         ("E-CANARY-ON", text)
     } else if record.before.is_some() {
-        ("E-FUNCTION-BUSY", format!("version {} of {function} is on trial", record.active))
+        let text = format!(
+            "version {} of {function} is on trial: some task has not committed yet; wait for its first \
+             record, or `pelton rollback {function}`",
+            record.active
+        );
+        ("E-FUNCTION-BUSY", text)
     } else {
         return Ok(());
     };

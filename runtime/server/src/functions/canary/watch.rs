@@ -84,10 +84,13 @@ impl Functions {
         self.node.swap(&running.deployment, &active.spec, &active.factory, |_, _| {})
     }
 
-    /// Nobody watches it any more.
+    /// Nobody watches it any more, and from the next call on nothing goes through the new version, even
+    /// where a task goes back to both: it was handed over, and the other has failed before its first
+    /// commit.
     pub(in crate::functions) fn end_canary(&self, function: &FunctionId) {
         if let Some((_, canary)) = self.canaries.remove(function) {
             canary.over.cancel();
+            canary.board.end();
         }
     }
 }
