@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::server::Server;
-use crate::support::{Place, guest};
+use crate::support::Place;
 
 fn manifest(place: &Place, more: &str) {
     let text = format!(
@@ -15,8 +15,14 @@ fn manifest(place: &Place, more: &str) {
     place.write("f.toml", text);
 }
 
+/// An example that is built by `cargo xtask guests`.
+fn example(name: &str) -> String {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-examples/target");
+    format!("{root}/wasm32-unknown-unknown/release/{name}.wasm")
+}
+
 fn deploy(server: &Server<'_>, wasm: &str, more: &[&str]) -> String {
-    let module = guest(wasm);
+    let module = example(wasm);
     let arguments = [&["deploy", &module, "--manifest", "f.toml"], more].concat();
     server.pelton(&arguments).expect(0).out
 }
