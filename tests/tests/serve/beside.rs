@@ -109,7 +109,7 @@ fn a_canary_goes_on_over_kills_and_every_record_counts_once_in_its_order() {
     }
     let out = server.values("out", 0, rounds * 5_000);
     for key in 0..50 {
-        let numbers = out.iter().map(|value| value.as_str().unwrap().parse::<usize>().unwrap());
+        let numbers = out.iter().map(|value| value.as_u64().unwrap() as usize);
         let own: Vec<usize> = numbers.filter(|number| number % 50 == key).collect();
         assert!(own.iter().copied().eq((key..rounds * 5_000).step_by(50)), "key {key}");
     }

@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 use pelton_batch::{Batch, FormatError, Groups, OpKind, Operation, Operations, Records};
-use pelton_core::{TimerDeclaration, TopicPartition};
+use pelton_core::TopicPartition;
 
 use super::tap::Heard;
 use crate::call::{PaneGroup, RowIndex, Work};
@@ -92,7 +92,7 @@ impl Vocabulary {
         Self {
             outputs: config.outputs.iter().map(|output| output.topic.to_string()).collect(),
             stores: declared.stores.iter().map(|store| store.name.clone()).collect(),
-            timers: declared.timers.iter().map(|timer| timer_name(timer)).collect(),
+            timers: declared.timers.iter().map(|timer| timer.name.clone()).collect(),
             inputs: config.inputs.iter().map(|input| input.partition.clone()).collect(),
         }
     }
@@ -125,10 +125,6 @@ impl Vocabulary {
         }
         Ok(())
     }
-}
-
-fn timer_name(timer: &TimerDeclaration) -> String {
-    timer.name.clone()
 }
 
 /// A call, for finding what its causes stand for.
