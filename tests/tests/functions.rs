@@ -2,143 +2,16 @@
 //! WebAssembly.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
-use std::sync::Arc;
+#[path = "support/functions.rs"]
+mod support;
+
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use pelton_batch::{Batch, RecordsBuilder};
-use pelton_core::{FunctionId, TenantId, TopicName};
-use pelton_server::functions::{
-    DeployReport, DeployRequest, EventKind, FunctionState, Functions, Outcome, TrialState,
-};
-use pelton_server::{LoadOptions, Node, NodeConfig};
-use tokio::runtime::Runtime;
-
-/// Longest time that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn module(name: &str) -> Bytes {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-examples/target");
-    let path = root.join("wasm32-unknown-unknown/release").join(format!("{name}.wasm"));
-    let bytes = std::fs::read(&path).unwrap_or_else(|error| {
-        panic!("{}: {error}; `cargo xtask guests` builds it", path.display())
-    });
-    bytes.into()
-}
-
-fn topic(name: &str) -> TopicName {
-    TopicName::parse(name).unwrap()
-}
-
-fn function() -> FunctionId {
-    FunctionId::parse("f").unwrap()
-}
-
-fn manifest(more: &str) -> String {
-    format!(
-        "[function]\nname = \"f\"\n[[input]]\ntopic = \"in\"\npartitions = 2\n[[output]]\nname = \
-         \"out\"\ntopic = \"out\"\n{more}"
-    )
-}
-
-struct World {
-    runtime: Runtime,
-    functions: Arc<Functions>,
-    directory: tempfile::TempDir,
-}
-
-fn open(directory: &Path) -> Arc<Functions> {
-    let mut config = NodeConfig::new(directory, LoadOptions::in_process());
-    config.workers = 2;
-    config.segment_bytes = 16 << 20;
-    config.load.engine.pooled_instances = 0;
-    Functions::new(Arc::new(Node::open(config).unwrap()))
-}
-
-impl World {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let functions = open(directory.path());
-        Self { runtime, functions, directory }
-    }
-
-    fn deploy(&self, wasm: &str, more: &str, wait: Duration) -> pelton_core::Result<DeployReport> {
-        let request = DeployRequest {
-            tenant: TenantId::default(),
-            manifest: manifest(more),
-            wasm: module(wasm),
-            dry_run: false,
-            wait,
-        };
-        self.runtime.block_on(self.functions.deploy(request))
-    }
-
-    /// Drains, closes and opens the node again.
-    fn restart(self) -> Self {
-        let Self { runtime, functions, directory } = self;
-        runtime.block_on(functions.drain());
-        drop(functions);
-        let functions = open(directory.path());
-        runtime.block_on(functions.start_all()).unwrap();
-        Self { runtime, functions, directory }
-    }
-
-    /// Appends records to partition 0 of `in`: `key=value`.
-    fn append(&self, records: &[&str]) {
-        self.append_to(0, records);
-    }
-
-    fn append_to(&self, partition: u32, records: &[&str]) {
-        let mut builder = RecordsBuilder::new();
-        for (at, record) in records.iter().enumerate() {
-            let (key, value) = record.split_once('=').unwrap();
-            builder.push(Some(key.as_bytes()), Some(value.as_bytes()), at as i64);
-        }
-        self.functions.node().append(&topic("in"), partition, &mut builder).unwrap();
-    }
-
-    fn values(&self, name: &str) -> Vec<String> {
-        let node = self.functions.node();
-        node.sync().unwrap();
-        let mut values = Vec::new();
-        for partition in 0..2 {
-            for batch in node.read(&topic(name), partition) {
-                let (_, bytes) = batch.unwrap();
-                for record in Batch::parse(&bytes).unwrap().records().unwrap().iter() {
-                    values.push(String::from_utf8_lossy(record.value().unwrap()).into_owned());
-                }
-            }
-        }
-        values
-    }
-
-    fn wait_for(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let start = Instant::now();
-        while !holds(self) {
-            assert!(start.elapsed() < PATIENCE, "{what}: {:?}", self.status());
-            std::thread::park_timeout(Duration::from_millis(2));
-        }
-    }
-
-    fn status(&self) -> pelton_server::functions::FunctionStatus {
-        self.runtime.block_on(self.functions.status(&function())).unwrap()
-    }
-
-    fn events(&self) -> Vec<(EventKind, u64)> {
-        let record = self.functions.record(&function()).unwrap();
-        record.events.iter().map(|event| (event.kind, event.version)).collect()
-    }
-}
-
-const TRAPS: &str = "[config]\nmode = \"trap\"";
-const SHORT: Duration = Duration::from_millis(20);
+use pelton_core::TenantId;
+use pelton_server::functions::{DeployRequest, EventKind, FunctionState, Outcome, TrialState};
+use support::{PATIENCE, SHORT, TRAPS, World, function, manifest, module};
 
 #[test]
 fn the_same_deployment_twice_is_one_version() {
@@ -177,7 +50,7 @@ fn a_version_that_fails_before_its_first_commit_leaves_no_trace() {
     world.deploy("faulty", "", SHORT).unwrap();
     let waits = std::thread::scope(|scope| {
         let deploying = scope.spawn(|| world.deploy("faulty", TRAPS, PATIENCE));
-        world.wait_for("the trial", |world| world.status().version == 2);
+        world.wait_for("the trial", |world| world.status().tasks.iter().all(|task| task.on_trial));
         world.append(&["a=1"]);
         deploying.join().unwrap()
     });

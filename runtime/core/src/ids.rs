@@ -49,6 +49,12 @@ impl TenantId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name under which the shadows of its functions get CPU time: no tenant can have it.
+    #[must_use]
+    pub fn shadows(&self) -> Self {
+        Self(format!("{}~shadows", self.0).into())
+    }
 }
 
 impl Default for TenantId {

@@ -117,6 +117,12 @@ impl<'a> RowIndex<'a> {
         Some((records, first + row - start))
     }
 
+    /// The input of `row` and its offset there.
+    pub(crate) fn place(&self, row: usize) -> Option<(usize, u64)> {
+        let (start, _, first, input, offsets) = self.piece(row)?;
+        Some((*input, offsets.get(first + row - start)))
+    }
+
     /// Rows from `row` on that are stored one behind the other, `row` included.
     pub(crate) fn run_end(&self, row: usize) -> usize {
         let at = self.pieces.partition_point(|piece| piece.0 <= row);

@@ -60,6 +60,11 @@ impl UnitLimit {
         Self { current: max.clamp(1, UNITS_AT_FIRST), max: max.max(1), has_shrunk: false }
     }
 
+    /// A limit that does not begin small: for what follows calls that others have cut.
+    pub(crate) fn wide(max: usize) -> Self {
+        Self { current: max.max(1), ..Self::new(max) }
+    }
+
     pub(crate) fn current(&self) -> usize {
         self.current
     }

@@ -57,6 +57,18 @@ impl Input {
         Ok(())
     }
 
+    /// Hands it the records of `piece`, which follow those that it was handed before: what a shadow
+    /// reads.
+    pub(crate) fn hand(&mut self, piece: &Piece) {
+        if self.queue.is_empty() {
+            self.consumed = piece.rows.start;
+        }
+        if self.queue.back().is_none_or(|last| !Arc::ptr_eq(last, &piece.fetch)) {
+            self.queue.push_back(Arc::clone(&piece.fetch));
+        }
+        self.queued += piece.rows.len();
+    }
+
     /// Pieces of up to `rows` records and about `bytes` bytes from the record `skip` on. At least
     /// one record where there is one.
     fn pieces(&self, index: usize, skip: usize, rows: usize, bytes: usize, slice: &mut Slice) {

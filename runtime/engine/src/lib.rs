@@ -9,6 +9,7 @@
 
 mod apply;
 mod call;
+mod canary;
 mod config;
 mod dead_letters;
 mod due;
@@ -26,11 +27,15 @@ mod progress;
 mod random;
 pub mod scheduler;
 mod scratch;
+mod shadow;
 mod slice;
 mod task;
 mod telemetry;
 mod windows;
 
+pub use canary::{
+    CANARY_PARTS, CanaryBoard, CanaryCounts, CanaryFactory, Side, SideCounts, side_of,
+};
 pub use config::{InputConfig, NullKey, OnPoison, OutputTopic, RetryPolicy, Settings, TaskConfig};
 pub use faults::{Decision, decide};
 pub use migrate::{MIGRATE_BYTES_MAX, MIGRATE_VALUES_MAX};
@@ -39,6 +44,10 @@ pub use peers::Peers;
 pub use pool::GuestPool;
 pub use progress::EventClock;
 pub use random::random;
+pub use shadow::{
+    Beat, Cause, Difference, DifferenceKind, Effect, Emitted, FEED_BYTES_MAX, FEED_COMMITS_MAX,
+    Fed, Feed, Shadow, ShadowSeed, TOLD_MAX, Tally,
+};
 pub use task::{
     Parts, Repeat, Replacement, Savepoint, Step, Task, Verdict, check_savepoint, savepoint_meta,
 };

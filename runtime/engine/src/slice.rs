@@ -58,6 +58,18 @@ impl Slice {
         self.rows = rows.min(self.rows);
     }
 
+    /// Lets go of the first `rows` records.
+    pub(crate) fn skip(&mut self, rows: usize) {
+        let mut left = rows.min(self.rows);
+        self.rows -= left;
+        for piece in &mut self.pieces {
+            let gone = piece.rows.len().min(left);
+            piece.rows.start += gone;
+            left -= gone;
+        }
+        self.pieces.retain(|piece| !piece.rows.is_empty());
+    }
+
     /// The fetched batch that the slice is all of, where it is.
     pub(crate) fn whole(&self) -> Option<&Fetch> {
         match &self.pieces[..] {

@@ -5,6 +5,7 @@
 
 pub mod backup;
 mod clock;
+pub mod compare;
 mod control;
 pub mod data;
 mod deployment;

@@ -22,10 +22,14 @@ use crate::drive::Driver;
 use crate::load::{LoadOptions, Loader};
 use crate::spec::{DeploymentSpec, PoisonSpec};
 use crate::telemetry::NodeTelemetry;
-use crate::workers::Workers;
+use crate::workers::{Timers, Workers};
 
 /// Wait before a task is started again whose storage failed it, ms; doubled up to 30 s.
 const RESTART_MS: u64 = 100;
+
+/// The share of CPU time of a function of weight 1, where all shadows of a tenant have 1: those get at
+/// most a ninth of a worker that is full.
+const WEIGHT_UNIT: u32 = 8;
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -266,34 +270,47 @@ impl Node {
         spec: &DeploymentSpec,
         factory: Arc<dyn GuestFactory>,
     ) -> Result<Deployment> {
+        self.deploy_with(spec, factory, |_| Ok(()))
+    }
+
+    /// As [`Self::deploy`]; `before` is done with the deployment before any of its tasks makes a step:
+    /// a version that it swaps in is the first that does.
+    pub(crate) fn deploy_with(
+        &self,
+        spec: &DeploymentSpec,
+        factory: Arc<dyn GuestFactory>,
+        before: impl FnOnce(&Deployment) -> Result<()>,
+    ) -> Result<Deployment> {
         let partitions = self.co_partitions(spec)?;
         let first = self.next_worker.fetch_add(partitions as usize, Ordering::Relaxed);
         let parts = self.task_parts(spec, &factory, partitions, first)?;
-        let shared = Arc::new(Shared::default());
+        let (shared, peers) = (Arc::new(Shared::default()), Peers::new(partitions as usize));
         shared.begin(partitions as usize);
-        let peers = Peers::new(partitions as usize);
-        let mut tasks = Vec::new();
-        for (partition, part) in (0..).zip(parts) {
-            let worker = first + partition as usize;
-            let control = Arc::new(Control::new(partition, part));
+        let control = |(partition, part)| Arc::new(Control::new(partition, part));
+        let tasks: Vec<_> = (0..).zip(parts).map(control).collect();
+        let function = spec.function.clone();
+        let deployment = Deployment { function, first_worker: first, shared, tasks };
+        before(&deployment)?;
+        for (partition, control) in deployment.tasks.iter().enumerate() {
+            let worker = first + partition;
             let running = RunningTask {
                 journal: Arc::clone(&self.journal),
                 telemetry: Arc::clone(&self.telemetry),
                 peers: peers.clone(),
-                shared: Arc::clone(&shared),
+                shared: Arc::clone(&deployment.shared),
                 driver: Driver {
                     clock: Arc::clone(&self.clock),
                     timers: self.workers.timers(worker),
                     permits: self.workers.call_permits(worker),
-                    control: Arc::clone(&control),
-                    latency: shared.latency(),
+                    control: Arc::clone(control),
+                    latency: deployment.shared.latency(),
                 },
             };
             let tenant = spec.function.tenant().clone();
-            self.workers.spawn(worker, tenant, spec.weight, Box::pin(running.run()));
-            tasks.push(control);
+            let weight = spec.weight.saturating_mul(WEIGHT_UNIT);
+            self.workers.spawn(worker, tenant, weight, Box::pin(running.run()));
         }
-        Ok(Deployment { function: spec.function.clone(), first_worker: first, shared, tasks })
+        Ok(deployment)
     }
 
     /// Runs something of a tenant's on a worker, beside its functions; `make` is handed the permits
@@ -378,6 +395,45 @@ impl Node {
         Ok(())
     }
 
+    /// Spawns what `make` makes for each running task of `deployment`, to work beside it on another
+    /// worker and on its own share of CPU time. Creates nothing.
+    ///
+    /// # Errors
+    /// Where an output has no topic, or the inputs have another number of partitions by now.
+    pub(crate) fn beside(
+        &self,
+        deployment: &Deployment,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+        make: impl Fn(Beside) -> BoxFuture<'static, ()>,
+    ) -> Result<()> {
+        let partitions = self.co_partitions(spec)?;
+        if partitions != deployment.partitions() {
+            let text = format!("{}: its inputs have {partitions} partitions now", spec.function);
+            return Err(Error::new("E-SWAP-INPUTS", Domain::User, text));
+        }
+        let (declared, tenant) = (factory.declaration(), spec.function.tenant().shadows());
+        let output = |topic: TopicName| {
+            let known = self.journal.topic(&topic.to_string()).ok();
+            let partitions = known.map_or(partitions, |topic| topic.config().partitions);
+            OutputTopic { topic, partitions }
+        };
+        let outputs: Vec<_> = spec.output_topics(declared)?.into_iter().map(output).collect();
+        for (partition, control) in (0..).zip(&deployment.tasks) {
+            let worker = deployment.first_worker + partition as usize + 1;
+            let config = Arc::new(spec.task(partition, declared, &outputs, None));
+            let future = make(Beside {
+                partition,
+                control: Arc::clone(control),
+                replacement: Replacement { config, pool: GuestPool::new(Arc::clone(factory)) },
+                timers: self.workers.timers(worker),
+                permits: self.workers.call_permits(worker),
+            });
+            self.workers.spawn(worker, tenant.clone(), 1, future);
+        }
+        Ok(())
+    }
+
     /// What each task of a deployment runs with. Creates the topics that it writes to.
     fn task_parts(
         &self,
@@ -448,6 +504,17 @@ impl Drop for Node {
             tracing::error!(%error, "the journal could not be closed cleanly");
         }
     }
+}
+
+/// What works beside a running task is made of.
+pub(crate) struct Beside {
+    pub(crate) partition: u32,
+    /// The control of the task.
+    pub(crate) control: Arc<Control>,
+    /// The other version.
+    pub(crate) replacement: Replacement,
+    pub(crate) timers: Timers,
+    pub(crate) permits: Arc<tokio::sync::Semaphore>,
 }
 
 /// What a task on a worker owns.

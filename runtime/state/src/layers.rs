@@ -33,6 +33,11 @@ impl Layers {
         }
     }
 
+    /// Whether there is no overlay.
+    pub(crate) fn is_owned(&self) -> bool {
+        matches!(self, Self::Owned(_))
+    }
+
     /// The slot of a key as the overlay and the base together have it; never a tombstone.
     #[inline]
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Slot> {

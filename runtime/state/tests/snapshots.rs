@@ -66,6 +66,25 @@ fn frozen_snapshot_does_not_see_later_writes() {
 }
 
 #[test]
+fn a_thawed_state_is_one_of_its_own() {
+    let mut state = small();
+    let digest = state.digest();
+    assert!(state.is_folded());
+    let mut copy = state.freeze().thaw(Default::default());
+    assert_eq!((copy.digest(), copy.size()), (digest, state.size()));
+    assert_eq!(copy.next_expiry(), Some(9));
+    assert_eq!(copy.next_timer(TimeDomain::Processing), Some(-7));
+    assert_eq!(copy.due_panes(i64::MAX, 9), [(window(0, 10), None)]);
+    assert_eq!(copy.unmigrated(KV), state.unmigrated(KV));
+    state.begin();
+    state.apply(&put(KV, b"k\0", b"later"), None).unwrap();
+    state.accept();
+    assert_eq!(copy.digest(), digest);
+    assert!(!state.is_folded());
+    assert!(state.fold(usize::MAX) && state.is_folded());
+}
+
+#[test]
 fn another_thread_writes_while_calls_go_on() {
     let mut state = TaskState::new(layout());
     for i in 0..20_000u32 {

@@ -47,7 +47,7 @@ fn exit_of(code: &str, fault: &str) -> Exit {
         ["ARTEFACT", "FUNCTION", "GROUP", "PARTITION", "STORE", "TOPIC", "VERSION"];
     let unknown = code.strip_prefix("E-").and_then(|rest| rest.strip_suffix("-UNKNOWN"));
     match fault {
-        _ if code.ends_with("-NOT-FOUND") => Exit::NotFound,
+        _ if code.ends_with("-NOT-FOUND") || code == "E-SHADOW-NONE" => Exit::NotFound,
         _ if unknown.is_some_and(|what| NOT_THERE.contains(&what)) => Exit::NotFound,
         // Not what was asked for is wrong, but that somebody is at it.
         _ if code == "E-FUNCTION-BUSY" => Exit::Failure,

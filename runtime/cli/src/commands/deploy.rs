@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 use pelton_core::manifest::{FILE_NAME, parse_duration_ms};
-use pelton_server::functions::{DeployReport, Outcome, TrialState};
+use pelton_server::functions::{DeployReport, NewCanary, Outcome, TrialState};
 use serde::Deserialize;
 use serde_json::json;
 use ureq::http::Method;
 
+use super::canary::CanaryArgs;
 use super::check::read_module;
 use crate::client::{Client, ServerArgs};
 use crate::dev::Sources;
@@ -19,7 +20,7 @@ use crate::project::{Project, cargo, read_manifest, show};
 use crate::ui::Ui;
 
 /// A module may take this long to be compiled, beyond what the deployment waits.
-const COMPILE_TIME: Duration = Duration::from_secs(150);
+pub(super) const COMPILE_TIME: Duration = Duration::from_secs(150);
 
 /// Deploy a function onto a server, live
 ///
@@ -33,6 +34,8 @@ Examples:
   pelton build && pelton deploy
   pelton deploy --build
   pelton deploy hello/hello.wasm --dry-run
+  pelton deploy --shadow && pelton diff hello
+  pelton deploy --canary 10% --canary-for 30m
   pelton deploy stats.wasm --manifest stats.toml --wait 30s")]
 pub(crate) struct Deploy {
     /// The function's .wasm file, or its project's folder
@@ -47,6 +50,11 @@ pub(crate) struct Deploy {
     /// Check only, and show what would change
     #[arg(long)]
     dry_run: bool,
+    /// Run it beside the version that runs: on live input and its own copy of state, writing nothing
+    #[arg(long)]
+    shadow: bool,
+    #[command(flatten)]
+    canary: CanaryArgs,
     /// How long to wait for the first commit of each task; at most 30s
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration_ms)]
     wait: i64,
@@ -64,7 +72,13 @@ impl Deploy {
         let (wasm, path) = self.find(ui)?;
         let client = self.server.client()?;
         let wait = Duration::from_millis(self.wait.unsigned_abs());
-        let report = deploy(&client, &wasm, &path, self.dry_run, wait)?;
+        let asked = Asked {
+            dry_run: self.dry_run,
+            shadow: self.shadow,
+            canary: self.canary.new_canary(),
+            wait,
+        };
+        let report = deploy(&client, &wasm, &path, &asked)?;
         show_report(&report, ui)?;
         Ok(Exit::Ok)
     }
@@ -122,6 +136,15 @@ fn newer_source(folder: &Path, wasm: &Path) -> Option<PathBuf> {
     (written > built).then(|| path.to_owned())
 }
 
+/// How a module is to be deployed.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub(crate) dry_run: bool,
+    pub(crate) shadow: bool,
+    pub(crate) canary: Option<NewCanary>,
+    pub(crate) wait: Duration,
+}
+
 /// Uploads a module and deploys it under the manifest in the file `manifest`.
 ///
 /// # Errors
@@ -130,8 +153,7 @@ pub(crate) fn deploy(
     client: &Client,
     wasm: &Path,
     manifest: &Path,
-    dry_run: bool,
-    wait: Duration,
+    asked: &Asked,
 ) -> Result<DeployReport> {
     let limits = read_manifest(manifest)?.limits;
     let text = std::fs::read_to_string(manifest);
@@ -142,10 +164,12 @@ pub(crate) fn deploy(
     let body = json!({
         "manifest": text,
         "digest": digest,
-        "dry_run": dry_run,
-        "wait_ms": wait.as_millis() as u64,
+        "dry_run": asked.dry_run,
+        "shadow": asked.shadow,
+        "canary": asked.canary,
+        "wait_ms": asked.wait.as_millis() as u64,
     });
-    Ok(client.post(&["functions"], &body, COMPILE_TIME + wait)?)
+    Ok(client.post(&["functions"], &body, COMPILE_TIME + asked.wait)?)
 }
 
 /// Shows what a deployment or a rollback did.
@@ -161,6 +185,10 @@ pub(super) fn show_report(report: &DeployReport, ui: &mut Ui) -> Result<()> {
         (Outcome::Started, true) => "would be started".to_owned(),
         (Outcome::Swapped, false) => format!("went live{before}"),
         (Outcome::Swapped, true) => format!("would go live{before}"),
+        (Outcome::Canary, false) => "gets a share of the keys as a canary".to_owned(),
+        (Outcome::Canary, true) => "would get a share of the keys as a canary".to_owned(),
+        (Outcome::Shadowed, false) => format!("follows{}", beside(report)),
+        (Outcome::Shadowed, true) => format!("would follow{}", beside(report)),
         (Outcome::Restarted, false) => format!("was started{before}, since its inputs are others"),
         (Outcome::Restarted, true) => {
             format!("would be started{before}, since its inputs are others")
@@ -179,7 +207,13 @@ pub(super) fn show_report(report: &DeployReport, ui: &mut Ui) -> Result<()> {
     match (report.dry_run, report.outcome) {
         (true, Outcome::Unchanged) | (false, Outcome::Unchanged) => {}
         (true, _) => ui.next("the same without --dry-run"),
+        (false, Outcome::Shadowed) => ui.next(format!("pelton diff {name}; pelton promote {name}")),
         (false, _) => ui.next(format!("pelton status {name}")),
     }
     Ok(())
+}
+
+/// What a shadow follows.
+fn beside(report: &DeployReport) -> String {
+    report.before.map(|version| format!(" version {version} as its shadow")).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! `pelton ls`.
 
 use clap::Args;
-use pelton_server::functions::{FunctionState, FunctionStatus};
+use pelton_server::functions::{FunctionState, FunctionStatus, ShadowStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::client::ServerArgs;
@@ -36,6 +36,20 @@ pub(super) fn state(state: FunctionState, ui: &Ui) -> String {
     }
 }
 
+/// The word for what a shadow does, as in JSON.
+pub(super) fn shadow_state(shadow: &ShadowStatus) -> String {
+    let word = serde_json::to_value(shadow.state).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
+}
+
+/// The version that runs, and those beside it.
+fn version(status: &FunctionStatus) -> String {
+    let shadow = status.shadow.as_ref().map(|shadow| format!(" (shadow {})", shadow.version));
+    let canary = status.canary.as_ref();
+    let canary = canary.map(|canary| format!(" (canary {}: {}%)", canary.version, canary.percent));
+    format!("{}{}{}", status.version, shadow.unwrap_or_default(), canary.unwrap_or_default())
+}
+
 impl Ls {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let list: List = self.server.client()?.get(&["functions"])?;
@@ -62,7 +76,7 @@ impl Ls {
             table.row(&[
                 status.function.name().to_owned(),
                 state(status.state, ui),
-                status.version.to_string(),
+                version(status),
                 recent.map_or_else(|| "-".into(), |r| text::rate_of(r.records_in_rate)),
                 recent.and_then(|r| r.p99_us).map_or_else(|| "-".into(), text::micros),
                 text::thousands(status.lag),

@@ -2,12 +2,14 @@
 
 mod backup;
 mod build;
+mod canary;
 mod check;
 mod completions;
 mod consume;
 mod demo;
 pub(crate) mod deploy;
 mod dev;
+mod diff;
 pub(crate) mod dlq;
 mod invoke;
 pub(crate) mod logs;
@@ -15,6 +17,7 @@ mod ls;
 mod new;
 mod pause;
 pub(crate) mod produce;
+mod promote;
 mod read;
 mod replay;
 mod replica;
@@ -70,6 +73,10 @@ pub(crate) enum Command {
     Savepoint(savepoint::Savepoint),
     /// Run a function again over records that it has seen
     Replay(replay::Replay),
+    /// Show where a function and its shadow differ
+    Diff(diff::Diff),
+    /// Make the canary or shadow of a function the version that runs, live
+    Promote(promote::Promote),
     /// Pause a function: its records wait, its state stays
     Pause(pause::Pause),
     /// Let a paused function go on
@@ -121,6 +128,8 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Rollback(command) => command.run(ui),
         Command::Savepoint(command) => command.run(ui),
         Command::Replay(command) => command.run(ui),
+        Command::Diff(command) => command.run(ui),
+        Command::Promote(command) => command.run(ui),
         Command::Pause(command) => command.run(ui),
         Command::Resume(command) => command.run(ui),
         Command::Rm(command) => command.run(ui),

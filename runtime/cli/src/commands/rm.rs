@@ -12,18 +12,22 @@ use crate::ui::Ui;
 /// Remove a function from a server
 ///
 /// Its versions go, and its positions and state too, unless they are kept for a function of this name
-/// that is deployed later. Its topics stay.
+/// that is deployed later. Its topics stay. With --shadow only its shadow is dropped.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   pelton rm hello
-  pelton rm hello --keep-state")]
+  pelton rm hello --keep-state
+  pelton rm hello --shadow")]
 pub(crate) struct Rm {
     /// The function
     name: String,
     /// Keep positions and state for a function of this name
     #[arg(long)]
     keep_state: bool,
+    /// Drop its shadow only
+    #[arg(long, conflicts_with = "keep_state")]
+    shadow: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -31,6 +35,14 @@ pub(crate) struct Rm {
 impl Rm {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let client = self.server.client()?;
+        if self.shadow {
+            client.bytes(client.call(Method::DELETE, &["functions", &self.name, "shadow"]))?;
+            if ui.is_json() {
+                ui.json(&json!({ "function": self.name, "shadow": null }))?;
+            }
+            ui.note(format!("dropped the shadow of {}", self.name));
+            return Ok(Exit::Ok);
+        }
         let call = client.call(Method::DELETE, &["functions", &self.name]);
         client.bytes(call.query("keep_state", self.keep_state))?;
         if ui.is_json() {

@@ -18,7 +18,7 @@ use crate::ui::Ui;
 ///
 /// Code and manifest go back; state and positions stay, as with a deployment. With --rewind they go
 /// back too, to the savepoint that was made before the active version was swapped in: then what was
-/// emitted since is emitted again.
+/// emitted since is emitted again. While there is a canary and no --to, that is ended.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

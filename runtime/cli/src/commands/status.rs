@@ -87,12 +87,22 @@ fn show(status: &FunctionStatus, ui: &mut Ui) -> Result<()> {
     if let Some(fault) = &status.last_fault {
         ui.line(format!("  last     {fault}"))?;
     }
+    if let Some(shadow) = &status.shadow {
+        let since = shadow.since_ms.map(|since| format!(" since {}", text::time(since)));
+        let state = ls::shadow_state(shadow) + &since.unwrap_or_default();
+        ui.line(format!("  shadow   version {}: {state}", shadow.version))?;
+        super::diff::show_counts(shadow, ui)?;
+    }
+    if let Some(canary) = &status.canary {
+        super::canary::show(canary, ui)?;
+    }
     if !status.tasks.is_empty() {
         ui.line(tasks(&status.tasks).to_string())?;
     }
     match status.state {
         FunctionState::Paused => ui.next(format!("pelton resume {name}")),
         FunctionState::Stopped => ui.next(format!("pelton logs {name}; pelton resume {name}")),
+        _ if status.shadow.is_some() => ui.next(format!("pelton diff {name}")),
         _ if status.poison > 0 => ui.next(format!("pelton dlq ls {name}")),
         _ => {}
     }

@@ -22,7 +22,7 @@ use ureq::http::Method;
 
 use crate::client::{Client, Consumed};
 use crate::clock::Stopwatch;
-use crate::commands::deploy::deploy;
+use crate::commands::deploy::{Asked, deploy};
 use crate::commands::logs::Line;
 use crate::commands::versions::History;
 use crate::error::{CliError, Result};
@@ -234,7 +234,8 @@ impl<'a> Dev<'a> {
                 .next("end pelton dev and start it again, or take the name back"));
         }
         let clock = Stopwatch::start();
-        let report = deploy(&self.client, wasm, &path, false, TRIAL_WAIT)?;
+        let asked = Asked { wait: TRIAL_WAIT, ..Asked::default() };
+        let report = deploy(&self.client, wasm, &path, &asked)?;
         let seconds = clock.seconds();
         self.running = Some(report.version);
         let is_waiting = report.trial == TrialState::OnTrial && report.outcome == Outcome::Swapped;

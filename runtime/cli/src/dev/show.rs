@@ -103,6 +103,8 @@ pub(crate) fn live(report: &DeployReport, build: f64, deploy: f64, ui: &mut Ui) 
             let before = report.before.unwrap_or_default();
             format!("version {version} is live in place of {before}, state kept")
         }
+        // Never asked for here.
+        Outcome::Shadowed | Outcome::Canary => format!("version {version} runs beside another"),
     };
     let times = match report.outcome {
         Outcome::Unchanged => String::new(),

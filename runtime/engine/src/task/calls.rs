@@ -90,7 +90,7 @@ impl Task {
         self.records_call(plan).map(Some).map_err(format_error)
     }
 
-    fn plan(&self, slice: crate::slice::Slice) -> Result<Plan> {
+    pub(super) fn plan(&self, slice: crate::slice::Slice) -> Result<Plan> {
         let declared = &self.config.declaration;
         let now = Now {
             clocks: &self.clocks,
@@ -106,7 +106,7 @@ impl Task {
         plan(slice, now, view).map_err(format_error)
     }
 
-    fn records_call(&mut self, plan: Plan) -> Result<Call, FormatError> {
+    pub(super) fn records_call(&mut self, plan: Plan) -> Result<Call, FormatError> {
         let declared = &self.config.declaration;
         match declared.window.as_ref().map(|spec| spec.shape) {
             None => {

@@ -97,6 +97,7 @@ impl Task {
         self.last.1.clear();
         self.last.1.extend(self.clocks.iter().map(|clock| clock.progress.idle));
         self.committed_on_trial(pending.called);
+        self.tap_committed();
         let out: u64 = pending.outputs.iter().map(|batch| u64::from(batch.rows)).sum();
         let records_in = pending.records_in;
         self.changed_bytes += pending.record.map_or(0, |record| record.changes.len() as u64);

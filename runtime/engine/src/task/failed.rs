@@ -93,6 +93,9 @@ impl Task {
             }
             Ok(()) => {
                 state.accept();
+                if let Some(tap) = &mut self.tap {
+                    tap.failed(fault);
+                }
                 self.count_poison(work.units() as u64);
                 self.advance(work);
                 self.breaker(fault)?;

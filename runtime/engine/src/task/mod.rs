@@ -11,6 +11,7 @@ mod repeat;
 mod replace;
 mod savepoint;
 mod settle;
+mod shadow;
 mod snapshot;
 mod start;
 mod step;
@@ -38,6 +39,7 @@ use crate::peers::Peers;
 use crate::pool::GuestPool;
 use crate::progress::EventClock;
 use crate::scratch::Scratch;
+use crate::shadow::Tap;
 use crate::slice::Slice;
 use crate::telemetry::{Counters, Telemetry};
 
@@ -116,6 +118,8 @@ pub struct Task {
     saved: Option<Vec<u8>>,
     trial: Option<replace::Before>,
     verdict: Option<Verdict>,
+    /// Hears its calls, where it has a shadow or is one.
+    tap: Option<Box<Tap>>,
     sweep: migrate::Sweep,
     /// What the call under way has read of another schema version.
     old_reads: Arc<OldReads>,

@@ -84,7 +84,7 @@ impl Task {
         self.trial.as_ref().map(|before| before.replacement.config.deployment)
     }
 
-    fn check_replacement(&self, new: &Replacement) -> Result<()> {
+    pub(super) fn check_replacement(&self, new: &Replacement) -> Result<()> {
         let user = |code, text: String| Error::new(code, Domain::User, text);
         let (old, id) = (&self.config, &self.config.id);
         let partitions = |config: &TaskConfig| -> Vec<_> {
@@ -126,6 +126,8 @@ impl Task {
         self.timers_limit = UnitLimit::new(limit);
         self.migrate_limit = UnitLimit::new(limit.min(MIGRATE_VALUES_MAX));
         self.sweep = Sweep::default();
+        // A shadow compares with the version that it was begun beside.
+        self.tap = None;
         self.outputs = Outputs::new(&new.config);
         self.own_guest = None;
         self.attempt = 0;

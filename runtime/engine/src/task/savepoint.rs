@@ -56,6 +56,9 @@ impl Task {
         if self.snapshot.is_some() || self.is_held() {
             return Err(busy("a snapshot is being written"));
         }
+        if !super::owned(&mut self.state)?.fold(usize::MAX) {
+            return Err(busy("a shadow is being made of its state"));
+        }
         let mut meta = self.meta();
         if let Some(before) = self.committed_deployment() {
             meta.deployment = before;

@@ -41,7 +41,13 @@ impl Task {
         drop(environment);
         Counters::add(&self.counters.calls, call.batches.len() as u64);
         let settled = match answers {
-            Ok(answers) => self.apply(call, &answers)?,
+            Ok(answers) => {
+                let applied = self.apply(call, &answers)?;
+                if let Some(tap) = &mut self.tap {
+                    tap.answered(answers);
+                }
+                applied
+            }
             Err(fault) => Err(fault),
         };
         match settled {

@@ -19,7 +19,9 @@ impl Task {
     pub(super) fn snapshot_if_due(&mut self) {
         let state_bytes = self.state.size().bytes();
         let due = self.config.snapshot_after_bytes.max(state_bytes);
-        if self.snapshot.is_none() && !self.is_held() && self.changed_bytes >= due {
+        // What a savepoint or a shadow is being copied from has to be folded back first.
+        let is_free = || !self.is_held() && self.state.is_folded();
+        if self.snapshot.is_none() && self.changed_bytes >= due && is_free() {
             self.begin_snapshot();
         }
     }

@@ -197,6 +197,7 @@ impl Task {
             repeating: (false, 0),
             trial: None,
             verdict: None,
+            tap: None,
             scratch: Scratch::default(),
             config: Arc::new(config),
         };

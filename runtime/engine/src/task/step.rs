@@ -56,7 +56,7 @@ impl Task {
 
     /// Expires what has outlived its time, in a commit of its own. At the end of a bounded input
     /// nothing expires: time to live is about time that passes.
-    fn expire(&mut self) -> bool {
+    pub(super) fn expire(&mut self) -> bool {
         let watermark = self.watermark;
         if self.state.next_expiry().is_none_or(|at| at > watermark) {
             return false;
@@ -96,6 +96,7 @@ impl Task {
             return Ok(Step::Worked);
         }
         self.scratch = Scratch::default();
+        self.tap_rest();
         Ok(Step::Idle { wake_at_ms: self.wake_at() })
     }
 
@@ -143,12 +144,13 @@ impl Task {
     }
 
     /// Makes a call, and what follows from it within the same commit, and commits.
-    async fn run(&mut self, call: Call) -> Result<Step> {
+    pub(super) async fn run(&mut self, call: Call) -> Result<Step> {
         let mut call = call;
         self.note_began(&call);
+        self.tap_begin();
         loop {
             let settled = self.call(&call).await?;
-            self.scratch.reclaim(std::mem::take(&mut call.batches));
+            self.done_with(call, &settled);
             match settled {
                 super::settle::Settled::Commit => return self.commit().await,
                 super::settle::Settled::Follow(next) => call = *next,

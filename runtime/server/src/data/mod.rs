@@ -8,7 +8,7 @@ mod batch;
 mod consume;
 mod cursor;
 mod groups;
-mod json;
+pub(crate) mod json;
 mod produce;
 mod producers;
 mod redrive;

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::record::{EventKind, FunctionRecord, Version};
-use super::trial::{Progress, TrialState, trial_failed};
+use super::trial::{Progress, Swap, TrialState, trial_failed};
 use super::{Functions, Loaded, Running, Versions, blocking, lock};
+use crate::deployment::Deployment;
 
 /// What is to be deployed.
 #[derive(Debug, Clone)]
@@ -37,6 +38,10 @@ pub enum Outcome {
     Started,
     /// Its tasks were taken over between two calls.
     Swapped,
+    /// It follows the version that runs, and writes nothing.
+    Shadowed,
+    /// A share of the keys goes through it.
+    Canary,
     /// Its inputs are others: its tasks were stopped behind a commit and started again.
     Restarted,
 }
@@ -61,6 +66,15 @@ pub struct DeployReport {
     pub changes: Vec<String>,
 }
 
+/// A version that is checked and compiled, for as long as nobody else changes its function.
+pub(super) struct Prepared {
+    pub(super) record: FunctionRecord,
+    pub(super) new: Loaded,
+    /// Whether it is one of the record's versions already.
+    is_known: bool,
+    _turn: tokio::sync::OwnedMutexGuard<()>,
+}
+
 impl Functions {
     /// Deploys: checks, compiles, keeps the version, and lets it take over.
     ///
@@ -68,6 +82,22 @@ impl Functions {
     /// What is wrong with manifest or module; `E-FUNCTION-BUSY` while another change is under way;
     /// `E-DEPLOY-TRIAL` where it failed before its first commit: then the version before goes on.
     pub async fn deploy(self: &Arc<Self>, request: DeployRequest) -> Result<DeployReport> {
+        let prepared = self.prepare(&request).await?;
+        let report = self.report(&prepared.record, &prepared.new, request.dry_run);
+        if request.dry_run || report.outcome == Outcome::Unchanged {
+            return Ok(report);
+        }
+        let _unswept = self.sweeping.read().await;
+        let mut record = self.keep_version(&prepared, &request).await?;
+        if record.shadow == Some(report.version) {
+            self.detach(&record.function);
+            record.shadow = None;
+        }
+        self.activate(record, prepared.new, report, EventKind::Deployed, request.wait).await
+    }
+
+    /// Checks and compiles; changes nothing.
+    pub(super) async fn prepare(self: &Arc<Self>, request: &DeployRequest) -> Result<Prepared> {
         let manifest = Manifest::parse(&request.manifest, "pelton.toml");
         let manifest = manifest.map_err(Error::from_coded)?;
         let function = manifest.function.clone();
@@ -76,7 +106,7 @@ impl Functions {
             let text = format!("{function} reads no topic: add an [[input]] to its pelton.toml");
             return Err(Error::new("E-INPUT-NONE", Domain::User, text));
         }
-        let _turn = self.turn_now(&function)?;
+        let turn = self.turn_now(&function)?;
         let digest = blake3::hash(&request.wasm).to_hex().to_string();
         let known = self.registry.find(&function)?;
         let record = known.unwrap_or_else(|| FunctionRecord::new(function.clone()));
@@ -84,22 +114,25 @@ impl Functions {
         let number = same.unwrap_or_else(|| record.next_number());
         let (node, wasm) = (Arc::clone(&self.node), request.wasm.clone());
         let new = blocking(move || Loaded::new(&node, number, manifest, &wasm)).await?;
-        let report = self.report(&record, &new, request.dry_run);
-        if request.dry_run || report.outcome == Outcome::Unchanged {
-            return Ok(report);
-        }
-        let _unswept = self.sweeping.read().await;
-        let mut record = record;
-        if same.is_none() {
-            let wasm = request.wasm.clone();
-            let registry = self.registry.clone();
+        Ok(Prepared { record, new, is_known: same.is_some(), _turn: turn })
+    }
+
+    /// Keeps what was prepared as a version, where it is none yet; nothing may be swept meanwhile.
+    /// What is answered is not written down yet.
+    pub(super) async fn keep_version(
+        &self,
+        prepared: &Prepared,
+        request: &DeployRequest,
+    ) -> Result<FunctionRecord> {
+        let mut record = prepared.record.clone();
+        if !prepared.is_known {
+            let (registry, wasm) = (self.registry.clone(), request.wasm.clone());
             let digest = blocking(move || registry.put_module(&wasm)).await?;
-            let (manifest, size) = (request.manifest, request.wasm.len() as u64);
-            let created_ms = self.now_ms();
+            let (manifest, size) = (request.manifest.clone(), request.wasm.len() as u64);
+            let (number, created_ms) = (prepared.new.number, self.now_ms());
             record.add(Version { number, digest, size, manifest, created_ms });
         }
-        let kind = EventKind::Deployed;
-        self.activate(record, new, report, kind, request.wait).await
+        Ok(record)
     }
 
     /// Keeps a module for a deployment that follows; answers its digest.
@@ -159,6 +192,13 @@ impl Functions {
     ) -> Result<DeployReport> {
         let function = record.function.clone();
         let number = new.number;
+        if record.canary.take().is_some() {
+            self.end_canary(&function);
+            // Not by a way back to the canary, if the new version does not pass its trial.
+            if let Some(running) = self.running(&function) {
+                self.all_keys_to_active(&running)?;
+            }
+        }
         let before = record.clone();
         record.before = match report.outcome {
             Outcome::Swapped => record.before.or(Some(record.active)).filter(|old| *old != number),
@@ -223,7 +263,7 @@ impl Functions {
         wait: Duration,
     ) -> Result<TrialState> {
         let number = new.number;
-        let mut swap = self.begin_swap(running, &new)?;
+        let mut swap = self.begin_swap(&running.deployment, &new)?;
         {
             let mut versions = lock(&running.versions);
             let active = std::mem::replace(&mut versions.active, new);
@@ -254,27 +294,53 @@ impl Functions {
 
     /// Stops the tasks that run, if any, and starts those of `new`; where it cannot be started, the
     /// ones before are started again.
-    async fn restart(&self, function: &FunctionId, new: Loaded) -> Result<()> {
+    async fn restart(self: &Arc<Self>, function: &FunctionId, new: Loaded) -> Result<()> {
         let old = self.stop_running(function).await;
         match self.start(function, Versions { active: new, before: None }) {
-            Ok(()) => Ok(()),
+            Ok(_) => {
+                self.attach_recorded(&self.registry.get(function)?).await;
+                Ok(())
+            }
             Err(error) => {
                 if let Some(old) = old {
-                    self.start(function, old)?;
+                    self.start_again(function, old)?;
                 }
                 Err(error)
             }
         }
     }
 
-    /// Starts the tasks of a version. With a version before it, it is on trial.
-    pub(super) fn start(&self, function: &FunctionId, versions: Versions) -> Result<()> {
+    /// Starts the tasks of a version, and follows its trial where it is on one.
+    pub(super) fn start_again(
+        self: &Arc<Self>,
+        function: &FunctionId,
+        versions: Versions,
+    ) -> Result<()> {
+        let number = versions.active.number;
+        let swap = self.start(function, versions)?;
+        if let (Some(swap), Some(running)) = (swap, self.running(function)) {
+            self.follow_later(function.clone(), running, number, swap);
+        }
+        Ok(())
+    }
+
+    /// Starts the tasks of a version. With a version before it, it is on trial: that one is what the
+    /// tasks start with, and what they go back to, but the first step is the new one's.
+    fn start(&self, function: &FunctionId, versions: Versions) -> Result<Option<Swap>> {
         let first = versions.before.as_ref().unwrap_or(&versions.active);
-        let deployment = self.node.deploy(&first.spec, Arc::clone(&first.factory))?;
+        let mut swap = None;
+        let before = |deployment: &Deployment| {
+            if versions.before.is_some() {
+                swap = Some(self.begin_swap(deployment, &versions.active)?);
+            }
+            Ok(())
+        };
+        let factory = Arc::clone(&first.factory);
+        let deployment = self.node.deploy_with(&first.spec, factory, before)?;
         let running = Running { deployment, versions: Mutex::new(versions) };
         self.failed.remove(function);
         self.running.insert(function.clone(), Arc::new(running));
-        Ok(())
+        Ok(swap)
     }
 }
 

@@ -38,12 +38,10 @@ impl Functions {
             Some(number) => Some(self.load(record, number).await?),
             None => None,
         };
-        let number = active.number;
-        let on_trial = before.is_some();
-        self.start(&record.function, Versions { active: active.clone(), before })?;
-        if let (true, Some(running)) = (on_trial, self.running(&record.function)) {
-            let swap = self.begin_swap(&running, &active)?;
-            self.follow_later(record.function.clone(), running, number, swap);
+        self.start_again(&record.function, Versions { active, before })?;
+        self.attach_recorded(record).await;
+        if let Err(error) = self.resume_canary(record).await {
+            tracing::warn!(function = %record.function, %error, "its canary does not go on");
         }
         Ok(())
     }
@@ -51,6 +49,8 @@ impl Functions {
     /// Stops the tasks behind their next commit, and answers what they ran.
     pub(super) async fn stop_running(&self, function: &FunctionId) -> Option<Versions> {
         let (_, running) = self.running.remove(function)?;
+        self.detach(function);
+        self.end_canary(function);
         running.deployment.stop();
         let versions = lock(&running.versions).clone();
         let ended = blocking(move || running.deployment.wait()).await;
@@ -114,7 +114,7 @@ impl Functions {
     }
 
     /// Goes back to an earlier version, live: `to`, or the newest one before the active one that did
-    /// not fail its trial. State stays.
+    /// not fail its trial. State stays. While there is a canary and no version is named, it ends that.
     ///
     /// # Errors
     /// `E-FUNCTION-UNKNOWN`, `E-VERSION-UNKNOWN`, or as [`Self::deploy`].
@@ -126,6 +126,12 @@ impl Functions {
     ) -> Result<DeployReport> {
         let _turn = self.turn_now(function)?;
         let record = self.registry.get(function)?;
+        if let (Some(canary), None) = (record.canary, to) {
+            let active = self.load(&record, record.active).await?;
+            self.roll_canary_back(function, None).await?;
+            let report = self.report(&record, &active, false);
+            return Ok(DeployReport { before: Some(canary.version), ..report });
+        }
         let number = to.or(record.last_good()).ok_or_else(|| {
             let text = format!(
                 "{} has no version before {} that did not fail its trial; `pelton versions {}` \
@@ -185,7 +191,7 @@ impl Functions {
         blocking(move || registry.sweep()).await
     }
 
-    async fn write(&self, record: FunctionRecord) -> Result<()> {
+    pub(super) async fn write(&self, record: FunctionRecord) -> Result<()> {
         let (registry, now) = (self.registry.clone(), self.now_ms());
         blocking(move || registry.put(&record, now)).await
     }

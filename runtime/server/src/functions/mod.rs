@@ -4,6 +4,7 @@
 //! each change. Changes of one function come one at a time. A version that is deployed onto a
 //! running function takes its tasks over live, on trial until each has committed once.
 
+mod canary;
 mod deploy;
 mod figures;
 mod inspect;
@@ -12,6 +13,7 @@ mod loaded;
 mod pipeline;
 mod record;
 mod registry;
+mod shadow;
 mod status;
 mod travel;
 mod trial;
@@ -22,11 +24,13 @@ use dashmap::DashMap;
 use pelton_core::{Domain, Error, FunctionId, Result, TopicName};
 use tokio_util::task::TaskTracker;
 
+pub use canary::{CANARY_PERCENT_MAX, CanaryRecord, CanarySide, CanaryStatus, NewCanary};
 pub use deploy::{DeployReport, DeployRequest, Outcome};
 pub use figures::Figures;
 pub use inspect::StateEntry;
 pub use pipeline::{Pipeline, PipelineFunction, PipelineTopic};
 pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Version};
+pub use shadow::{ShadowState, ShadowStatus};
 pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
 pub use travel::{
     AUTOMATIC_SAVEPOINTS_MAX, DIFFERENCES_SHOWN, Difference, Differences, REPLAYS_KEPT,
@@ -66,7 +70,11 @@ pub struct Functions {
     /// Held while a module is kept that no version names yet: nothing may be swept then.
     sweeping: Arc<tokio::sync::RwLock<()>>,
     history: History,
-    /// Trials that are followed.
+    /// What follows running functions, and writes nothing.
+    shadows: DashMap<FunctionId, shadow::SharedShadow>,
+    /// What a share of the keys goes through.
+    canaries: DashMap<FunctionId, canary::SharedCanary>,
+    /// Trials and canaries that are followed.
     following: TaskTracker,
     replays: travel::Replays,
 }
@@ -87,6 +95,8 @@ impl Functions {
             running: DashMap::new(),
             failed: DashMap::new(),
             changing: DashMap::new(),
+            shadows: DashMap::new(),
+            canaries: DashMap::new(),
             sweeping: Arc::default(),
             history: History::default(),
             following: TaskTracker::new(),

@@ -4,6 +4,8 @@ use pelton_core::{FunctionId, Manifest, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::CanaryRecord;
+
 /// Versions that are kept of a function; one more drops the oldest that is not in use.
 pub const VERSIONS_MAX: usize = 100;
 /// Events that are kept of a function; one more drops the oldest.
@@ -53,6 +55,16 @@ pub enum EventKind {
     Paused,
     /// The function was resumed.
     Resumed,
+    /// A version follows the running one as its shadow.
+    ShadowStarted,
+    /// The shadow was dropped.
+    ShadowStopped,
+    /// A share of the keys goes through a version.
+    CanaryStarted,
+    /// The canary did not pass: all keys go through the version before.
+    CanaryRolledBack,
+    /// The shadow or the canary was deployed as the version that runs.
+    Promoted,
     /// Its tasks have stopped by themselves: it halts at a record, or storage failed.
     Stopped,
 }
@@ -81,6 +93,12 @@ pub struct FunctionRecord {
     pub active: u64,
     /// While the active version is on trial: the one to go back to.
     pub before: Option<u64>,
+    /// The version that follows as a shadow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<u64>,
+    /// The version that a share of the keys goes through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryRecord>,
     /// Whether it is paused.
     pub paused: bool,
     /// Oldest first.
@@ -92,7 +110,8 @@ impl FunctionRecord {
     #[must_use]
     pub fn new(function: FunctionId) -> Self {
         let (versions, events) = (Vec::new(), Vec::new());
-        Self { function, versions, active: 0, before: None, paused: false, events }
+        let (active, before, shadow, canary, paused) = (0, None, None, None, false);
+        Self { function, versions, active, before, shadow, canary, paused, events }
     }
 
     /// The version of that number.
@@ -130,7 +149,8 @@ impl FunctionRecord {
     pub fn add(&mut self, version: Version) {
         self.versions.push(version);
         while self.versions.len() > VERSIONS_MAX {
-            let in_use = |number| number == self.active || Some(number) == self.before;
+            let others = [self.before, self.shadow, self.canary.map(|canary| canary.version)];
+            let in_use = |number| number == self.active || others.contains(&Some(number));
             let newest = self.versions.len() - 1;
             let oldest = self.versions[..newest].iter().position(|v| !in_use(v.number));
             let Some(oldest) = oldest else { return };

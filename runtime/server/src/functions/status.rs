@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::record::FunctionRecord;
-use super::{Figures, Functions, Running, lock};
+use super::{CanaryStatus, Figures, Functions, Running, ShadowStatus, lock};
 use crate::history::Recent;
 
 /// Whether a function runs.
@@ -81,6 +81,10 @@ pub struct FunctionStatus {
     pub version: u64,
     /// While that one is on trial: the one to go back to.
     pub before: Option<u64>,
+    /// What follows it, and writes nothing.
+    pub shadow: Option<ShadowStatus>,
+    /// What a share of its keys goes through.
+    pub canary: Option<CanaryStatus>,
     /// Why it does not run.
     pub error: Option<String>,
     /// The topics that it reads.
@@ -227,6 +231,8 @@ impl Functions {
             },
             version: record.active,
             before: record.before,
+            shadow: self.shadow_of(record),
+            canary: self.canary_of(record),
             error,
             inputs: manifest
                 .iter()

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::record::EventKind;
 use super::{Functions, Loaded, Running, lock};
 use crate::control::SwapEvent;
+use crate::deployment::Deployment;
 
 /// How far the trial of a version has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -83,9 +84,8 @@ impl Swap {
 
 impl Functions {
     /// Hands the tasks to `new`.
-    pub(super) fn begin_swap(&self, running: &Running, new: &Loaded) -> Result<Swap> {
+    pub(super) fn begin_swap(&self, deployment: &Deployment, new: &Loaded) -> Result<Swap> {
         let (told, events) = mpsc::unbounded_channel();
-        let deployment = &running.deployment;
         self.node.swap(deployment, &new.spec, &new.factory, move |task, event| {
             // Nobody listens once the swap is decided.
             let _ = told.send((task, event));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use pelton_core::{FunctionId, TenantId};
+use pelton_core::{Domain, Error, FunctionId, TenantId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,7 +15,7 @@ use super::names::Name;
 use super::state::App;
 use super::topics::TenantPath;
 use crate::data::bad_name;
-use crate::functions::{DeployReport, DeployRequest, Event, FunctionStatus, Version};
+use crate::functions::{DeployReport, DeployRequest, Event, FunctionStatus, NewCanary, Version};
 
 /// How long a deployment waits for the first commits, where the request does not say it.
 const WAIT_MS: u64 = 2_000;
@@ -60,6 +60,12 @@ pub(super) struct NewDeployment {
     /// Whether to check only, and to tell what would change.
     #[serde(default)]
     dry_run: bool,
+    /// Whether it is to follow the version that runs, on live input and its own copy of state, and
+    /// write nothing.
+    #[serde(default)]
+    shadow: bool,
+    /// Whether a share of the keys is to go through it, until a rule promotes it or rolls it back.
+    canary: Option<NewCanary>,
     /// How long to wait for the first commit of each task, ms (2,000).
     wait_ms: Option<u64>,
 }
@@ -105,7 +111,7 @@ pub(super) struct Removal {
 }
 
 /// The time that a request may wait, within the server's limit.
-fn wait(app: &App, wait_ms: Option<u64>) -> Duration {
+pub(super) fn wait(app: &App, wait_ms: Option<u64>) -> Duration {
     Duration::from_millis(wait_ms.unwrap_or(WAIT_MS)).min(app.config().wait_max)
 }
 
@@ -140,11 +146,19 @@ pub(super) async fn deploy(
     ApiPath(path): ApiPath<TenantPath>,
     payload: Payload,
 ) -> ApiResult<Json<DeployReport>> {
-    let NewDeployment { manifest, digest, dry_run, wait_ms } = payload.json()?;
+    let NewDeployment { manifest, digest, dry_run, shadow, canary, wait_ms } = payload.json()?;
     let (tenant, wait) = (path.id()?, wait(&app, wait_ms));
     let wasm = app.functions().module(&digest).await?;
     let request = DeployRequest { tenant, manifest, wasm, dry_run, wait };
-    Ok(Json(app.functions().deploy(request).await?))
+    Ok(Json(match (shadow, canary) {
+        (false, None) => app.functions().deploy(request).await?,
+        (true, None) => app.functions().deploy_shadow(request).await?,
+        (false, Some(canary)) => app.functions().deploy_canary(request, canary).await?,
+        (true, Some(_)) => {
+            let text = "a deployment is a shadow or a canary, not both: leave one of them out";
+            return Err(Error::new("E-DEPLOY-MODE", Domain::User, text).into());
+        }
+    }))
 }
 
 /// Lists a tenant's functions and what they do.

@@ -13,7 +13,7 @@ use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
     auth, backup, console, consume, functions, groups, health, history, inspect, metrics, produce,
-    redrive, replays, replication, savepoints, token_routes, topics,
+    redrive, replays, replication, savepoints, shadow, token_routes, topics,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -78,6 +78,9 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(savepoints::restore))
         .routes(routes!(replays::list, replays::start))
         .routes(routes!(replays::describe, replays::cancel))
+        .routes(routes!(shadow::describe, shadow::stop))
+        .routes(routes!(shadow::differences))
+        .routes(routes!(shadow::promote))
         .routes(routes!(inspect::list_state))
         .routes(routes!(inspect::get_state))
         .routes(routes!(inspect::logs))

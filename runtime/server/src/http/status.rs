@@ -18,6 +18,7 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         | "E-STORE-UNKNOWN"
         | "E-SAVEPOINT-UNKNOWN"
         | "E-REPLAY-UNKNOWN"
+        | "E-SHADOW-NONE"
         | "E-ARTEFACT-UNKNOWN" => StatusCode::NOT_FOUND,
         _ if code.ends_with("-NOT-FOUND") => StatusCode::NOT_FOUND,
         "E-HTTP-METHOD" => StatusCode::METHOD_NOT_ALLOWED,
@@ -35,6 +36,9 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         "E-SAVEPOINT-INPUT" | "E-SAVEPOINT-PARTITIONS" => StatusCode::CONFLICT,
         "E-DEAD-LETTER-REDRIVEN" | "E-REDRIVE-MARKS" => StatusCode::CONFLICT,
         "E-FUNCTION-BUSY" | "E-FUNCTION-STOPPED" | "E-VERSION-NONE" => StatusCode::CONFLICT,
+        "E-SHADOW-INPUTS" | "E-CANARY-STATE" | "E-CANARY-ON" | "E-PROMOTE-NONE" => {
+            StatusCode::CONFLICT
+        }
         "E-PRODUCER-UNKNOWN" | "E-PRODUCER-FENCED" => StatusCode::CONFLICT,
         "E-SEQUENCE-GAP" | "E-SEQUENCE-OLD" | "E-SEQUENCE-REUSED" => StatusCode::CONFLICT,
         "E-HTTP-BODY-SIZE" | "E-REQUEST-RECORDS" | "E-LIMIT" => StatusCode::PAYLOAD_TOO_LARGE,

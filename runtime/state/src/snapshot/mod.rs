@@ -14,6 +14,7 @@
 
 mod blocks;
 mod read;
+mod thaw;
 mod write;
 
 use std::sync::Arc;

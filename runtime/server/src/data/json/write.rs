@@ -38,6 +38,13 @@ pub fn write_record(
     out.push(b'}');
 }
 
+/// Bytes as the JSON that stands for them.
+pub(crate) fn value_of(bytes: Option<&[u8]>) -> serde_json::Value {
+    let mut out = Vec::new();
+    write_bytes(bytes, &mut out);
+    serde_json::from_slice(&out).unwrap_or_default()
+}
+
 /// JSON objects, lists and numbers as they are, other text as a string, bytes in base64.
 fn write_bytes(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
     let Some(bytes) = bytes else {

@@ -99,7 +99,7 @@ impl Functions {
 
     /// Stops the tasks, puts them back in one commit, and starts them.
     async fn rewind(
-        &self,
+        self: &Arc<Self>,
         record: FunctionRecord,
         loaded: Loaded,
         prepared: Prepared,
@@ -108,7 +108,7 @@ impl Functions {
         let function = record.function.clone();
         let mut rewound = record;
         let old = self.stop_running(&function).await;
-        (rewound.active, rewound.before) = (loaded.number, None);
+        (rewound.active, rewound.before, rewound.canary) = (loaded.number, None, None);
         let message = Some(format!("to savepoint {}", to.name));
         rewound.note(self.now_ms(), EventKind::Rewound, loaded.number, message);
         let (node, registry, now) = (Arc::clone(&self.node), self.registry.clone(), self.now_ms());
@@ -130,9 +130,10 @@ impl Functions {
             (Ok(()), _) => Some(Versions { active: loaded, before: None }),
             (Err(_), old) => old,
         };
-        let started = versions.map_or(Ok(()), |versions| self.start(&function, versions));
-        if let Err(error) = &started {
-            self.failed.insert(function, error.to_string());
+        let started = versions.map_or(Ok(()), |versions| self.start_again(&function, versions));
+        match &started {
+            Ok(()) => self.attach_recorded(&rewound).await,
+            Err(error) => drop(self.failed.insert(function, error.to_string())),
         }
         done.and(started)
     }

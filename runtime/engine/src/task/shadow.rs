@@ -1,0 +1,258 @@
+//! A task and its shadow: telling it what was done, and following as one.
+
+use std::sync::Arc;
+
+use pelton_core::{Domain, Error, ManualClock, Result};
+
+use super::migrate::Swept;
+use super::settle::Settled;
+use super::{Replacement, Task, owned, start};
+use crate::call::Call;
+use crate::config::{OnPoison, RetryPolicy, TaskConfig};
+use crate::faults::UnitLimit;
+use crate::input::Input;
+use crate::migrate::MIGRATE_VALUES_MAX;
+use crate::outputs::Outputs;
+use crate::progress::EventClock;
+use crate::shadow::{
+    Beat, Difference, Feed, Heard, Next, NoSource, Pairs, Shadow, ShadowSeed, ShadowSink, Tally,
+    Tap, Vocabulary,
+};
+use crate::slice::Slice;
+use crate::telemetry::{Counters, NoTelemetry};
+
+/// Calls of the background sweep that a shadow makes while the task rests.
+const SWEEPS_AT_REST: usize = 16;
+
+/// What a version is told where it runs as a shadow: it neither stops nor waits at what it cannot get
+/// past, since there is a next record to compare.
+fn config_of_shadow(config: &TaskConfig) -> TaskConfig {
+    let retry = RetryPolicy { attempts_max: 1, breaker_after: u32::MAX, ..config.retry };
+    let mut config = config.clone();
+    (config.on_poison, config.retry) = (OnPoison::Skip, retry);
+    config.snapshot_after_bytes = u64::MAX;
+    config
+}
+
+impl Task {
+    /// Begins to tell the commits that follow to a shadow, in place of one that it may have had, and
+    /// freezes the state as it is now. To be called between two steps.
+    ///
+    /// # Errors
+    /// `E-SWAP-INPUTS` and `E-SWAP-WINDOW` as for [`Self::replace`]; `E-SHADOW-BUSY` (to be retried)
+    /// while a commit waits for storage or a snapshot is written. Then nothing has changed.
+    pub fn shadow(&mut self, new: &Replacement) -> Result<(ShadowSeed, Feed)> {
+        self.tap = None;
+        if self.pending.is_some() || self.snapshot.is_some() || !self.state.is_folded() {
+            let text = format!("{}: its state is being written; try again", self.config.id);
+            return Err(Error::new("E-SHADOW-BUSY", Domain::External, text).retry());
+        }
+        self.check_replacement(new)?;
+        let config = Arc::new(config_of_shadow(&new.config));
+        let feed = Feed::default();
+        let pairs = Pairs::new(Vocabulary::of(&self.config), Vocabulary::of(&config));
+        let limit = config.limits.batch_records.value as usize;
+        let mut shadow = self.bare_shadow(config, new, limit);
+        let frozen = owned(&mut self.state)?.freeze();
+        self.tap = Some(Box::new(Tap::telling(feed.clone())));
+        let make = Box::new(move || {
+            let layout = start::state_layout(&start::layout_of(&shadow.config), &shadow.config);
+            let mut state = frozen.thaw(layout.limits.clone());
+            state.relayout(layout);
+            shadow.state = Arc::new(state);
+            Shadow { task: shadow, pairs }
+        });
+        Ok((ShadowSeed { make }, feed))
+    }
+
+    /// Whether it tells a shadow of its commits. Where it does not, it keeps nothing of its calls: all
+    /// that a task without a shadow does is to look that it has none.
+    #[must_use]
+    pub fn has_shadow(&self) -> bool {
+        self.tap.is_some()
+    }
+
+    /// The shadow, but for its state.
+    fn bare_shadow(&self, config: Arc<TaskConfig>, new: &Replacement, limit: usize) -> Self {
+        let inputs = config.inputs.iter().zip(&self.inputs);
+        let clocks = config.inputs.iter().zip(&self.clocks);
+        let clock = |(input, old): (&crate::config::InputConfig, &EventClock)| {
+            EventClock::new(input.out_of_orderness_ms, config.watermark_step_ms)
+                .resume(old.progress)
+        };
+        Self {
+            source: Box::new(NoSource),
+            sink: Box::new(ShadowSink { commit_bytes_max: self.sink.commit_bytes_max() }),
+            pool: new.pool.clone(),
+            clock: Arc::new(ManualClock::new(self.time_ms)),
+            telemetry: Arc::new(NoTelemetry),
+            peers: None,
+            counters: Arc::new(Counters::default()),
+            state: Arc::new(pelton_state::TaskState::new(Default::default())),
+            inputs: inputs.map(|(config, old)| Input::new(config.clone(), old.next)).collect(),
+            clocks: clocks.map(clock).collect(),
+            last: (self.watermark, self.clocks.iter().map(|clock| clock.progress.idle).collect()),
+            began: None,
+            repeats: false,
+            repeating: (false, 0),
+            held: Arc::default(),
+            watermark: self.watermark,
+            flushing: self.flushing,
+            time_ms: self.time_ms,
+            outputs: Outputs::new(&config),
+            pending: None,
+            layout_written: true,
+            own_guest: None,
+            saved: self.saved.clone(),
+            trial: None,
+            verdict: None,
+            tap: Some(Box::default()),
+            sweep: Default::default(),
+            old_reads: Arc::default(),
+            rows_limit: UnitLimit::wide(limit),
+            groups_limit: UnitLimit::wide(limit),
+            timers_limit: UnitLimit::wide(limit),
+            migrate_limit: UnitLimit::new(limit.min(MIGRATE_VALUES_MAX)),
+            call_cpu_ns: 0,
+            attempt: 0,
+            wait_until: None,
+            poison_in_a_row: 0,
+            scratch: Default::default(),
+            sequence: 0,
+            changed_bytes: 0,
+            snapshot: None,
+            config,
+        }
+    }
+
+    /// Which inputs are idle, and the watermark that is not theirs.
+    fn decisions(&self) -> (Vec<bool>, i64) {
+        let own = self.clocks.iter().map(EventClock::watermark).max().unwrap_or(i64::MIN);
+        let followed = if self.watermark > own { self.watermark } else { i64::MIN };
+        (self.clocks.iter().map(|clock| clock.progress.idle).collect(), followed)
+    }
+
+    pub(super) fn tap_begin(&mut self) {
+        if self.tap.is_none() {
+            return;
+        }
+        let (time_ms, (idle, followed)) = (self.time_ms, self.decisions());
+        if let Some(tap) = &mut self.tap {
+            tap.begin(time_ms, idle, followed);
+        }
+    }
+
+    pub(super) fn tap_rest(&mut self) {
+        if self.tap.is_none() {
+            return;
+        }
+        let (time_ms, (idle, followed)) = (self.time_ms, self.decisions());
+        if let Some(tap) = &mut self.tap {
+            tap.rest(time_ms, idle, followed);
+        }
+    }
+
+    pub(super) fn tap_committed(&mut self) {
+        let flushing = self.flushing;
+        if self.tap.as_mut().is_some_and(|tap| !tap.committed(flushing)) {
+            self.tap = None;
+        }
+    }
+
+    /// A call is over: its memory serves the next one, unless somebody has heard it.
+    pub(super) fn done_with(&mut self, call: Call, settled: &Settled) {
+        let is_kept = matches!(settled, Settled::Commit | Settled::Follow(_));
+        match &mut self.tap {
+            Some(tap) if is_kept => tap.hear(call),
+            _ => self.scratch.reclaim(call.batches),
+        }
+    }
+
+    fn heard(&mut self) -> Vec<Heard> {
+        self.tap.as_mut().map(|tap| tap.take()).unwrap_or_default()
+    }
+
+    /// As a shadow: fires what is due, and lets expire what has outlived its time.
+    async fn catch_up(&mut self) -> Result<()> {
+        loop {
+            let call = match self.sweep(false) {
+                Swept::Call(call) => Some(call),
+                Swept::Searching | Swept::Nothing => self.due_call()?,
+            };
+            match call {
+                Some(call) => self.run(call).await?,
+                None if self.expire() => self.commit_decisions().await?,
+                None => return Ok(()),
+            };
+        }
+    }
+
+    /// As a shadow: takes the records of a call that the task has made, in as few calls as its own
+    /// timers and windows allow.
+    async fn take_records(&mut self, mut rest: Slice) -> Result<()> {
+        for piece in &rest.pieces {
+            self.inputs[piece.input].hand(piece);
+        }
+        let queued = |task: &Self| task.inputs.iter().map(Input::queued).sum::<usize>();
+        while rest.rows > 0 {
+            self.catch_up().await?;
+            let mut part = rest.clone();
+            part.truncate(self.rows_limit.current());
+            let plan = self.plan(part)?;
+            let call = self.records_call(plan).map_err(super::calls::format_error)?;
+            let before = queued(self);
+            self.run(call).await?;
+            rest.skip(before - queued(self));
+        }
+        Ok(())
+    }
+}
+
+impl Shadow {
+    /// Does what the task did, and compares. Answers what was counted and, of the first few that
+    /// differ, how.
+    ///
+    /// # Errors
+    /// The shadow cannot go on: it cannot be opened, or a value of its state cannot be migrated.
+    pub async fn follow(&mut self, beat: Beat) -> Result<(Tally, Vec<Difference>)> {
+        let task = &mut self.task;
+        task.time_ms = task.time_ms.max(beat.time_ms);
+        task.flushing |= beat.flushing;
+        for (clock, idle) in task.clocks.iter_mut().zip(&beat.idle) {
+            clock.progress.idle = *idle;
+        }
+        task.watermark = task.watermark.max(beat.followed);
+        task.catch_up().await?;
+        let due = task.heard();
+        match beat.next {
+            Next::Rest => {
+                self.pair(&[], &due)?;
+                for _ in 0..SWEEPS_AT_REST {
+                    let Swept::Call(call) = self.task.sweep(true) else { break };
+                    self.task.run(call).await?;
+                }
+                self.pairs.settle(true);
+            }
+            Next::Commit(calls) if calls.iter().any(|call| call.work.plan().is_some()) => {
+                // Both have done by now all that was due before these records.
+                self.pair(&[], &due)?;
+                self.pairs.settle(true);
+                for slice in calls.iter().filter_map(|call| Some(&call.work.plan()?.slice)) {
+                    self.task.take_records(slice.clone()).await?;
+                }
+                let heard = self.task.heard();
+                self.pair(&calls, &heard)?;
+                self.pairs.settle(false);
+            }
+            Next::Commit(calls) => {
+                self.pair(&calls, &due)?;
+                self.pairs.settle(false);
+            }
+        }
+        Ok((std::mem::take(&mut self.pairs.tally), std::mem::take(&mut self.pairs.told)))
+    }
+
+    fn pair(&mut self, old: &[Heard], new: &[Heard]) -> Result<()> {
+        self.pairs.add(old, new).map_err(super::calls::format_error)
+    }
+}
