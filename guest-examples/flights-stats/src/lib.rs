@@ -1,8 +1,6 @@
 //! Running statistics of flights for each carrier: flights, share cancelled, mean and 95th
 //! percentile of the departure delay. The key of a record is its carrier.
 
-use std::collections::BTreeMap;
-
 use pelton_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -40,8 +38,8 @@ pub struct Carrier {
     cancelled: u64,
     delay_sum: f64,
     delay_max: f64,
-    /// Number of flights by delay, in minutes, up to the next whole one.
-    delays: BTreeMap<i32, u32>,
+    /// Delays in minutes, up to the next whole one, each with its number of flights; in order.
+    delays: Vec<(i32, u32)>,
 }
 
 /// What is told of it. Delays are in minutes.
@@ -70,7 +68,11 @@ impl Carrier {
         let first = self.departed() == 1;
         self.delay_sum += delay;
         self.delay_max = if first { delay } else { self.delay_max.max(delay) };
-        *self.delays.entry(delay.ceil() as i32).or_default() += 1;
+        let minutes = delay.ceil() as i32;
+        match self.delays.binary_search_by_key(&minutes, |(minutes, _)| *minutes) {
+            Ok(at) => self.delays[at].1 += 1,
+            Err(at) => self.delays.insert(at, (minutes, 1)),
+        }
     }
 
     fn departed(&self) -> u64 {
@@ -95,7 +97,7 @@ impl Carrier {
         // From the longest on, as the ranks asked for are high.
         let mut above = self.departed();
         let found = self.delays.iter().rev().find(|(_, flights)| {
-            above -= u64::from(**flights);
+            above -= u64::from(*flights);
             above < rank
         });
         found.map_or(self.delay_max, |(minutes, _)| f64::from(*minutes).min(self.delay_max))
