@@ -41,7 +41,8 @@ mod tests {
     use super::*;
 
     fn row(value: usize, headers: &[(usize, usize)], timestamp: i64) -> Row {
-        let mut row = Row { line: 7, timestamp: Some(timestamp), ..Row::default() };
+        let mut row = Row::default();
+        (row.line, row.timestamp) = (7, Some(timestamp));
         row.key_mut().extend_from_slice(b"key");
         row.value_mut().resize(value, b'x');
         row.headers = headers
