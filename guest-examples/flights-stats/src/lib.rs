@@ -31,13 +31,6 @@ impl Process for FlightStats {
 
 pelton_sdk::process!(FlightStats);
 
-/// Upper bounds in minutes of the buckets of the histogram of delays; one more is above them.
-pub const BOUNDS: [f64; 31] = [
-    -15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0,
-    70.0, 80.0, 90.0, 100.0, 110.0, 120.0, 140.0, 160.0, 180.0, 210.0, 240.0, 300.0, 420.0, 600.0,
-    1200.0,
-];
-
 /// What is known of a carrier.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Carrier {
@@ -45,7 +38,8 @@ pub struct Carrier {
     cancelled: u64,
     delay_sum: f64,
     delay_max: f64,
-    delays: [u32; BOUNDS.len() + 1],
+    /// Delays in minutes, up to the next whole one, each with its number of flights; in order.
+    delays: Vec<(i32, u32)>,
 }
 
 /// What is told of it. Delays are in minutes.
@@ -59,8 +53,8 @@ pub struct Summary {
     pub share_cancelled: f64,
     /// Mean departure delay of the flights that departed; 0 where none did.
     pub mean_delay: f64,
-    /// Departure delay that 95 % of them did not exceed: the upper bound of its bucket in
-    /// [`BOUNDS`], or the largest delay where that is smaller; 0 where none departed.
+    /// Departure delay that 95 % of them did not exceed, by nearest rank: exact of delays in whole
+    /// minutes, else less than a minute too large; 0 where none departed.
     pub p95_delay: f64,
 }
 
@@ -74,7 +68,11 @@ impl Carrier {
         let first = self.departed() == 1;
         self.delay_sum += delay;
         self.delay_max = if first { delay } else { self.delay_max.max(delay) };
-        self.delays[BOUNDS.partition_point(|bound| *bound < delay)] += 1;
+        let minutes = delay.ceil() as i32;
+        match self.delays.binary_search_by_key(&minutes, |(minutes, _)| *minutes) {
+            Ok(at) => self.delays[at].1 += 1,
+            Err(at) => self.delays.insert(at, (minutes, 1)),
+        }
     }
 
     fn departed(&self) -> u64 {
@@ -96,13 +94,13 @@ impl Carrier {
             return 0.0;
         }
         let rank = (quantile * self.departed() as f64).ceil() as u64;
-        let mut seen = 0;
-        let bucket = self.delays.iter().position(|flights| {
-            seen += u64::from(*flights);
-            seen >= rank
+        // From the longest on, as the ranks asked for are high.
+        let mut above = self.departed();
+        let found = self.delays.iter().rev().find(|(_, flights)| {
+            above -= u64::from(*flights);
+            above < rank
         });
-        let bound = bucket.and_then(|bucket| BOUNDS.get(bucket)).copied();
-        bound.unwrap_or(self.delay_max).min(self.delay_max)
+        found.map_or(self.delay_max, |(minutes, _)| f64::from(*minutes).min(self.delay_max))
     }
 }
 
@@ -131,5 +129,17 @@ mod tests {
         let all_cancelled = out[6].json::<Summary>();
         assert_eq!((all_cancelled.share_cancelled, all_cancelled.mean_delay), (1.0, 0.0));
         assert_eq!(all_cancelled.p95_delay, 0.0);
+    }
+
+    #[test]
+    fn the_95th_percentile_is_that_of_the_nearest_rank() {
+        let mut test = Harness::new(crate::function);
+        for delay in (1..=200).rev() {
+            test.push("UA", format!(r#"{{"dep_delay":{}}}"#, delay - 50), 1);
+        }
+        test.push("AA", r#"{"dep_delay":7.5}"#, 2);
+        let out = test.outputs("out");
+        assert_eq!(out[199].json::<Summary>().p95_delay, 140.0);
+        assert_eq!(out[200].json::<Summary>().p95_delay, 7.5, "never above the largest");
     }
 }

@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::clock;
 use crate::error::{CliError, Result};
 use crate::input::{LoadOptions, Loaded, Places, RowReader, Target, load};
+use crate::loading::{Held, Loading, UNDATED};
 use crate::observed::{ConfigReads, Observed};
 use crate::output::write_record;
 use crate::session::{Session, wait};
@@ -30,6 +31,17 @@ const OUTPUT_BYTES: usize = 1 << 18;
 /// Takes lines, a piece at a time.
 type Take<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
+/// Where a job's input comes from.
+#[derive(Debug, Default)]
+pub(crate) struct LoadFrom<'a> {
+    /// How errors name it.
+    pub file: &'a str,
+    /// Whether bad lines are left out and counted.
+    pub skip_bad_lines: bool,
+    /// Whether the rest of an input that an earlier run did not append is given up.
+    pub abandons_unfinished: bool,
+}
+
 /// A function, ready to run over its input.
 pub(crate) struct Job {
     session: Session,
@@ -39,6 +51,8 @@ pub(crate) struct Job {
     reads: Arc<ConfigReads>,
     /// What was loaded: its name, and the line of each record.
     loaded: (String, Places),
+    /// The number of the input in the data directory, to be noted at the end.
+    load: Option<u64>,
     /// Output topics in the order of the declaration.
     outputs: Vec<TopicName>,
     /// Their topic, and its ends before the run.
@@ -99,6 +113,7 @@ impl Job {
         let mut seen = HashSet::new();
         outputs.retain(|topic| seen.insert(topic.clone()));
         let dead_letters = manifest.dead_letter_topic();
+        refuse_loop(manifest, &outputs, &spec.on_poison)?;
         let dead_letters = (dead_letters.clone(), session.ends(&dead_letters));
         let written = Written::open(folder, &manifest.function)?;
         for input in &manifest.inputs {
@@ -116,6 +131,7 @@ impl Job {
             factory: Arc::new(factory),
             reads,
             loaded: Default::default(),
+            load: None,
             outputs,
             dead_letters,
             written,
@@ -123,20 +139,22 @@ impl Job {
     }
 
     /// Appends all rows to the input topics, durably. Where they are kept, nothing is appended
-    /// before all have been read: after a bad line the same input can be given again.
-    /// Errors name the input as `file`.
+    /// before all have been read, and of an input that an earlier run did not bring to its end only
+    /// what is missing: after any error the same input can be given again.
     pub(crate) fn load(
         &mut self,
         reader: &mut dyn RowReader,
-        file: &str,
-        skip_bad_lines: bool,
+        from: &LoadFrom<'_>,
     ) -> Result<Loaded> {
         let first = self.manifest.inputs.first().map(|input| short(&input.topic.to_string()));
+        let is_kept = self.written.is_kept();
+        let now_ms = clock::now_ms();
         let options = LoadOptions {
-            file,
+            file: from.file,
             topic: &first.unwrap_or_default(),
-            now_ms: clock::now_ms(),
-            skip_bad_lines,
+            now_ms: if is_kept { UNDATED } else { now_ms },
+            skip_bad_lines: from.skip_bad_lines,
+            limits: &self.manifest.limits,
         };
         let ends = self.manifest.inputs.iter().map(|input| {
             let ends = self.session.ends(&input.topic);
@@ -146,17 +164,27 @@ impl Job {
         let mut target = Inputs {
             node,
             manifest: &self.manifest,
-            held: self.written.is_kept().then(Vec::new),
+            held: is_kept.then(Vec::new),
             ends: ends.collect(),
             places: Places::default(),
         };
         let loaded = load(reader, &options, &mut target)?;
-        let Inputs { held, places, .. } = target;
-        for (topic, partition, mut records) in held.into_iter().flatten() {
-            node.append(&topic, partition, &mut records)?;
+        let Inputs { held, mut places, .. } = target;
+        if let Some(held) = held {
+            let loading = Loading {
+                journal: node.journal(),
+                function: &self.manifest.function,
+                finished: self.written.load(),
+                abandons: from.abandons_unfinished,
+            };
+            let appended = loading.append(from.file, &held, now_ms)?;
+            for ((topic, partition), records) in appended.before {
+                places.move_back(&topic, partition, records);
+            }
+            self.load = Some(appended.load);
         }
         node.sync()?;
-        self.loaded = (file.to_owned(), places);
+        self.loaded = (from.file.to_owned(), places);
         Ok(loaded)
     }
 
@@ -212,7 +240,10 @@ impl Job {
     }
 
     /// Keeps in mind that all this has been written out.
-    pub(crate) fn finish(&self) -> Result<()> {
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        if let Some(load) = self.load {
+            self.written.set_load(load);
+        }
         self.written.save()
     }
 
@@ -256,6 +287,25 @@ impl DeadLetter {
             input: line.map(|line| format!("{file}:{line}")),
         }
     }
+}
+
+/// Refuses a function that reads what it writes: its input would never end.
+fn refuse_loop(manifest: &Manifest, outputs: &[TopicName], on_poison: &PoisonSpec) -> Result<()> {
+    let read = |topic: &&TopicName| manifest.inputs.iter().any(|input| input.topic == **topic);
+    let (what, topic) = match (outputs.iter().find(read), on_poison) {
+        (Some(topic), _) => ("an [[output]]", topic),
+        (None, PoisonSpec::DeadLetter(topic)) if read(&topic) => ("dead_letter", topic),
+        _ => return Ok(()),
+    };
+    let text = format!(
+        "{}: the topic {} is an [[input]] and {what} at once: a run to the end of its input would \
+         never end",
+        manifest.function.name(),
+        short(&topic.to_string())
+    );
+    let next = "give one of the two another topic in pelton.toml; on a server (`pelton up`) a \
+                function may read what it writes";
+    Err(CliError::bad_input("E-INPUT-LOOP", text).next(next))
 }
 
 /// A name without the tenant `default`.
@@ -320,7 +370,7 @@ struct Inputs<'a> {
     node: &'a Node,
     manifest: &'a Manifest,
     /// Batches that are not to be appended yet.
-    held: Option<Vec<(TopicName, u32, RecordsBuilder)>>,
+    held: Option<Vec<Held>>,
     /// The ends of the topics' partitions before anything is appended.
     ends: HashMap<String, Vec<u64>>,
     places: Places,
@@ -358,7 +408,10 @@ impl Target for Inputs<'_> {
         let ends = self.ends.get(&name).and_then(|ends| ends.get(partition as usize));
         self.places.add(name, partition, ends.copied().unwrap_or_default(), lines);
         match &mut self.held {
-            Some(held) => held.push((topic, partition, std::mem::take(records))),
+            Some(held) => {
+                let (count, bytes) = (records.len() as u64, records.finish());
+                held.push(Held { topic, partition, records: count, bytes });
+            }
             None => drop(self.node.append(&topic, partition, records)?),
         }
         Ok(())

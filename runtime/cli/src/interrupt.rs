@@ -1,10 +1,11 @@
-//! Ctrl-C: temporary folders are removed, or whoever asked for it is told and ends by itself.
+//! Ctrl-C and SIGTERM: temporary folders are removed, or whoever asked for it is told and ends by itself.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
@@ -56,7 +57,7 @@ impl Drop for TemporaryFolder {
     }
 }
 
-/// From now on Ctrl-C sends here, and the process goes on; a second one ends it.
+/// From now on Ctrl-C (or SIGTERM) sends here, and the process goes on; a second one ends it.
 pub(crate) fn listen() -> Receiver<()> {
     handle();
     let (sender, receiver) = channel();
@@ -70,7 +71,25 @@ fn handle() {
         if let Err(error) = ctrlc::set_handler(interrupted) {
             tracing::warn!("cannot listen to Ctrl-C: {error}");
         }
+        if let Err(error) = on_terminate() {
+            tracing::warn!("cannot listen to SIGTERM: {error}");
+        }
     });
+}
+
+/// SIGTERM is what Ctrl-C is. SIGHUP is left alone: under `nohup` it is to be ignored.
+fn on_terminate() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut terminate = {
+        let _inside = runtime.enter();
+        signal(SignalKind::terminate())?
+    };
+    let listen = move || {
+        while runtime.block_on(terminate.recv()).is_some() {
+            interrupted();
+        }
+    };
+    std::thread::Builder::new().name("sigterm".into()).spawn(listen).map(drop)
 }
 
 /// Runs on a thread of its own.

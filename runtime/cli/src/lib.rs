@@ -14,6 +14,7 @@ mod error;
 mod exit;
 mod input;
 mod interrupt;
+mod loading;
 mod observed;
 mod operations;
 mod output;

@@ -38,6 +38,11 @@ impl Session {
             (None, Some(folder)) => folder,
             (None, None) => Path::new("."),
         };
+        if folder.exists() && !folder.is_dir() {
+            let text = format!("--data-dir {} is a file, not a folder", folder.display());
+            return Err(CliError::bad_input("E-DATA-DIR", text)
+                .next("give a folder; one that is not there is made"));
+        }
         let node = Node::open(NodeConfig::new(folder, load_options()?))?;
         Ok(Self { node, _temporary: temporary })
     }

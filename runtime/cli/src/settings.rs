@@ -43,12 +43,16 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 impl SettingsArgs {
+    /// The file of the manifest in force for the function in `file`, where there is one.
+    pub(crate) fn manifest_file(&self, file: &Path) -> Option<PathBuf> {
+        let beside = || Some(file.with_file_name(FILE_NAME)).filter(|beside| beside.is_file());
+        self.manifest.clone().or_else(beside)
+    }
+
     /// The manifest in force for the function in `file`.
     pub(crate) fn manifest(&self, file: &Path) -> Result<Manifest> {
-        let beside = file.with_file_name(FILE_NAME);
-        let mut manifest = match &self.manifest {
-            Some(path) => read_manifest(path)?,
-            None if beside.is_file() => read_manifest(&beside)?,
+        let mut manifest = match self.manifest_file(file) {
+            Some(path) => read_manifest(&path)?,
             None => Manifest::new(function_of(file)?),
         };
         if manifest.inputs.is_empty() {
@@ -70,7 +74,7 @@ impl SettingsArgs {
 }
 
 /// The function's name where there is no manifest: that of the file.
-fn function_of(file: &Path) -> Result<FunctionId> {
+pub(crate) fn function_of(file: &Path) -> Result<FunctionId> {
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name: String = stem
         .unwrap_or_default()

@@ -3,7 +3,7 @@
 use pelton_core::Manifest;
 use serde_json::{Value, json};
 
-use crate::bounded::{Job, Summary};
+use crate::bounded::{Job, LoadFrom, Summary};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::input::{BadLine, Row, RowReader};
@@ -27,7 +27,8 @@ impl RowReader for OneRow {
 pub(crate) fn invoke(wasm: &[u8], manifest: &Manifest, row: Row, ui: &mut Ui) -> Result<Exit> {
     let mut job = Job::open(wasm, manifest, None, ui)?;
     let time = row.timestamp.unwrap_or_default();
-    job.load(&mut OneRow(Some(row)), "the record", false)?;
+    let from = LoadFrom { file: "the record", ..LoadFrom::default() };
+    job.load(&mut OneRow(Some(row)), &from)?;
     let progress = job.run(&ui.progress(None, manifest.function.name()))?;
     let mut lines = Vec::new();
     let mut summary = job.outputs(&mut |piece| {

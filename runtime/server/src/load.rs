@@ -64,12 +64,7 @@ impl Loader {
             function: spec.function.to_string(),
             inputs: spec.inputs.iter().map(|input| input.name.clone()).collect(),
         };
-        let environment = Arc::new(OpenEnvironment {
-            task: TaskId { function: spec.function.clone(), partition: 0 },
-            settings: spec.settings.clone(),
-            telemetry: Arc::clone(telemetry),
-            time_ms,
-        });
+        let environment = environment(spec, telemetry, time_ms);
         let grants = Grants::default();
         let limits = spec.limits.clone();
         let opening =
@@ -77,4 +72,33 @@ impl Loader {
         let factory = pollster::block_on(opening).map_err(Error::from_coded)?;
         Ok(Arc::new(factory))
     }
+    /// Does all that [`Loader::load`] does but to open the function.
+    pub(crate) fn check(
+        &self,
+        wasm: &[u8],
+        spec: &DeploymentSpec,
+        telemetry: &Arc<dyn Telemetry>,
+        time_ms: i64,
+    ) -> Result<()> {
+        let compiled = self.compiler.load(spec.function.tenant(), wasm, &spec.limits);
+        let compiled = compiled.map_err(Error::from_coded)?;
+        let (environment, grants) = (environment(spec, telemetry, time_ms), Grants::default());
+        let checking =
+            WasmFactory::check(&self.engine, &compiled, &grants, &spec.limits, environment);
+        pollster::block_on(checking).map_err(Error::from_coded)
+    }
+}
+
+/// What a function sees of the world while it is opened.
+fn environment(
+    spec: &DeploymentSpec,
+    telemetry: &Arc<dyn Telemetry>,
+    time_ms: i64,
+) -> Arc<OpenEnvironment> {
+    Arc::new(OpenEnvironment {
+        task: TaskId { function: spec.function.clone(), partition: 0 },
+        settings: spec.settings.clone(),
+        telemetry: Arc::clone(telemetry),
+        time_ms,
+    })
 }

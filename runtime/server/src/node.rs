@@ -259,6 +259,15 @@ impl Node {
         self.loader.load(wasm, spec, &telemetry, self.clock.now_ms())
     }
 
+    /// Compiles a function, links it and looks at the types of its exports, but calls none of them.
+    ///
+    /// # Errors
+    /// As [`Node::load`], all but what comes of opening it.
+    pub fn check(&self, wasm: &[u8], spec: &DeploymentSpec) -> Result<()> {
+        let telemetry: Arc<dyn Telemetry> = self.telemetry.clone();
+        self.loader.check(wasm, spec, &telemetry, self.clock.now_ms())
+    }
+
     /// Starts the tasks of a deployment, one for each partition of its inputs. Output topics that
     /// do not exist are created with as many partitions.
     ///

@@ -63,6 +63,27 @@ fn check_reports_imports_abilities_and_sizes() {
     assert_eq!(report["report"]["world"], "function");
 }
 
+/// A component with exports of the right names and of other types.
+const OTHER_TYPES: &str = r#"(component
+  (core module $m
+    (func (export "open") (param i32) (result i32) local.get 0)
+    (func (export "process") (param i32) (result i32) local.get 0))
+  (core instance $i (instantiate $m))
+  (func (export "open") (param "x" u32) (result u32) (canon lift (core func $i "open")))
+  (func (export "process") (param "x" u32) (result u32) (canon lift (core func $i "process"))))"#;
+
+#[test]
+fn check_refuses_what_run_cannot_load_and_says_the_same() {
+    let place = Place::new();
+    place.write("f.wasm", wat::parse_str(OTHER_TYPES).unwrap());
+    let checked = place.pelton(&["check", "f.wasm"]).expect_error(3, "E-MODULE-WORLD");
+    let run = place.pelton(&["run", "f.wasm"]).expect_error(3, "E-MODULE-WORLD");
+    for ended in [checked, run] {
+        let text = "the export `open` differs from pelton:function@0.1";
+        assert!(ended.err.contains(text), "{}", ended.err);
+    }
+}
+
 #[test]
 fn check_lists_what_a_function_imports_of_wasi_by_what_becomes_of_it() {
     let place = Place::new();

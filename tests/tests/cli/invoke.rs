@@ -61,3 +61,15 @@ fn a_function_on_windows_shows_the_window_and_what_it_sends_at_its_end() {
     let no_key = place.pelton(&["invoke", &count, "-V", "1"]).expect(6);
     assert!(no_key.err.contains("the record has no key"), "{}", no_key.err);
 }
+
+#[test]
+fn a_timestamp_before_1970_is_taken_and_one_beyond_all_dates_refused() {
+    let place = Place::new();
+    let router = guest("router");
+    let at = |time: &'static str| {
+        let arguments = ["invoke", &router, "--value", "{\"dep_delay\":1}", "--timestamp", time];
+        place.pelton(&arguments)
+    };
+    at("-1000").expect(0);
+    at("-9223372036854775808").expect_error(3, "E-RECORD-TIMESTAMP");
+}

@@ -3,8 +3,10 @@
 
 mod basics;
 mod demo;
+mod files;
 mod invoke;
 mod project;
 mod read;
 mod run;
 mod support;
+mod unfinished;

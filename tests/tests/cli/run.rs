@@ -1,3 +1,5 @@
+use rustix::process::Signal;
+
 use super::support::{Ended, Place, faulty, guest};
 
 const FLIGHTS: &str = "\
@@ -221,8 +223,8 @@ fn temporary(place: &Place) -> usize {
     std::fs::read_dir(place.path().join("tmp")).unwrap().count()
 }
 
-/// Starts a command, interrupts it as Ctrl-C would once it has its folder, and expects nothing left.
-fn interrupt(arguments: &[&str], ready: impl Fn(&Place) -> bool) -> i32 {
+/// Starts a command, sends it a signal once it has its folder, and expects nothing left.
+fn interrupt(signal: Signal, arguments: &[&str], ready: impl Fn(&Place) -> bool) -> i32 {
     let place = Place::new();
     std::fs::create_dir(place.path().join("tmp")).unwrap();
     let mut command = place.command(arguments);
@@ -233,7 +235,7 @@ fn interrupt(arguments: &[&str], ready: impl Fn(&Place) -> bool) -> i32 {
     }
     assert_eq!(temporary(&place), 1);
     let id = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    rustix::process::kill_process(id, signal).unwrap();
     // Its stdin is open till here: it waits for records.
     let code = child.wait().unwrap().code();
     assert_eq!(temporary(&place), 0);
@@ -241,17 +243,18 @@ fn interrupt(arguments: &[&str], ready: impl Fn(&Place) -> bool) -> i32 {
 }
 
 #[test]
-fn ctrl_c_leaves_no_temporary_folder() {
+fn neither_ctrl_c_nor_sigterm_leaves_a_temporary_folder() {
     let made = |place: &Place| temporary(place) > 0;
     let router = guest("router");
-    assert_eq!(interrupt(&["run", &router], made), 130);
+    assert_eq!(interrupt(Signal::INT, &["run", &router], made), 130);
     // With a journal in it, too.
     let opened = |place: &Place| {
         let folder = std::fs::read_dir(place.path().join("tmp")).unwrap().next();
         folder.is_some_and(|folder| folder.unwrap().path().join("segments").is_dir())
     };
-    assert_eq!(interrupt(&["run", &router], opened), 130);
-    assert_eq!(interrupt(&["demo", "--once"], opened), 130);
+    assert_eq!(interrupt(Signal::INT, &["run", &router], opened), 130);
+    assert_eq!(interrupt(Signal::TERM, &["run", &router], opened), 130);
+    assert_eq!(interrupt(Signal::INT, &["demo", "--once"], opened), 130);
 }
 
 #[test]

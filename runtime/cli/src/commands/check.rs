@@ -6,18 +6,22 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pelton_core::Limits;
 use pelton_host::{Form, Report, WasiStanding, World, scan};
+use pelton_server::DeploymentSpec;
 use serde_json::json;
 
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::project::{read_manifest, show};
+use crate::session::Session;
+use crate::settings::function_of;
 use crate::table::Columns;
 use crate::text;
 use crate::ui::{Style, Ui};
 
 /// Report what a .wasm file is, wants and can do
 ///
-/// Nothing of the file is run. A file that Pelton would refuse is an error that names the reason.
+/// It is compiled and linked, and none of its exports is called. A file that Pelton would refuse is
+/// an error that names the reason.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// The .wasm file: a component, or a core module with embedded WIT
@@ -38,12 +42,28 @@ impl Check {
             coded.next = None;
             coded
         })?;
+        self.load(&bytes, limits)?;
         if ui.is_json() {
             ui.json(&json!({ "file": self.file, "report": report }))?;
             return Ok(Exit::Ok);
         }
         show_report(&self.file, &report, ui)?;
         Ok(Exit::Ok)
+    }
+}
+
+impl Check {
+    /// Does what `run` does to load it, all but to call it.
+    fn load(&self, wasm: &[u8], limits: Limits) -> Result<()> {
+        let session = Session::open(None)?;
+        let mut spec = DeploymentSpec::new(function_of(&self.file)?, Vec::new());
+        spec.limits = limits;
+        session.node.check(wasm, &spec).map_err(|error| {
+            let mut error = CliError::from(error);
+            error.next = error.next.filter(|_| !error.code.starts_with("E-MODULE"));
+            error.text = format!("{}: {}", show(&self.file), error.text);
+            error
+        })
     }
 }
 

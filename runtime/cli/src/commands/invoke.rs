@@ -12,7 +12,7 @@ use crate::bounded::spec_of;
 use crate::clock;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
-use crate::input::{Row, TimeFormat};
+use crate::input::{Row, TimeFormat, check_bounds};
 use crate::operations;
 use crate::session::Session;
 use crate::settings::SettingsArgs;
@@ -40,7 +40,7 @@ pub(crate) struct Invoke {
     #[arg(short = 'V', long)]
     value: Option<String>,
     /// Timestamp: ms since 1970, or RFC 3339; else now
-    #[arg(short, long)]
+    #[arg(short, long, allow_hyphen_values = true)]
     timestamp: Option<String>,
     /// A header of the record; may be given several times
     #[arg(long, value_name = "NAME=VALUE")]
@@ -54,6 +54,8 @@ impl Invoke {
         let manifest = self.settings.manifest(&self.file)?;
         let wasm = read_module(&self.file, &manifest.limits)?;
         let row = self.row()?;
+        check_bounds(&row, &manifest.limits)
+            .map_err(|bad| CliError::bad_input(bad.code, bad.text))?;
         let session = Session::open(None)?;
         let spec = spec_of(&manifest)?;
         let factory = session.node.load(&wasm, &spec)?;

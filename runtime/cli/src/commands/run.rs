@@ -8,14 +8,14 @@ use pelton_server::Progress;
 use serde_json::json;
 
 use super::check::read_module;
-use crate::bounded::{DeadLetter, Job, Summary};
+use crate::bounded::{DeadLetter, Job, LoadFrom, Summary};
 use crate::clock::Stopwatch;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::input::InputArgs;
 use crate::project::show;
 use crate::settings::SettingsArgs;
-use crate::sink::LineSink;
+use crate::sink::{LineSink, refuse_shared};
 use crate::text;
 use crate::ui::Ui;
 
@@ -44,12 +44,16 @@ pub(crate) struct Run {
     /// Keep records and state in this folder, and go on from what is there; else nothing is kept
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Give up the rest of an input that an earlier run in --data-dir could not append to its end
+    #[arg(long, requires = "data_dir")]
+    abandon_unfinished: bool,
     #[command(flatten)]
     settings: SettingsArgs,
 }
 
 impl Run {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
+        self.check_files()?;
         let manifest = self.settings.manifest(&self.file)?;
         let wasm = read_module(&self.file, &manifest.limits)?;
         let mut reader = self.input.open()?;
@@ -58,7 +62,12 @@ impl Run {
         let mut job = Job::open(&wasm, &manifest, self.data_dir.as_deref(), ui)?;
         let clock = Stopwatch::start();
         let bar = ui.progress(None, "reading");
-        let loaded = job.load(reader.as_mut(), self.input.name(), self.input.skip_bad_lines);
+        let from = LoadFrom {
+            file: self.input.name(),
+            skip_bad_lines: self.input.skip_bad_lines,
+            abandons_unfinished: self.abandon_unfinished,
+        };
+        let loaded = job.load(reader.as_mut(), &from);
         bar.finish_and_clear();
         let loaded = loaded?;
         let bar = ui.progress(Some(loaded.records), manifest.function.name());
@@ -73,10 +82,6 @@ impl Run {
         }
         output.finish()?;
         dead.map_or(Ok(()), LineSink::finish)?;
-        // What nobody has read stays to be written.
-        if !ui.reader_gone() {
-            job.finish()?;
-        }
         if loaded.bad_lines > 0 {
             let first = loaded.first_bad.as_deref().unwrap_or_default();
             let lines = text::count(loaded.bad_lines, "bad line");
@@ -86,7 +91,28 @@ impl Run {
             job.config_warnings().iter().for_each(|warning| ui.warn(warning));
         }
         self.report(&manifest, &summary, &progress, seconds, ui)?;
+        // The last of all: a run that is stopped before is not done. What nobody has read stays to
+        // be written.
+        if !ui.reader_gone() {
+            job.finish()?;
+        }
         Ok(if progress.poison == 0 { Exit::Ok } else { Exit::DeadLetters })
+    }
+
+    /// What is read is not written to.
+    fn check_files(&self) -> Result<()> {
+        let manifest = self.settings.manifest_file(&self.file);
+        let mut named = vec![("the function", self.file.as_path())];
+        named.extend(manifest.as_deref().map(|file| ("the manifest", file)));
+        let file = |name: &String| (name != "-").then(|| PathBuf::from(name));
+        let (input, output) = (file(&self.input.input), file(&self.output));
+        let dead_letters = self.dead_letters.as_ref().and_then(file);
+        named.extend(input.as_deref().map(|file| ("--input", file)));
+        let read = named.len();
+        named.extend(output.as_deref().map(|file| ("--output", file)));
+        named.extend(dead_letters.as_deref().map(|file| ("--dead-letters", file)));
+        let written = named.len() - read;
+        refuse_shared(&named, written)
     }
 
     fn report(

@@ -5,13 +5,6 @@ use std::collections::BTreeMap;
 use super::data::{Flight, HOUR_MS};
 use super::results::{Carrier, Results};
 
-/// Upper bounds of the buckets in which `flights-stats` keeps delays.
-const BOUNDS: [f64; 31] = [
-    -15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0,
-    70.0, 80.0, 90.0, 100.0, 110.0, 120.0, 140.0, 160.0, 180.0, 210.0, 240.0, 300.0, 420.0, 600.0,
-    1200.0,
-];
-
 /// What the functions must answer.
 pub(crate) fn recompute(flights: &[Flight]) -> Results {
     let mut results = Results::default();
@@ -35,16 +28,14 @@ fn carrier(delays: &[Option<i32>]) -> Carrier {
     let mut departed: Vec<i32> = delays.iter().copied().flatten().collect();
     departed.sort_unstable();
     let sum: f64 = departed.iter().map(|delay| f64::from(*delay)).sum();
-    let largest = departed.last().map_or(0.0, |delay| f64::from(*delay));
-    // Nearest rank, as the function does it; then up to the bound of its bucket.
+    // Nearest rank, of all the values.
     let rank = (0.95 * departed.len() as f64).ceil() as usize;
-    let exact = rank.checked_sub(1).map_or(0.0, |index| f64::from(departed[index]));
-    let bound = BOUNDS.iter().copied().find(|bound| *bound >= exact);
+    let p95_delay = rank.checked_sub(1).map_or(0.0, |index| f64::from(departed[index]));
     Carrier {
         flights: delays.len() as u64,
         cancelled: (delays.len() - departed.len()) as u64,
         mean_delay: sum / departed.len().max(1) as f64,
-        p95_delay: bound.unwrap_or(largest).min(largest),
+        p95_delay,
     }
 }
 
@@ -58,6 +49,9 @@ mod tests {
         let results = recompute(&super::super::flights().unwrap());
         assert_eq!((results.departed, results.cancelled), (50_173, 1_782));
         assert_eq!(results.carriers.len(), 16);
+        let p95 = |carrier: &str| results.carriers[carrier].p95_delay;
+        let of_them = ["EV", "B6", "F9", "HA", "YV"].map(p95);
+        assert_eq!(of_them, [122.0, 76.0, 123.0, 186.0, 83.0]);
         let all: u64 = results.hours.values().flat_map(BTreeMap::values).sum();
         assert_eq!(all, 50_173);
         assert_eq!(results.hours.keys().collect::<Vec<_>>(), ["EWR", "JFK", "LGA"]);

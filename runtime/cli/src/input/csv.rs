@@ -1,5 +1,6 @@
 //! Records as rows of CSV: each becomes a JSON object by the names of the header row.
 
+use std::collections::HashMap;
 use std::io::{BufRead, Read};
 
 use super::quotes::QuoteWatch;
@@ -29,6 +30,7 @@ impl CsvReader {
         let headers = reader.headers().map_err(|error| bad_row(&error, 1))?.clone();
         reader.get_mut().next_row();
         check_quotes(&reader, true)?;
+        refuse_twins(&headers)?;
         let find = |column: Option<&str>| match column {
             None => Ok(None),
             Some(name) => match headers.iter().position(|header| header == name) {
@@ -113,6 +115,20 @@ fn write_cell(cell: &str, out: &mut Vec<u8>) {
 
 fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// Refuses a header row that has a name twice: an object has room for one.
+fn refuse_twins(headers: &csv::StringRecord) -> Result<(), BadLine> {
+    let mut seen = HashMap::new();
+    for (index, name) in headers.iter().enumerate() {
+        if let Some(first) = seen.insert(name, index) {
+            let (first, second) = (first + 1, index + 1);
+            let text = format!("the columns {first} and {second} are both called {name:?}");
+            let next = Some("give each column of the header row a name of its own");
+            return Err(BadLine { next, ..fatal(text) });
+        }
+    }
+    Ok(())
 }
 
 fn fatal(text: String) -> BadLine {

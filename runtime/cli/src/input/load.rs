@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use pelton_batch::RecordsBuilder;
-use pelton_core::partition_for_key;
+use pelton_core::{Limits, partition_for_key};
 
-use super::{Row, RowReader};
+use super::{BadLine, Row, RowReader, check_bounds};
 use crate::error::{CliError, Result};
 
 /// A batch is cut at this many records, or at about this many bytes.
@@ -38,6 +38,8 @@ pub(crate) struct LoadOptions<'a> {
     pub now_ms: i64,
     /// Whether bad lines are left out and counted.
     pub skip_bad_lines: bool,
+    /// What a record may be.
+    pub limits: &'a Limits,
 }
 
 /// What has been loaded.
@@ -76,7 +78,7 @@ pub(crate) fn load(
     let mut index: HashMap<(String, u32), usize> = HashMap::new();
     let mut row = Row::default();
     loop {
-        match reader.read(&mut row) {
+        match next(reader, &mut row, options.limits) {
             Ok(false) => break,
             Ok(true) => {}
             Err(bad) if bad.fatal || !options.skip_bad_lines => {
@@ -114,6 +116,14 @@ pub(crate) fn load(
         flush(partition, target)?;
     }
     Ok(loaded)
+}
+
+fn next(reader: &mut dyn RowReader, row: &mut Row, limits: &Limits) -> Result<bool, BadLine> {
+    let is_there = reader.read(row)?;
+    if is_there {
+        check_bounds(row, limits)?;
+    }
+    Ok(is_there)
 }
 
 fn push(row: &Row, now_ms: i64, builder: &mut RecordsBuilder) {

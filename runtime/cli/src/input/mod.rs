@@ -1,5 +1,6 @@
 //! Reading records from a file: JSON lines, plain lines or CSV.
 
+mod bounds;
 mod bytes;
 mod csv;
 mod json;
@@ -19,6 +20,7 @@ use clap::{Args, ValueEnum};
 use crate::error::{CliError, Result};
 use crate::project::show;
 
+pub(crate) use bounds::check as check_bounds;
 pub(crate) use bytes::compact;
 #[cfg(test)]
 pub(crate) use json::parse_record;

@@ -35,6 +35,13 @@ impl Places {
         }
     }
 
+    /// Says that the first of a partition's records stands `records` further to its front.
+    pub(crate) fn move_back(&mut self, topic: &str, partition: u32, records: u64) {
+        if let Some(kept) = self.0.get_mut(&(topic.to_owned(), partition)) {
+            kept.base = kept.base.saturating_sub(records);
+        }
+    }
+
     /// The line of the record at this offset, where it is one of this input's.
     pub(crate) fn line(&self, topic: &str, partition: u32, offset: u64) -> Option<u64> {
         let kept = self.0.get(&(topic.to_owned(), partition))?;

@@ -75,6 +75,7 @@ fn load_text(args: &InputArgs, text: &str, kept: &mut Kept) -> Result<Loaded> {
         topic: "in",
         now_ms: 7,
         skip_bad_lines: args.skip_bad_lines,
+        limits: &pelton_core::Limits::default(),
     };
     load(reader.as_mut(), &options, kept)
 }
@@ -184,6 +185,13 @@ fn a_csv_column_that_is_not_there_is_named_with_those_that_are() {
     let args = InputArgs { key_column: Some("x".into()), ..args(InputFormat::Csv) };
     let error = error(&args, "a,b\n1,2\n");
     assert!(error.text.contains("no column \"x\"; there are: a, b"), "{}", error.text);
+}
+
+#[test]
+fn a_csv_header_with_a_name_twice_is_refused() {
+    let error = error(&args(InputFormat::Csv), "a,b,a\n1,2,3\n");
+    assert_eq!(error.code, "E-INPUT-CSV");
+    assert_eq!(error.text, "rows:1: the columns 1 and 3 are both called \"a\"");
 }
 
 #[test]

@@ -44,7 +44,13 @@ impl Project {
 
 /// Reads and checks a manifest.
 pub(crate) fn read_manifest(path: &Path) -> Result<Manifest> {
-    let text = fs::read_to_string(path).map_err(|error| CliError::file("read", path, &error))?;
+    let bytes = fs::read(path).map_err(|error| CliError::file("read", path, &error))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let text = format!("{}:{line}: this is not UTF-8 text", path.display());
+        CliError::bad_input("E-MANIFEST", text).next("save the file as UTF-8")
+    })?;
     Manifest::parse(&text, &path.display().to_string()).map_err(|error| CliError::coded(&error))
 }
 

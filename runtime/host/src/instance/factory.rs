@@ -8,7 +8,7 @@ use pelton_core::{
 };
 use wasmtime::component::InstancePre;
 
-use super::start::start;
+use super::start::{check_exports, start};
 use super::{HostState, WasmGuest, simple};
 use crate::compile::Compiled;
 use crate::contract::{CONTRACT_VERSIONS, Setup, WitDeclaration};
@@ -76,7 +76,7 @@ impl WasmFactory {
     /// declares.
     ///
     /// # Errors
-    /// `E-MODULE-*` where its imports are not granted or have other types; a fault where it does
+    /// `E-MODULE-*` where its imports are not granted, or imports or exports have other types; a fault where it does
     /// not open, was built against another contract, or declares what cannot be run.
     pub async fn new(
         engine: &HostEngine,
@@ -86,7 +86,7 @@ impl WasmFactory {
         limits: Limits,
         environment: SharedEnvironment,
     ) -> Result<Self, LoadError> {
-        let pre = link(engine, &compiled.component, &compiled.imports, grants)?;
+        let pre = Self::checked(engine, compiled, grants, &limits, environment.clone()).await?;
         let setup = Setup {
             function: setup.function,
             contract_min: *CONTRACT_VERSIONS.start(),
@@ -100,6 +100,36 @@ impl WasmFactory {
         let (_, declaration) = factory.open(environment).await?;
         factory.declaration = declaration;
         Ok(factory)
+    }
+
+    /// Links a compiled function and looks at the types of its exports, as [`WasmFactory::new`]
+    /// does, but calls none of them.
+    ///
+    /// # Errors
+    /// `E-MODULE-*` where its imports are not granted, or imports or exports have other types than
+    /// the contract's; a fault where it cannot be instantiated.
+    pub async fn check(
+        engine: &HostEngine,
+        compiled: &Compiled,
+        grants: &Grants,
+        limits: &Limits,
+        environment: SharedEnvironment,
+    ) -> Result<(), LoadError> {
+        Self::checked(engine, compiled, grants, limits, environment).await.map(drop)
+    }
+
+    async fn checked(
+        engine: &HostEngine,
+        compiled: &Compiled,
+        grants: &Grants,
+        limits: &Limits,
+        environment: SharedEnvironment,
+    ) -> Result<InstancePre<HostState>, LoadError> {
+        let pre = link(engine, &compiled.component, &compiled.imports, grants)?;
+        let stats = CallStats::default();
+        let checking = check_exports(&pre, compiled.world, limits, &stats, environment);
+        metered(stats.meter().clone(), checking).await?;
+        Ok(pre)
     }
 
     /// The world that the function implements.
@@ -130,11 +160,12 @@ impl WasmFactory {
         let stats = CallStats::default();
         let opening = start(pre, *world, setup, limits, &stats, environment);
         let (live, declared) = metered(stats.meter().clone(), opening).await?;
-        let declaration = self.check(declared).map_err(|why| Fault::new(FaultKind::Open, why))?;
+        let declaration =
+            self.check_declared(declared).map_err(|why| Fault::new(FaultKind::Open, why))?;
         Ok((WasmGuest::new(live, limits.clone(), stats), declaration))
     }
 
-    fn check(&self, declared: Option<WitDeclaration>) -> Result<Declaration, String> {
+    fn check_declared(&self, declared: Option<WitDeclaration>) -> Result<Declaration, String> {
         let Some(declared) = declared else { return Ok(simple::declaration()) };
         declare::check_contract(declared.contract, &CONTRACT_VERSIONS)?;
         let declaration = declared.into_core(self.world == World::StatefulFunction);

@@ -5,7 +5,9 @@ use wasmtime::component::{ComponentNamedList, Instance, InstancePre, Lift, Lower
 use wasmtime::{Error, Store, UpdateDeadline};
 
 use super::HostState;
+use super::factory::LoadError;
 use crate::contract::{Failure, MessageIn, MessageOut, Setup, WitDeclaration};
+use crate::error::{ErrorKind, HostError};
 use crate::faults::{Facts, OutOfTime, Phase, fault};
 use crate::meter::CallStats;
 use crate::scan::World;
@@ -80,6 +82,30 @@ pub(super) async fn start(
     Ok((Live { store, exports }, declaration))
 }
 
+/// Instantiates, and looks whether all exports have the types of the contract; calls none.
+///
+/// # Errors
+/// `E-MODULE-WORLD` where one has others, a fault where it cannot be instantiated.
+pub(super) async fn check_exports(
+    pre: &InstancePre<HostState>,
+    world: World,
+    limits: &Limits,
+    stats: &CallStats,
+    environment: SharedEnvironment,
+) -> Result<(), LoadError> {
+    let mut store = store(pre, limits, stats);
+    store.data_mut().start_call(environment);
+    store.set_epoch_deadline(1);
+    stats.meter().start(limits.open_cpu_ms.value * 1_000_000);
+    let Err(error) = exports(&mut store, pre, world).await else { return Ok(()) };
+    if let Some(wrong) = error.downcast_ref::<HostError>() {
+        return Err(wrong.clone().into());
+    }
+    let refused = store.data().limiter.refused();
+    Err(fault(&error, Facts { phase: Phase::Open, refused, limits }).into())
+}
+
+type Open = TypedFunc<(Setup,), Answer<WitDeclaration>>;
 type Opened = (Exports, Option<Result<WitDeclaration, Failure>>);
 
 async fn open(
@@ -88,11 +114,23 @@ async fn open(
     world: World,
     setup: &Setup,
 ) -> wasmtime::Result<Opened> {
+    let (exports, open) = exports(store, pre, world).await?;
+    let Some(open) = open else { return Ok((exports, None)) };
+    let (declaration,) = open.call_async(&mut *store, (setup.clone(),)).await?;
+    Ok((exports, Some(declaration)))
+}
+
+/// The exports of a new instance, with the one that opens it where its world has one.
+async fn exports(
+    store: &mut Store<HostState>,
+    pre: &InstancePre<HostState>,
+    world: World,
+) -> wasmtime::Result<(Exports, Option<Open>)> {
     let instance = pre.instantiate_async(&mut *store).await?;
     if world == World::Simple {
         return Ok((Exports::Simple(export(store, &instance, "handle")?), None));
     }
-    let open: TypedFunc<(Setup,), Answer<WitDeclaration>> = export(store, &instance, "open")?;
+    let open = export(store, &instance, "open")?;
     let process = export(store, &instance, "process")?;
     let state = match world {
         World::StatefulFunction => {
@@ -101,8 +139,7 @@ async fn open(
         }
         World::Function | World::Simple => None,
     };
-    let (declaration,) = open.call_async(&mut *store, (setup.clone(),)).await?;
-    Ok((Exports::Function { process, state }, Some(declaration)))
+    Ok((Exports::Function { process, state }, Some(open)))
 }
 
 fn export<P, R>(
@@ -120,6 +157,6 @@ where
              WIT of this version",
             crate::scan::VERSION
         );
-        Error::new(Fault::new(FaultKind::Open, text))
+        Error::new(HostError::new(ErrorKind::World, text))
     })
 }

@@ -7,7 +7,7 @@ use pelton_journal::Topic;
 use super::user;
 
 /// Timestamps lie within a thousand years of 1970, ms.
-const TIMESTAMP_MS_MAX: i64 = 1_000 * 31_556_952_000;
+pub const TIMESTAMP_MS_MAX: i64 = 1_000 * 31_556_952_000;
 
 /// A record as a producer hands it over.
 #[derive(Debug, Clone, Copy, Default)]

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use pelton_core::{Clock, Domain, Error, Limits, NameError, Result, TenantId, TopicName};
 use pelton_journal::{Journal, Topic};
 
-pub use batch::{NewRecord, RecordBatch};
+pub use batch::{NewRecord, RecordBatch, TIMESTAMP_MS_MAX};
 pub use consume::{ReadLimits, Reading, Skipped, Slice};
 pub use cursor::{Cursor, From};
 pub use groups::{GroupInfo, GroupPosition, GroupSummary, GroupTopic, NewPosition};
