@@ -102,7 +102,7 @@ pub(super) async fn check_exports(
         return Err(wrong.clone().into());
     }
     let refused = store.data().limiter.refused();
-    Err(fault(&error, Facts { phase: Phase::Open, refused, limits }).into())
+    Err(fault(&error, Facts { phase: Phase::Open, refused, panic: None, limits }).into())
 }
 
 type Open = TypedFunc<(Setup,), Answer<WitDeclaration>>;
