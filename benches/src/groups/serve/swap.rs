@@ -49,8 +49,11 @@ pub(super) fn run(size: Size) -> Result<Vec<Line>> {
     Ok(vec![line("p50", 0.5), line("p99", 0.99)])
 }
 
+/// From when until when, ns from the start.
+type Span = (f64, f64);
+
 /// What the consumer saw, and from when until when each swap could be felt, ns.
-fn under_load(host: &Host, swaps: usize) -> Result<(Vec<Seen>, Vec<(f64, f64)>)> {
+fn under_load(host: &Host, swaps: usize) -> Result<(Vec<Seen>, Vec<Span>)> {
     let millis = (swaps + 2) * SWAP_EVERY.as_millis() as usize;
     let node = host.functions.node();
     let mut out = consumer(node)?;
@@ -67,7 +70,7 @@ fn under_load(host: &Host, swaps: usize) -> Result<(Vec<Seen>, Vec<(f64, f64)>)>
 }
 
 #[expect(clippy::disallowed_methods, reason = "the pace of the swaps is what is asked for")]
-fn swap(host: &Host, start: Instant, swaps: usize) -> Result<Vec<(f64, f64)>> {
+fn swap(host: &Host, start: Instant, swaps: usize) -> Result<Vec<Span>> {
     let mut times = Vec::new();
     for number in 1..=swaps {
         let due = SWAP_EVERY * number as u32;

@@ -41,7 +41,7 @@ impl Sources {
         sources
     }
 
-    /// Looks again: the files that are new, gone, or have other content than at the last look.
+    /// Looks again: the files that are new, gone, or have other content than at the last look, by name.
     pub(crate) fn changes(&mut self) -> Vec<PathBuf> {
         let (paths, folders) = self.walk();
         let mut files = BTreeMap::new();
@@ -55,6 +55,7 @@ impl Sources {
             files.insert(path, seen);
         }
         changes.extend(self.files.keys().cloned());
+        changes.sort_unstable();
         (self.files, self.folders) = (files, folders);
         changes
     }

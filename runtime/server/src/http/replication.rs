@@ -201,7 +201,7 @@ pub(super) struct Promotion {
 /// Makes this replica the leader, in a new epoch, and starts its functions. The old leader is told as
 /// soon as it can be reached. Commits that were not shipped are lost here.
 #[utoipa::path(post, path = "/api/v1/replication/promote", tag = "replication",
-    operation_id = "promote", request_body = Option<Promotion>,
+    operation_id = "promoteReplica", request_body = Option<Promotion>,
     responses((status = 200, body = Promoted), (status = "4XX", body = ErrorBody),
         (status = "5XX", body = ErrorBody)))]
 pub(super) async fn promote(State(app): State<App>, payload: Payload) -> ApiResult<Json<Promoted>> {
