@@ -91,9 +91,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The parts of a path below this client's tenant.
+    /// The parts of a path below this client's tenant. Functions and topics may be named with the tenant
+    /// before them, as answers and messages name them.
     pub(crate) fn below<'a>(&'a self, parts: &[&'a str]) -> Vec<&'a str> {
-        [&["tenants", self.tenant.as_str()][..], parts].concat()
+        let own = |part: &&'a str| {
+            part.strip_prefix(&self.tenant).and_then(|rest| rest.strip_prefix('/')).unwrap_or(part)
+        };
+        ["tenants", self.tenant.as_str()].into_iter().chain(parts.iter().map(own)).collect()
     }
 
     /// The tenant in whose name it calls.

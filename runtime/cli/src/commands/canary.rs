@@ -56,7 +56,7 @@ impl CanaryArgs {
 pub(super) fn show(canary: &CanaryStatus, ui: &mut Ui) -> Result<()> {
     let left = match canary.left_ms {
         0 => "promoted with enough calls".to_owned(),
-        ms => format!("promoted in {}", text::duration_ms(ms as i64)),
+        ms => format!("promoted in {}", text::seconds(ms as f64 / 1e3)),
     };
     ui.line(format!(
         "  canary   version {}: {}% of the keys, {left}",

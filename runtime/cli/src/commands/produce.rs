@@ -80,8 +80,10 @@ impl Produce {
         let done = self.send(&lines, &mut producer, &mut sent, ui);
         sent.retries = producer.retries;
         if let Err(error) = done {
-            let so_far = text::count(sent.records, "record");
-            ui.note(format!("{so_far} had been appended to {} before this:", self.topic));
+            if sent.records > 0 {
+                let so_far = text::count(sent.records, "record");
+                ui.note(format!("{so_far} had been appended to {} before this:", self.topic));
+            }
             return Err(error);
         }
         self.report(&sent, ui)?;

@@ -91,11 +91,25 @@ impl RowReader for JsonReader {
                     Ok(true)
                 }
                 Err((column, text)) => {
-                    Err(BadLine::new("E-INPUT-JSON", self.lines.number(), column, text))
+                    let next = next_step(&text);
+                    let bad = BadLine::new("E-INPUT-JSON", self.lines.number(), column, text);
+                    Err(BadLine { next, ..bad })
                 }
             };
         }
     }
+}
+
+/// What to do about a line, where that is not to mend it.
+fn next_step(text: &str) -> Option<&'static str> {
+    if text.starts_with("unknown field") {
+        return Some(
+            "a line is a record: {\"key\": ..., \"value\": ...} with the event as its value; \
+             --input-format lines takes each line as a value, without a key",
+        );
+    }
+    let time = text.contains("is not a timestamp");
+    time.then_some("use ms since 1970 or RFC 3339, or say how it is written with --time-format")
 }
 
 /// Reads one record that is written as a JSON object.

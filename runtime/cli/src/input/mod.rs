@@ -97,8 +97,9 @@ impl InputArgs {
             if path.is_dir() {
                 return Err(is_folder(path));
             }
-            let file = File::open(path)
-                .map_err(|error| CliError::file("read", path, &error).next("give --input FILE"))?;
+            let file = File::open(path).map_err(|error| {
+                CliError::file("read", path, &error).next("check the path; --input - is stdin")
+            })?;
             Box::new(BufReader::with_capacity(1 << 16, file))
         };
         self.reader(source)

@@ -119,6 +119,13 @@ fn a_bad_json_line_names_file_line_and_column() {
 }
 
 #[test]
+fn the_next_step_of_a_json_line_fits_what_is_wrong() {
+    let next = |line| error(&args(InputFormat::Json), line).next.unwrap().to_string();
+    assert!(next("{\"amount\":1,\"customer\":\"a\"}\n").contains("--input-format lines"));
+    assert!(next("{\"timestamp\":\"2026-01-05 08:00\"}\n").contains("--time-format"));
+}
+
+#[test]
 fn every_part_of_a_json_line_is_checked() {
     let cases = [
         (r#"{"vlaue":1}"#, "unknown field `vlaue`, expected one of `key`, `value`"),
