@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pelton_batch::Batch;
 use pelton_core::TopicName;
-use pelton_server::{LoadOptions, Node, NodeConfig, POINTS};
+use pelton_server::{LoadOptions, Node, NodeConfig, POINTS, Point};
 use pelton_tests::generator;
 
 const PARTITIONS: u32 = 2;
@@ -215,16 +215,21 @@ fn a_function_that_saves_its_memory_and_is_killed_loses_and_repeats_nothing() {
 fn deaths(function: &str) -> Vec<(String, u64)> {
     let mut deaths = vec![("Torn".to_string(), 1), ("Torn".to_string(), 7)];
     for point in POINTS {
-        let name = format!("{point:?}");
-        let times: &[u64] = match &*name {
-            "AppendBefore" | "AppendAfter" => &[1, 7, 60],
-            "SyncBefore" | "SyncAfter" | "Roll" | "SidecarWrite" => &[1, 2],
-            // Only these keep enough state for a snapshot.
-            _ if !["flights_stats", "windowed_count"].contains(&function) => &[],
-            "SnapshotWrite" | "SnapshotRename" | "SnapshotPublish" => &[1, 2],
-            _ => &[],
+        // Only these keep enough state for a snapshot.
+        let has_snapshots = ["flights_stats", "windowed_count"].contains(&function);
+        let times: &[u64] = match point {
+            Point::AppendBefore | Point::AppendAfter => &[1, 7, 60],
+            Point::SyncBefore | Point::SyncAfter | Point::Roll | Point::SidecarWrite => &[1, 2],
+            Point::SnapshotWrite | Point::SnapshotRename | Point::SnapshotPublish => {
+                if has_snapshots {
+                    &[1, 2]
+                } else {
+                    &[]
+                }
+            }
+            Point::SegmentRemove => &[],
         };
-        deaths.extend(times.iter().map(|time| (name.clone(), *time)));
+        deaths.extend(times.iter().map(|time| (format!("{point:?}"), *time)));
     }
     deaths
 }

@@ -17,6 +17,9 @@ fn functions() -> Vec<(&'static str, Native)> {
         ("sums", sums()),
         ("sessions", sessions(30)),
         ("distinct", distinct(40)),
+        ("even with poison", poisoned(&even())),
+        ("sums with poison", poisoned(&sums())),
+        ("sessions with poison", poisoned(&sessions(30))),
         ("tumbling", window_sums(tumbling, 0)),
         ("tumbling with grace", window_sums(tumbling, 25)),
         ("hopping", window_sums(hopping, 0)),
@@ -101,6 +104,10 @@ proptest! {
             calm.run(&function, &[("in", 5)]);
             let expected = outputs(&calm);
             let found = run_with_trouble(&function, &rows, &trouble);
+            let has_poison = rows.iter().any(|(_, value, _)| value.as_deref() == Some("13"));
+            if name.ends_with("poison") {
+                prop_assert_eq!(!expected[2].is_empty(), has_poison, "{}", name);
+            }
             prop_assert_eq!(&found, &expected, "{}", name);
         }
     }

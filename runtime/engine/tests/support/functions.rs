@@ -270,6 +270,19 @@ pub fn window_contents(assigner: Assigner, grace_ms: i64) -> Native {
     })
 }
 
+/// Traps at each record whose value is 13, as often as it meets it: a poison record.
+pub fn poisoned(function: &Native) -> Native {
+    let body = std::sync::Arc::clone(&function.body);
+    native(function.declaration.clone(), move |batch, environment, out| {
+        if batch.kind() == Kind::Records
+            && batch.records().unwrap().iter().any(|record| record.value() == Some(b"13"))
+        {
+            return Err(Fault::new(FaultKind::Trap, "thirteen"));
+        }
+        body(batch, environment, out)
+    })
+}
+
 /// Fails in every way that leaves nothing behind: a trap of a batch, a failure that passes.
 pub fn shaky(function: &Native, seed: u64) -> Native {
     let body = std::sync::Arc::clone(&function.body);
