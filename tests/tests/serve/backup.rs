@@ -5,35 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::load::{deploy_filter, numbers, records};
 use crate::server::Server;
-use crate::support::{Ended, Place, guest};
+use crate::support::{Ended, Place};
 
 const RECORDS: usize = 30_000;
-
-/// A function that counts, and one that filters, on a topic of two partitions.
-fn deploy(place: &Place, server: &Server<'_>) {
-    place.write(
-        "filter.toml",
-        "[function]\nname = 'long'\n[[input]]\ntopic = 'all'\npartitions = 2\n\
-         [[output]]\nname = 'out'\ntopic = 'long'\n",
-    );
-    server.pelton(&["deploy", &guest("filter"), "--manifest", "filter.toml"]).expect(0);
-}
-
-fn records(numbers: std::ops::Range<usize>) -> String {
-    let pad = "x".repeat(100);
-    let line = |number| format!("{{\"key\":\"{number}\",\"value\":\"{number} {pad}\"}}\n");
-    numbers.map(line).collect()
-}
-
-fn numbers(records: &[Value]) -> Vec<usize> {
-    let number = |record: &Value| {
-        record["value"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap()
-    };
-    let mut numbers: Vec<usize> = records.iter().map(number).collect();
-    numbers.sort_unstable();
-    numbers
-}
 
 fn restore(place: &Place, from: &str, to: &str) -> Ended {
     crate::server::ended(place.command(&["restore", from, "--data-dir", to]).spawn().unwrap())
@@ -62,7 +38,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn a_backup_under_load_is_a_first_part_of_everything_and_its_functions_go_on_exactly_once() {
     let place = Place::new();
     let server = Server::start(&place);
-    deploy(&place, &server);
+    deploy_filter(&place, &server);
     place.write("records.jsonl", records(0..RECORDS));
     let produce = ["produce", "all", "--input", "records.jsonl"];
     let producer = server.command(&produce).spawn().unwrap();
@@ -115,7 +91,7 @@ fn a_backup_under_load_is_a_first_part_of_everything_and_its_functions_go_on_exa
 fn a_damaged_backup_is_refused_and_the_file_is_named() {
     let place = Place::new();
     let server = Server::start(&place);
-    deploy(&place, &server);
+    deploy_filter(&place, &server);
     server.pelton_with(&["produce", "all"], &records(0..100)).expect(0);
     server.values("long", 0, 100);
     drop(server);

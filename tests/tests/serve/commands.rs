@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::load::deploy_faulty;
 use crate::server::Server;
 use crate::support::{Place, faulty, guest};
 
@@ -82,12 +83,7 @@ fn a_bad_line_ends_producing_behind_what_was_sent_or_is_left_out() {
 fn dead_letters_are_listed_with_the_reason_and_shown_whole() {
     let place = Place::new();
     let server = Server::start(&place);
-    place.write(
-        "faulty.toml",
-        "[function]\nname = 'faulty'\n[[input]]\ntopic = 'in'\n\
-        [[output]]\nname = 'out'\ntopic = 'fine'\n",
-    );
-    server.pelton(&["deploy", &faulty(), "--manifest", "faulty.toml"]).expect(0);
+    deploy_faulty(&place, &server);
     assert_eq!(server.json(&["dlq", "ls", "faulty"]), json!([]));
     let records = "{\"key\":\"a\",\"value\":\"fine\"}\n{\"key\":\"b\",\"value\":\"reject\"}\n\
                    {\"key\":\"c\",\"value\":\"trap\"}\n";

@@ -6,46 +6,24 @@ use std::net::TcpStream;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
+use crate::load::{deploy_faulty, deploy_filter, numbers, records};
 use crate::server::{Server, ended};
-use crate::support::{Place, faulty, guest};
+use crate::support::Place;
 
 const RECORDS: usize = 20_000;
 
-/// Deploys the filter on a topic of two partitions.
-fn deploy(place: &Place, server: &Server<'_>) {
-    place.write(
-        "filter.toml",
-        "[function]\nname = 'long'\n[[input]]\ntopic = 'all'\npartitions = 2\n\
-         [[output]]\nname = 'out'\ntopic = 'long'\n",
-    );
-    let ended = server.pelton(&["deploy", &guest("filter"), "--manifest", "filter.toml"]);
-    ended.expect(0);
-}
-
-/// Records that all pass the filter, each value once.
-fn records(numbers: std::ops::Range<usize>) -> String {
-    let pad = "x".repeat(100);
-    let line = |number| format!("{{\"key\":\"{number}\",\"value\":\"{number} {pad}\"}}\n");
-    numbers.map(line).collect()
-}
-
 /// The numbers of all records that came through, sorted.
-fn numbers(server: &Server<'_>) -> Vec<usize> {
+fn came_through(server: &Server<'_>) -> Vec<usize> {
     let max = RECORDS.to_string();
     let out = server.pelton(&["consume", "long", "--follow", "--max", &max]).expect(0).records();
-    let number = |record: &serde_json::Value| {
-        record["value"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap()
-    };
-    let mut numbers: Vec<usize> = out.iter().map(number).collect();
-    numbers.sort_unstable();
-    numbers
+    numbers(&out)
 }
 
 #[test]
 fn sigterm_ends_in_order_under_load_and_nothing_is_done_twice() {
     let place = Place::new();
     let server = Server::start(&place);
-    deploy(&place, &server);
+    deploy_filter(&place, &server);
     let half = RECORDS / 2;
     server.pelton_with(&["produce", "all"], &records(0..half)).expect(0);
     // Whatever the function has not done of it yet is done by the next server.
@@ -53,7 +31,7 @@ fn sigterm_ends_in_order_under_load_and_nothing_is_done_twice() {
     assert!(place.read("server.log").is_empty(), "{}", place.read("server.log"));
     let server = Server::start(&place);
     server.pelton_with(&["produce", "all"], &records(half..RECORDS)).expect(0);
-    assert_eq!(numbers(&server), (0..RECORDS).collect::<Vec<_>>());
+    assert_eq!(came_through(&server), (0..RECORDS).collect::<Vec<_>>());
     let consumed = server.pelton(&["consume", "long"]).expect(0).records().len();
     assert_eq!(consumed, RECORDS, "no more came behind them");
     assert_eq!(server.signal(Signal::INT).code(), Some(0));
@@ -79,12 +57,7 @@ fn a_second_signal_ends_it_at_once() {
 fn logs_are_followed() {
     let place = Place::new();
     let server = Server::start(&place);
-    place.write(
-        "faulty.toml",
-        "[function]\nname = 'faulty'\n[[input]]\ntopic = 'in'\n\
-         [[output]]\nname = 'out'\ntopic = 'fine'\n",
-    );
-    server.pelton(&["deploy", &faulty(), "--manifest", "faulty.toml"]).expect(0);
+    deploy_faulty(&place, &server);
     let mut logs = server.command(&["logs", "faulty", "-f", "-o", "json"]).spawn().unwrap();
     let mut lines = BufReader::new(logs.stdout.take().unwrap()).lines();
     for _ in 0..2 {
@@ -102,7 +75,7 @@ fn logs_are_followed() {
 fn a_producer_goes_on_over_a_kill_and_every_record_counts_once() {
     let place = Place::new();
     let first = Server::start(&place);
-    deploy(&place, &first);
+    deploy_filter(&place, &first);
     let address = first.address.strip_prefix("http://").unwrap().to_owned();
     place.write("records.jsonl", records(0..RECORDS));
     let produce = ["produce", "all", "--input", "records.jsonl", "-o", "json"];
@@ -114,7 +87,7 @@ fn a_producer_goes_on_over_a_kill_and_every_record_counts_once() {
     let second = Server::start_at(&place, &address);
     let sent = crate::server::ended(producer).expect(0).json();
     assert_eq!(sent["records"], json!(RECORDS));
-    assert_eq!(numbers(&second), (0..RECORDS).collect::<Vec<_>>());
+    assert_eq!(came_through(&second), (0..RECORDS).collect::<Vec<_>>());
     assert_eq!(second.pelton(&["consume", "long"]).expect(0).records().len(), RECORDS);
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::load::deploy_faulty;
 use crate::server::Server;
 use crate::support::{Place, faulty};
 
@@ -38,12 +39,7 @@ fn sum(list: &Value) -> u64 {
 fn a_function_s_figures_are_the_same_everywhere() {
     let place = Place::new();
     let server = Server::start(&place);
-    place.write(
-        "faulty.toml",
-        "[function]\nname = 'faulty'\n[[input]]\ntopic = 'in'\n\
-        [[output]]\nname = 'out'\ntopic = 'fine'\n",
-    );
-    server.pelton(&["deploy", &faulty(), "--manifest", "faulty.toml"]).expect(0);
+    deploy_faulty(&place, &server);
     let records = "{\"value\":\"fine\"}\n{\"value\":\"reject\"}\n{\"value\":\"trap\"}\n";
     server.pelton_with(&["produce", "in"], records).expect(0);
     assert_eq!(server.values("faulty.dead", 0, 2), ["reject", "trap"]);

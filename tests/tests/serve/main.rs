@@ -9,6 +9,7 @@ mod dev_session;
 mod ends;
 mod figures;
 mod full;
+mod load;
 mod replica;
 mod server;
 mod starts;

@@ -4,34 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::load::{deploy_filter, numbers, records};
 use crate::server::{FREE, Server, ended, up};
 use crate::support::{Place, guest};
 
 const RECORDS: usize = 20_000;
-
-fn deploy(place: &Place, server: &Server<'_>) {
-    place.write(
-        "filter.toml",
-        "[function]\nname = 'long'\n[[input]]\ntopic = 'all'\npartitions = 2\n\
-         [[output]]\nname = 'out'\ntopic = 'long'\n",
-    );
-    server.pelton(&["deploy", &guest("filter"), "--manifest", "filter.toml"]).expect(0);
-}
-
-fn records(numbers: std::ops::Range<usize>) -> String {
-    let pad = "x".repeat(100);
-    let line = |number| format!("{{\"key\":\"{number}\",\"value\":\"{number} {pad}\"}}\n");
-    numbers.map(line).collect()
-}
-
-fn numbers(records: &[Value]) -> Vec<usize> {
-    let number = |record: &Value| {
-        record["value"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap()
-    };
-    let mut numbers: Vec<usize> = records.iter().map(number).collect();
-    numbers.sort_unstable();
-    numbers
-}
 
 fn status(server: &Server<'_>) -> Value {
     server.json(&["replica", "status"])
@@ -72,7 +49,7 @@ fn exactly_once(server: &Server<'_>) -> Vec<usize> {
 fn a_replica_follows_over_kills_takes_over_exactly_once_and_fences_the_old_leader() {
     let (one, two) = (Place::new(), Place::new());
     let leader = Server::start(&one);
-    deploy(&one, &leader);
+    deploy_filter(&one, &leader);
     let address = leader.address.clone();
     let listen = address.strip_prefix("http://").unwrap().to_owned();
     let mut replica = Server::start_with(&two, FREE, &["--follow", &address]);
@@ -167,7 +144,7 @@ fn a_replica_follows_over_kills_takes_over_exactly_once_and_fences_the_old_leade
 fn an_old_leader_that_was_shipped_whole_follows_the_new_one() {
     let (one, two) = (Place::new(), Place::new());
     let old = Server::start(&one);
-    deploy(&one, &old);
+    deploy_filter(&one, &old);
     let address = old.address.clone();
     let new = Server::start_with(&two, FREE, &["--follow", &address]);
     old.pelton_with(&["produce", "all"], &records(0..200)).expect(0);
