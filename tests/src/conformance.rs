@@ -5,6 +5,7 @@
 //! [`Source`] and [`Sink`] in `pelton-core`. Each case uses topics and a function of its own.
 
 mod cases;
+mod guest;
 mod restart;
 mod tools;
 
@@ -70,6 +71,7 @@ const CASES: &[Case] = &[
     ("a snapshot and the commits behind it make the same state", restart::snapshots),
     ("stores keep their contents when they are numbered otherwise", restart::relaid),
     ("whatever fails between, each record is processed once", restart::exactly_once),
+    ("a function in WebAssembly goes on in a second life", guest::goes_on),
 ];
 
 /// Runs every case.

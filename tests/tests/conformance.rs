@@ -126,7 +126,9 @@ struct Kafka(Cluster, Option<Box<dyn Sink>>);
 
 impl Kafka {
     fn create(&self, topic: &TopicName, partitions: u32) {
-        let spec = TopicSpec { partitions, replication: 1, compacted: false };
+        // The tests' records are of 1970: a broker with the usual retention deletes them.
+        let settings = [("retention.ms".into(), "-1".into())].into();
+        let spec = TopicSpec { partitions, replication: 1, compacted: false, settings };
         Admin::new(&self.0).expect("admin").create_topic(topic, &spec).expect("a topic");
     }
 

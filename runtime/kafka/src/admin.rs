@@ -1,5 +1,6 @@
 //! Topics: making them and asking after them. Everything here waits for the brokers.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,6 +27,10 @@ pub struct TopicSpec {
     pub replication: i32,
     /// Whether only the last value of each key is kept.
     pub compacted: bool,
+    /// Settings of the topic on top of the brokers' own. Brokers delete by a record's own
+    /// timestamp: a topic of events of long ago needs `retention.ms` of -1, or they go within
+    /// minutes.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// Makes topics and tells what there is.
@@ -72,6 +77,9 @@ impl Admin {
         let mut topic = NewTopic::new(name, partitions, replication);
         if spec.compacted {
             topic = topic.set("cleanup.policy", "compact");
+        }
+        for (setting, value) in &spec.settings {
+            topic = topic.set(setting, value);
         }
         let options = AdminOptions::new().operation_timeout(Some(self.cluster.request_timeout));
         let failed = |cause| broker(&self.cluster, format!("creating topic {name}"), cause);

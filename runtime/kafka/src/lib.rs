@@ -21,6 +21,7 @@ mod error;
 mod names;
 mod sink;
 mod source;
+mod timestamp;
 
 pub use admin::{Admin, TopicSpec};
 pub use config::Cluster;

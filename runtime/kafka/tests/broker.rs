@@ -306,7 +306,8 @@ fn topics_that_are_not_there_are_told_and_made_once() {
     let admin = Admin::new(&cluster).unwrap();
     let name = TopicName::parse(&common::unique("made")).unwrap();
     assert_eq!(admin.partitions(&name).unwrap(), None);
-    let spec = pelton_kafka::TopicSpec { partitions: 4, replication: 1, compacted: true };
+    let settings = [].into();
+    let spec = pelton_kafka::TopicSpec { partitions: 4, replication: 1, compacted: true, settings };
     assert!(admin.create_topic(&name, &spec).unwrap());
     assert!(!admin.create_topic(&name, &spec).unwrap());
     assert_eq!(admin.partitions(&name).unwrap(), Some(4));

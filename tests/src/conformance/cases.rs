@@ -31,18 +31,22 @@ pub(super) fn records_come_back(world: &mut dyn World) {
         builder.push(Some(b"tombstone"), None, 2);
         builder.push(None, None, 3);
         builder.push(Some(b"big"), Some(&big), 4);
+        // Times that not every log can say by itself.
+        builder.push(Some(b"epoch"), Some(b"zero"), 0);
+        builder.push(Some(b"before"), Some(b"it"), -62_135_596_800_000);
+        builder.header("a", Some(b"1"));
     });
     let outputs = [out];
     let taken = commit(&mut *sink, &task, &stateless(&[]), &outputs).expect("commit");
     let again = commit(&mut *sink, &task, &stateless(&[]), &outputs).expect("commit");
     assert!(taken < again, "sequences rise: {taken:?}, {again:?}");
     let mut source = reader(world, Side::Output, &topic, 2, Start::Earliest);
-    let found = read(&mut *source, 0, 12);
+    let found = read(&mut *source, 0, 16);
     let fetch = pelton_core::Fetch {
         batch: outputs[0].batch.clone(),
-        rows: 6,
+        rows: 8,
         offsets: pelton_core::Offsets::From(0),
-        next: 6,
+        next: 8,
         producer: None,
     };
     let without_offset = |row: &super::tools::Row| {
@@ -50,8 +54,8 @@ pub(super) fn records_come_back(world: &mut dyn World) {
     };
     let sent: Vec<_> = rows(&fetch).iter().map(without_offset).collect();
     let got: Vec<_> = found.iter().map(without_offset).collect();
-    assert_eq!(got[..6], sent);
-    assert_eq!(got[6..], sent);
+    assert_eq!(got[..8], sent);
+    assert_eq!(got[8..], sent);
     assert!(found.windows(2).all(|pair| pair[0].offset < pair[1].offset), "offsets rise");
     assert!(at_end(&mut *source));
     let mut empty = reader(world, Side::Output, &topic, 0, Start::Earliest);

@@ -16,9 +16,8 @@ use pelton_core::{
 
 use super::{Side, World};
 
-/// A case that waits longer than this for anything fails. A fresh broker holds back what a transaction
-/// wrote for up to a minute, once in a run.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// A case that waits longer than this for anything fails.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn topic(world: &mut dyn World, side: Side, partitions: u32) -> TopicName {
     let name = world.unique("topic");

@@ -1,6 +1,6 @@
 //! The thread behind a sink: it owns the producer and waits for the brokers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,6 +17,7 @@ use crate::changelog::{Change, Index, class, encode_meta};
 use crate::config::Cluster;
 use crate::error::KafkaError;
 use crate::names::{changelog_topic, group, kafka_topic};
+use crate::timestamp;
 
 pub(super) struct Worker {
     cluster: Cluster,
@@ -97,7 +98,8 @@ impl Worker {
             Some(partitions) => partitions,
             None => {
                 let (partitions, replication) = (self.task_count, self.cluster.replication);
-                let spec = TopicSpec { partitions, replication, compacted: true };
+                let settings = BTreeMap::new();
+                let spec = TopicSpec { partitions, replication, compacted: true, settings };
                 Admin::new(&self.cluster)?.create(&self.changelog, &spec)?;
                 partitions
             }
@@ -228,17 +230,20 @@ impl Worker {
             producer.abort_for(refused)
         })?;
         for row in records.iter() {
-            let mut headers = None;
-            for header in row.headers() {
-                let header = Header { key: header.name, value: header.value };
-                headers = Some(headers.unwrap_or_else(OwnedHeaders::new).insert(header));
-            }
+            let (timestamp, told) = timestamp::outgoing(row.timestamp());
+            let told = told
+                .as_ref()
+                .map(|value| Header { key: timestamp::HEADER, value: Some(value.as_bytes()) });
+            let own = row.headers().map(|h| Header { key: h.name, value: h.value });
+            let headers = told.into_iter().chain(own).fold(None, |headers, header| {
+                Some(headers.unwrap_or_else(OwnedHeaders::new).insert(header))
+            });
             producer.send(Record {
                 topic,
                 partition: output.partition,
                 key: row.key(),
                 value: row.value(),
-                timestamp: Some(row.timestamp()),
+                timestamp: Some(timestamp),
                 headers,
             })?;
         }

@@ -9,6 +9,8 @@ use pelton_batch::RecordsBuilder;
 use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaRespErr as Code;
 
+use crate::timestamp::incoming;
+
 #[derive(Clone, Copy)]
 pub(crate) struct Message<'a> {
     raw: &'a sys::rd_kafka_message_t,
@@ -73,30 +75,45 @@ impl<'a> Message<'a> {
 
     /// Adds key, value, timestamp and headers to the builder.
     pub(crate) fn push_to(&self, builder: &mut RecordsBuilder) {
-        builder.push(self.key(), self.value(), self.timestamp());
-        let mut headers = ptr::null_mut();
-        // SAFETY: the message is alive. What comes back belongs to it.
-        let code = unsafe { sys::rd_kafka_message_headers(self.raw, &mut headers) };
-        if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR || headers.is_null() {
-            return;
-        }
-        for index in 0.. {
-            let mut name: *const c_char = ptr::null();
-            let (mut value, mut length): (*const c_void, usize) = (ptr::null(), 0);
-            // SAFETY: the headers live as long as the message; librdkafka fills in the rest where
-            // there is a header of this index, and says so.
-            let header = unsafe {
-                let (name, value) = (&mut name, &mut value);
-                sys::rd_kafka_header_get_all(headers, index, name, value, &mut length)
-            };
-            if header != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
-                return;
-            }
-            // SAFETY: a name ends with a zero; value and length belong together.
-            let (name, value) = unsafe { (CStr::from_ptr(name), bytes(value, length)) };
+        let headers = self.headers();
+        let timestamp = self.timestamp();
+        let first = headers.and_then(|headers| header(headers, 0));
+        let told = first.and_then(|(name, value)| incoming(timestamp, name.to_bytes(), value));
+        builder.push(self.key(), self.value(), told.unwrap_or(timestamp));
+        let Some(headers) = headers else { return };
+        for index in usize::from(told.is_some()).. {
+            let Some((name, value)) = header(headers, index) else { return };
             builder.header(&name.to_string_lossy(), value);
         }
     }
+
+    fn headers(&self) -> Option<&'a sys::rd_kafka_headers_t> {
+        let mut headers = ptr::null_mut();
+        // SAFETY: the message is alive.
+        let code = unsafe { sys::rd_kafka_message_headers(self.raw, &mut headers) };
+        if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return None;
+        }
+        // SAFETY: what came back is null or belongs to the message.
+        unsafe { headers.as_ref() }
+    }
+}
+
+/// Name and value of the header of this index, if there are so many.
+fn header(headers: &sys::rd_kafka_headers_t, index: usize) -> Option<(&CStr, Option<&[u8]>)> {
+    let mut name: *const c_char = ptr::null();
+    let (mut value, mut length): (*const c_void, usize) = (ptr::null(), 0);
+    // SAFETY: librdkafka fills in the rest where there is a header of this index, and says so.
+    let code = unsafe {
+        let (name, value) = (&mut name, &mut value);
+        sys::rd_kafka_header_get_all(headers, index, name, value, &mut length)
+    };
+    if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return None;
+    }
+    // SAFETY: a name ends with a zero; value and length belong together; both live as long as the
+    // headers.
+    Some(unsafe { (CStr::from_ptr(name), bytes(value, length)) })
 }
 
 /// The bytes at `start`; `None` where it is null.

@@ -40,7 +40,9 @@ pub(crate) fn unique(name: &str) -> String {
 
 pub(crate) fn topic(cluster: &Cluster, name: &str, partitions: u32) -> TopicName {
     let topic = TopicName::parse(&unique(name)).unwrap();
-    let spec = TopicSpec { partitions, replication: 1, compacted: false };
+    // The tests' records are of 1970: a broker with the usual retention deletes them.
+    let settings = [("retention.ms".into(), "-1".into())].into();
+    let spec = TopicSpec { partitions, replication: 1, compacted: false, settings };
     assert!(Admin::new(cluster).unwrap().create_topic(&topic, &spec).unwrap());
     topic
 }
