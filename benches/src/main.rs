@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use pelton_benches::groups::{Fixed, Group, Size, start_idle};
-use pelton_benches::table::markdown;
+use pelton_benches::groups::{Fixed, Group, Size, instructions, start_idle};
+use pelton_benches::table::{Line, markdown};
 
 /// Measures Pelton against plain Rust and raw files, in one run, and prints one line a figure.
 #[derive(Parser)]
@@ -27,6 +27,12 @@ struct Arguments {
     /// Measures nothing: does work of a fixed size, to be run under `valgrind --tool=callgrind`
     #[arg(long, value_name = "WORK", conflicts_with_all = ["only", "quick", "full", "output"])]
     callgrind: Option<Fixed>,
+    /// How many times that work's size; 0 does only what comes before it
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "callgrind")]
+    rounds: usize,
+    /// Counts the instructions of each such work under valgrind, instead of taking times
+    #[arg(long, conflicts_with_all = ["only", "quick", "full", "callgrind"])]
+    instructions: bool,
     /// A part of the group `serve`: starts what is deployed in a data directory
     #[arg(long, hide = true, value_name = "DIR")]
     start_idle: Option<PathBuf>,
@@ -43,12 +49,21 @@ enum Output {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let Some(work) = arguments.callgrind {
-        return work.run();
+        return work.run(arguments.rounds);
     }
     if let Some(directory) = arguments.start_idle {
         println!("{}", serde_json::to_string(&start_idle(&directory)?)?);
         return Ok(());
     }
+    let lines = if arguments.instructions { instructions()? } else { measure(&arguments)? };
+    match arguments.output {
+        Output::Markdown => print!("{}", markdown(&lines)),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&lines)?),
+    }
+    Ok(())
+}
+
+fn measure(arguments: &Arguments) -> Result<Vec<Line>> {
     let size = match (arguments.quick, arguments.full) {
         (true, _) => Size::Quick,
         (_, true) => Size::Full,
@@ -61,9 +76,5 @@ fn main() -> Result<()> {
             lines.extend(group.run(size)?);
         }
     }
-    match arguments.output {
-        Output::Markdown => print!("{}", markdown(&lines)),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&lines)?),
-    }
-    Ok(())
+    Ok(lines)
 }

@@ -106,7 +106,7 @@ pub(super) fn fixed(rows: usize, calls: usize) -> Result<()> {
     (0..calls).try_for_each(|_| call(&mut guest, &input, &environment).map(drop))
 }
 
-pub(super) fn fixed_native() -> Result<()> {
+pub(super) fn fixed_native(calls: usize) -> Result<()> {
     let (input, mut kept) = (input(256), Vec::new());
-    (0..400).try_for_each(|_| native(&input, &mut kept).map(drop))
+    (0..calls).try_for_each(|_| native(&input, &mut kept).map(drop))
 }

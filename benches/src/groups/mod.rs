@@ -2,6 +2,7 @@
 
 mod call;
 mod engine;
+mod instructions;
 mod journal;
 mod latency;
 mod paced;
@@ -15,6 +16,7 @@ mod state;
 use anyhow::Result;
 
 use crate::table::Line;
+pub use instructions::Fixed;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,15 @@ impl Group {
     }
 }
 
+/// Counts the instructions that some work of each record takes, under valgrind: minutes.
+///
+/// # Errors
+/// Where there is no valgrind, or this program cannot run under it: `benches/README.md` says how it
+/// has to be built.
+pub fn instructions() -> Result<Vec<Line>> {
+    instructions::run()
+}
+
 /// Starts the functions that are deployed in a data directory, and prints wall time in ns and growth of
 /// resident memory in bytes: a part of [`Group::Serve`] that has a process of its own.
 ///
@@ -97,41 +108,4 @@ impl Group {
 /// Where the directory cannot be opened.
 pub fn start_idle(directory: &std::path::Path) -> Result<(f64, f64)> {
     serve::start_idle(directory)
-}
-
-/// Work of a fixed size, to be run under a tool that counts instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Fixed {
-    /// 400 calls of the filter with 256 records.
-    Call,
-    /// 200,000 calls of the filter with one record.
-    CallOne,
-    /// The same as `call`, native.
-    CallNative,
-    /// 50,000 records through filter and map.
-    FilterMap,
-    /// 50,000 records counted by key.
-    KeyedCount,
-    /// 120,000 records counted by key and minute.
-    MinuteCount,
-    /// 100,000 reads and writes of state.
-    State,
-}
-
-impl Fixed {
-    /// Does it.
-    ///
-    /// # Errors
-    /// What the parts answer.
-    pub fn run(self) -> Result<()> {
-        match self {
-            Self::Call => call::fixed(256, 400),
-            Self::CallOne => call::fixed(1, 200_000),
-            Self::CallNative => call::fixed_native(),
-            Self::FilterMap => engine::fixed(engine::Job::FilterMap, 50_000),
-            Self::KeyedCount => engine::fixed(engine::Job::KeyedCount, 50_000),
-            Self::MinuteCount => engine::fixed(engine::Job::MinuteCount, 120_000),
-            Self::State => state::fixed(),
-        }
-    }
 }

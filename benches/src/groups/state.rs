@@ -167,9 +167,11 @@ fn ordered(keys: u64, calls: &[Vec<Vec<u8>>], rounds: usize) -> Result<Line> {
     )
 }
 
-pub(super) fn fixed() -> Result<()> {
+/// Reads and writes so many keys.
+pub(super) fn fixed(count: usize) -> Result<()> {
     let (mut state, calls) = (state(StoreKind::Kv, 10_000)?, calls(50, 10_000));
-    for keys in &calls {
+    let keys_of_a_call = calls.first().map_or(1, Vec::len);
+    for keys in calls.iter().cycle().take(count / keys_of_a_call) {
         black_box(state.get_many(0, &Batch::parse(&asked(keys))?.records()?)?);
         put(&mut state, keys)?;
     }

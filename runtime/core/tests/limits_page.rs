@@ -12,7 +12,9 @@ fn page() -> String {
          name, as a plain number,\nfrom 1 to its ceiling: `call_cpu_ms = 500`. An error that a limit \
          causes names it.\n\nThe limits of a record hold for records that a function makes and that \
          come in; one that it forwards has\nbeen checked when it came in. A guest's stack is 512 KiB, \
-         which no setting changes.\n\n\
+         which no setting changes.\n\nOf all functions of a tenant a server takes 1 MiB of log lines \
+         a second; what is more is left out\nand counted \
+         (`pelton_function_log_lines_left_out_total`).\n\n\
          | limit | default | ceiling | unit | what |\n|-|-:|-:|-|-|\n",
     );
     for limit in Limits::default().all() {

@@ -251,6 +251,34 @@ fn output_limits_hold_at_the_limit_and_not_past_it() {
 }
 
 #[test]
+fn header_limits_hold_at_the_limit_and_not_past_it() {
+    let one_each = |count: usize| vec![("h".to_owned(), 0); count];
+    let of_bytes = |bytes: usize| vec![("name".to_owned(), bytes - 4)];
+    let cases = [
+        (one_each(64), None),
+        (one_each(65), Some("record_headers")),
+        (of_bytes(64 * 1024), None),
+        (of_bytes(64 * 1024 + 1), Some("header_bytes")),
+    ];
+    for (headers, limit) in cases {
+        let world = World::new();
+        world.append("in", &numbered(1), &[1]);
+        let function = native(declare(&["out"]), move |_, _, out| {
+            emit(out, 0, None, "x");
+            for (name, bytes) in &headers {
+                out.header(name, Some(&vec![b'v'; *bytes]));
+            }
+            Ok(())
+        });
+        world.run(&function, &[("in", 0)]);
+        assert_eq!(world.rows("out").len(), usize::from(limit.is_none()), "{limit:?}");
+        let dead = world.headers("dead", "pelton-message");
+        assert_eq!(dead.len(), usize::from(limit.is_some()));
+        assert!(dead.iter().all(|message| message.contains(limit.unwrap())), "{dead:?}");
+    }
+}
+
+#[test]
 fn f20_a_full_log_makes_the_task_wait_and_then_go_on_with_the_same_commit() {
     let world = World::new();
     world.append("in", &numbered(50), &[10]);

@@ -25,6 +25,22 @@ fn a_window_fires_once_the_watermark_has_reached_its_end() {
 }
 
 #[test]
+fn a_record_moves_the_watermark_up_to_ahead_ms_past_the_clock_and_not_one_past_it() {
+    for (past, expected) in [(0, vec![row("a", "0: 1 1", 9)]), (1, vec![])] {
+        let world = World::new();
+        let mut config = world.config(&window_sums(TUMBLING, 0), &[("in", 0)]);
+        let ahead = config.limits.ahead_ms.value as i64;
+        let far = world.clock.now_ms() + ahead + past;
+        world.append("in", &[row("a", "1", 5), row("b", "2", far)], &[2]);
+        config.bounded = false;
+        let mut task = world.start(&window_sums(TUMBLING, 0), config);
+        while pollster::block_on(task.step()).unwrap() == Step::Worked {}
+        assert_eq!(world.rows("out"), expected, "{past} past the limit");
+        assert!(world.rows("late").is_empty() && world.rows("dead").is_empty());
+    }
+}
+
+#[test]
 fn a_record_past_its_grace_goes_to_the_late_output_and_is_counted() {
     let world = World::new();
     let rows = [row("a", "1", 5), row("a", "2", 25), row("a", "8", 7)];

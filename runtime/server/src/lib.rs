@@ -27,7 +27,7 @@ pub use deployment::{Deployment, Progress};
 pub use load::LoadOptions;
 pub use node::{Node, NodeConfig};
 pub use spec::{DeploymentSpec, InputSpec, PoisonSpec, secret_from_environment};
-pub use telemetry::{LogLine, NodeTelemetry};
+pub use telemetry::{LOG_BYTES_PER_SECOND, LogLine, NodeTelemetry};
 pub use workers::{SUSPENDED_CALLS_MAX, Timers, Workers, yield_now};
 
 pub use pelton_engine::{Task, Verdict};

@@ -1,5 +1,7 @@
 //! Logs, metrics and faults of functions, kept in bounds.
 
+mod log_rate;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,6 +10,8 @@ use pelton_core::{Clock, Fault, FunctionId, LogLevel, TaskId};
 use pelton_engine::Telemetry;
 
 use crate::clock::SystemClock;
+pub use log_rate::LOG_BYTES_PER_SECOND;
+use log_rate::LogRate;
 
 /// Log lines that are kept for each function.
 pub(crate) const LINES_KEPT: usize = 1_000;
@@ -33,6 +37,9 @@ pub struct LogLine {
 struct Function {
     lines: VecDeque<LogLine>,
     lines_told: u64,
+    lines_left_out: u64,
+    /// Whether the last line was left out.
+    leaving_out: bool,
     metrics: BTreeMap<String, f64>,
     metrics_refused: u64,
     faults: BTreeMap<&'static str, u64>,
@@ -46,6 +53,7 @@ type Listener = Box<dyn Fn(&LogLine) + Send + Sync>;
 pub struct NodeTelemetry {
     functions: DashMap<FunctionId, Mutex<Function>>,
     listener: Mutex<Option<Listener>>,
+    log_rate: LogRate,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -56,6 +64,18 @@ impl NodeTelemetry {
     /// Calls `listener` with each log line as it comes, on the task's thread.
     pub fn on_log(&self, listener: impl Fn(&LogLine) + Send + Sync + 'static) {
         *lock(&self.listener) = Some(Box::new(listener));
+    }
+
+    /// Takes only so many bytes of log lines a second from the functions of a tenant; what is more is
+    /// counted. Without this call there is no limit.
+    pub fn limit_logs(&self, bytes_per_second: u64) {
+        self.log_rate.limit(bytes_per_second);
+    }
+
+    /// Log lines of a function that went over its tenant's limit.
+    #[must_use]
+    pub fn lines_left_out(&self, id: &FunctionId) -> u64 {
+        self.with(id, |function| function.lines_left_out)
     }
 
     fn with<R>(&self, id: &FunctionId, act: impl FnOnce(&mut Function) -> R) -> R {
@@ -107,6 +127,21 @@ impl NodeTelemetry {
         self.with(id, |function| function.metrics.clone())
     }
 
+    fn keep(&self, mut line: LogLine) {
+        let function = line.task.function.clone();
+        self.with(&function, |function| {
+            line.number = function.lines_told;
+            function.lines_told += 1;
+            if function.lines.len() == LINES_KEPT {
+                function.lines.pop_front();
+            }
+            function.lines.push_back(line.clone());
+        });
+        if let Some(listener) = &*lock(&self.listener) {
+            listener(&line);
+        }
+    }
+
     fn metric(&self, task: &TaskId, name: &str, change: impl FnOnce(&mut f64)) {
         self.with(&task.function, |function| {
             if let Some(value) = function.metrics.get_mut(name) {
@@ -122,21 +157,24 @@ impl NodeTelemetry {
 
 impl Telemetry for NodeTelemetry {
     fn log(&self, task: &TaskId, level: LogLevel, message: &str) {
-        let (task, message) = (task.clone(), message.to_string());
         let time_ms = SystemClock.now_ms();
-        let mut line = LogLine { number: 0, time_ms, task, level, message };
-        let function = line.task.function.clone();
-        self.with(&function, |function| {
-            line.number = function.lines_told;
-            function.lines_told += 1;
-            if function.lines.len() == LINES_KEPT {
-                function.lines.pop_front();
+        let tenant = task.function.tenant();
+        let (level, message) = if self.log_rate.admits(tenant, message.len(), time_ms) {
+            self.with(&task.function, |function| function.leaving_out = false);
+            (level, message.to_owned())
+        } else {
+            let first = self.with(&task.function, |function| {
+                function.lines_left_out += 1;
+                !std::mem::replace(&mut function.leaving_out, true)
+            });
+            if !first {
+                return;
             }
-            function.lines.push_back(line.clone());
-        });
-        if let Some(listener) = &*lock(&self.listener) {
-            listener(&line);
-        }
+            let all = "this and more log lines left out: the tenant's functions have written 1 MiB \
+                       within a second";
+            (LogLevel::Warn, all.to_owned())
+        };
+        self.keep(LogLine { number: 0, time_ms, task: task.clone(), level, message });
     }
 
     fn counter(&self, task: &TaskId, name: &str, amount: f64) {
@@ -176,5 +214,18 @@ mod tests {
             telemetry.counter(&task(), &metric.to_string(), 1.0);
         }
         assert_eq!(telemetry.metrics(&task().function).len(), METRICS_MAX);
+    }
+
+    #[test]
+    fn h56_a_flood_of_lines_is_told_once_and_counted() {
+        let telemetry = NodeTelemetry::default();
+        telemetry.limit_logs(1);
+        for _ in 0..1_000 {
+            telemetry.log(&task(), LogLevel::Info, "two");
+        }
+        let lines = telemetry.lines(&task().function);
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].message.contains("left out"), "{}", lines[0].message);
+        assert_eq!(telemetry.lines_left_out(&task().function), 1_000);
     }
 }

@@ -42,6 +42,7 @@ pub use trial::TrialState;
 use crate::deployment::Deployment;
 use crate::history::History;
 use crate::node::Node;
+use crate::telemetry::LOG_BYTES_PER_SECOND;
 use loaded::Loaded;
 use registry::Registry;
 
@@ -89,6 +90,7 @@ impl Functions {
     #[must_use]
     pub fn new(node: Arc<Node>) -> Arc<Self> {
         let registry = Registry::new(Arc::clone(node.journal()));
+        node.telemetry().limit_logs(LOG_BYTES_PER_SECOND);
         Arc::new(Self {
             node,
             registry,

@@ -104,6 +104,12 @@ pub(super) fn encode_told(
             ConstCounter::new(count).encode(faults.encode_family(&labels)?)?;
         }
     }
+    let (name, help) = ("function_log_lines_left_out", "Log lines past the tenant's limit");
+    let mut left_out = to.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for function in &functions {
+        let lines = ConstCounter::new(telemetry.lines_left_out(function));
+        lines.encode(left_out.encode_family(&labels(function))?)?;
+    }
     let help = "Metrics of a function's own";
     let mut own = to.encode_descriptor("function_metric", help, None, MetricType::Gauge)?;
     for function in &functions {

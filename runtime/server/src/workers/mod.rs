@@ -94,3 +94,42 @@ impl Drop for Workers {
         self.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn until(done: impl Fn() -> bool) {
+        while !done() {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn as_many_calls_as_the_limit_are_suspended_on_a_worker_and_one_more_waits() {
+        let workers = Workers::start(1).unwrap();
+        let permits = workers.call_permits(0);
+        let calls = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false)));
+        for _ in 0..=SUSPENDED_CALLS_MAX {
+            let (permits, calls) = (Arc::clone(&permits), Arc::clone(&calls));
+            let call = async move {
+                let (started, ended, may_end) = &*calls;
+                let _permit = permits.acquire().await.unwrap();
+                started.fetch_add(1, Ordering::AcqRel);
+                while !may_end.load(Ordering::Acquire) {
+                    yield_now().await;
+                }
+                ended.fetch_add(1, Ordering::AcqRel);
+            };
+            workers.spawn(0, TenantId::new("t").unwrap(), 1, Box::pin(call));
+        }
+        let (started, ended, may_end) = &*calls;
+        until(|| permits.available_permits() == 0);
+        until(|| started.load(Ordering::Acquire) == SUSPENDED_CALLS_MAX);
+        may_end.store(true, Ordering::Release);
+        until(|| ended.load(Ordering::Acquire) == SUSPENDED_CALLS_MAX + 1);
+        assert_eq!(permits.available_permits(), SUSPENDED_CALLS_MAX);
+    }
+}
