@@ -111,6 +111,18 @@ impl Task {
         lock(&self.0.index).entries.len()
     }
 
+    /// The newest commit record since the published snapshot, if there is one.
+    #[must_use]
+    pub fn newest_commit(&self) -> Option<Result<TaskCommit>> {
+        let (time_ms, part) = {
+            let index = lock(&self.0.index);
+            let entry = index.entries.back()?;
+            (entry.time_ms, (*entry.located).clone())
+        };
+        let seq = part.seq;
+        Some(part.read().map(|bytes| TaskCommit { seq, time_ms, bytes }))
+    }
+
     /// The commit records since the published snapshot, oldest first, as they are now.
     pub fn commits(&self) -> impl Iterator<Item = Result<TaskCommit>> + use<> {
         let parts: Vec<(i64, PartRef)> = {

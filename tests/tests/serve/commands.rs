@@ -166,6 +166,7 @@ fn a_paused_function_waits_and_goes_on() {
     let long = format!("{{\"value\":\"{}\"}}\n", "x".repeat(101));
     server.pelton_with(&["produce", "in"], &long).expect(0);
     assert_eq!(server.pelton(&["consume", "f.out"]).expect(0).out, "");
+    assert_eq!(server.json(&["status", "f"])["lag"], 1, "what waits for it is told all the same");
     server.pelton(&["resume", "f"]).expect(0);
     assert_eq!(server.values("f.out", 0, 1).len(), 1);
     let used = server.pelton(&["topic", "rm", "in"]).expect_error(3, "E-TOPIC-IN-USE");

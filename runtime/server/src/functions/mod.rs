@@ -13,6 +13,7 @@ mod loaded;
 mod pipeline;
 mod record;
 mod registry;
+mod resting;
 mod shadow;
 mod status;
 mod travel;
@@ -78,6 +79,7 @@ pub struct Functions {
     /// Trials and canaries that are followed.
     following: TaskTracker,
     replays: travel::Replays,
+    resting: resting::Resting,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -103,6 +105,7 @@ impl Functions {
             history: History::default(),
             following: TaskTracker::new(),
             replays: travel::Replays::default(),
+            resting: resting::Resting::default(),
         })
     }
 

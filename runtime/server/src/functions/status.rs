@@ -192,8 +192,8 @@ impl Functions {
                 let task = running.deployment.visit(partition, task_status).await;
                 status.tasks.extend(task);
             }
+            status.lag = status.tasks.iter().map(|task| task.lag).sum();
         }
-        status.lag = status.tasks.iter().map(|task| task.lag).sum();
         if status.state == FunctionState::Running && status.tasks.iter().any(|task| task.on_trial) {
             status.state = FunctionState::OnTrial;
         }
@@ -218,8 +218,10 @@ impl Functions {
             |running| running.deployment.error(),
         );
         let is_running = running.is_some_and(|running| running.deployment.is_running());
-        let figures = running.map(|running| self.figures_of(running)).unwrap_or_default();
-        let Figures { progress, durations, .. } = figures;
+        let figures = running.map(|running| self.figures_of(running));
+        let lag = figures.map(|figures| figures.lag);
+        let at_rest = || manifest.as_ref().map(|manifest| self.lag_at_rest(function, manifest));
+        let Figures { progress, durations, .. } = figures.unwrap_or_default();
         let telemetry = self.node.telemetry();
         let faults = telemetry.faults(function).into_iter();
         FunctionStatus {
@@ -240,8 +242,8 @@ impl Functions {
                 .map(|input| input.topic.to_string())
                 .collect(),
             outputs,
-            dead_letters: manifest.map(|manifest| manifest.dead_letter_topic().to_string()),
-            lag: figures.lag,
+            dead_letters: manifest.as_ref().map(|m| m.dead_letter_topic().to_string()),
+            lag: lag.or_else(at_rest).unwrap_or_default(),
             records_in: progress.records_in,
             records_out: progress.records_out,
             late: progress.late,
