@@ -157,8 +157,10 @@ impl DeploymentSpec {
     /// output without a topic the topic of its own name.
     ///
     /// # Errors
-    /// `E-MANIFEST-WINDOW` where the manifest's window does not go with the declared one.
+    /// `E-MANIFEST-WINDOW` where the manifest's window does not go with the declared one,
+    /// `E-MANIFEST-STORE` where the function keeps other state than the manifest lists.
     pub fn complete(&mut self, manifest: &Manifest, declared: &Declaration) -> Result<()> {
+        manifest.check_stores(&declared.stores)?;
         self.window = manifest.window.apply(declared.window.as_ref(), &declared.outputs)?;
         for name in &declared.outputs {
             let topic = TopicName::new(manifest.function.tenant().clone(), name);

@@ -9,21 +9,34 @@ use super::problem::{ManifestError, Problems};
 use super::section::{Section, Value, integer};
 use super::units::{parse_bytes, parse_duration_ms};
 use super::{Build, Delivery, Input, Manifest, OnPoison, Output, WindowSettings};
+use super::{profile, store};
 use crate::ids::{FunctionId, NAME_BYTES_MAX, TopicName};
 use crate::limits::{Limit, Limits};
 use crate::source::Start;
 use crate::window::Shape;
 
 /// Tables and arrays of tables at the top.
-const TOP: [&str; 9] =
-    ["function", "build", "input", "output", "window", "config", "secrets", "limits", "delivery"];
+pub(super) const TOP: [&str; 11] = [
+    "function", "build", "input", "output", "store", "window", "config", "secrets", "limits",
+    "delivery", "profile",
+];
+pub(super) const BUILD_KEYS: [&str; 2] = ["command", "file"];
+pub(super) const INPUT_KEYS: [&str; 6] =
+    ["topic", "name", "out_of_orderness", "idle_timeout", "start", "partitions"];
+pub(super) const OUTPUT_KEYS: [&str; 3] = ["name", "topic", "partitions"];
+pub(super) const WINDOW_KEYS: [&str; 5] = ["size", "advance", "grace", "shape", "late_output"];
+pub(super) const DELIVERY_KEYS: [&str; 3] = ["retries", "on_poison", "dead_letter"];
 /// Entries of `[config]`, and the length of one.
-const CONFIG_ENTRIES_MAX: usize = 64;
+pub(super) const CONFIG_ENTRIES_MAX: usize = 64;
 const CONFIG_BYTES_MAX: usize = 4 * 1024;
-const PARTITIONS_MAX: u32 = 256;
-const RETRIES_MAX: u32 = 1_000_000;
+pub(super) const PARTITIONS_MAX: u32 = 256;
+pub(super) const RETRIES_MAX: u32 = 1_000_000;
 
-pub(super) fn manifest(text: &str, file: &str) -> Result<Manifest, ManifestError> {
+pub(super) fn manifest(
+    text: &str,
+    file: &str,
+    profile: Option<&str>,
+) -> Result<Manifest, ManifestError> {
     let mut problems = Problems::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -31,8 +44,12 @@ pub(super) fn manifest(text: &str, file: &str) -> Result<Manifest, ManifestError
         problems.add(at, "", format!("not TOML: {}", error.message().trim()));
     }
     // What could be read of a file that is not TOML would only be reported as missing.
-    let manifest =
-        if errors.is_empty() { top(table.get_ref(), 0..text.len(), &mut problems) } else { None };
+    let manifest = match errors.is_empty() {
+        true => profile::manifest(table.get_ref(), profile, &mut problems, |table, problems| {
+            top(table, 0..text.len(), problems)
+        }),
+        false => None,
+    };
     match (manifest, problems.into_error(file)) {
         (Some(manifest), None) => Ok(manifest),
         (_, Some(error)) => Err(error),
@@ -46,13 +63,25 @@ fn top(table: &DeTable<'_>, span: Range<usize>, problems: &mut Problems<'_>) -> 
     let build = build(&top, problems);
     let inputs = inputs(&top, problems);
     let outputs = outputs(&top, problems);
+    let stores = store::read(&top, problems);
     let window = window(&top, problems);
     let config = config(&top, problems);
     let secrets = secrets(&top, problems);
     let limits = limits(&top, problems);
     let delivery = delivery(&top, problems);
     let function = function?;
-    Some(Manifest { function, build, inputs, outputs, window, config, secrets, limits, delivery })
+    Some(Manifest {
+        function,
+        build,
+        inputs,
+        outputs,
+        stores,
+        window,
+        config,
+        secrets,
+        limits,
+        delivery,
+    })
 }
 
 fn function(top: &Section<'_>, problems: &mut Problems<'_>) -> Option<FunctionId> {
@@ -74,7 +103,7 @@ fn function(top: &Section<'_>, problems: &mut Problems<'_>) -> Option<FunctionId
 }
 
 fn build(top: &Section<'_>, problems: &mut Problems<'_>) -> Build {
-    let Some(section) = top.table("build", &["command", "file"], problems) else {
+    let Some(section) = top.table("build", &BUILD_KEYS, problems) else {
         return Build::default();
     };
     let command = section.text("command", problems).map(str::to_owned);
@@ -86,11 +115,9 @@ fn build(top: &Section<'_>, problems: &mut Problems<'_>) -> Build {
 }
 
 fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
-    const KEYS: [&str; 6] =
-        ["topic", "name", "out_of_orderness", "idle_timeout", "start", "partitions"];
     let mut names = HashSet::new();
     let mut inputs = Vec::new();
-    for section in top.tables("input", &KEYS, problems) {
+    for section in top.tables("input", &INPUT_KEYS, problems) {
         let topic = topic(&section, problems);
         let name = section.text("name", problems);
         let orderness = section.duration("out_of_orderness", problems);
@@ -118,7 +145,7 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
 fn outputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Output> {
     let mut names = HashSet::new();
     let mut outputs = Vec::new();
-    for section in top.tables("output", &["name", "topic", "partitions"], problems) {
+    for section in top.tables("output", &OUTPUT_KEYS, problems) {
         let topic = topic(&section, problems);
         let name = section.required("name", problems);
         let partitions = section.number("partitions", 1..=PARTITIONS_MAX, problems);
@@ -139,8 +166,7 @@ fn topic(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<TopicName
 }
 
 fn window(top: &Section<'_>, problems: &mut Problems<'_>) -> WindowSettings {
-    let keys = ["size", "advance", "grace", "shape", "late_output"];
-    let Some(section) = top.table("window", &keys, problems) else {
+    let Some(section) = top.table("window", &WINDOW_KEYS, problems) else {
         return WindowSettings::default();
     };
     let words = [("contents", Shape::Contents), ("incremental", Shape::Incremental)];
@@ -255,8 +281,7 @@ fn amount(value: &Value<'_>, unit: &str) -> Result<u64, String> {
 }
 
 fn delivery(top: &Section<'_>, problems: &mut Problems<'_>) -> Delivery {
-    let keys = ["retries", "on_poison", "dead_letter"];
-    let Some(section) = top.table("delivery", &keys, problems) else {
+    let Some(section) = top.table("delivery", &DELIVERY_KEYS, problems) else {
         return Delivery::default();
     };
     let words =

@@ -5,11 +5,15 @@
 
 mod build;
 mod problem;
+mod profile;
+mod schema;
 mod section;
+mod store;
 mod units;
 
 use std::collections::BTreeMap;
 
+use crate::declaration::StoreDeclaration;
 use crate::error::{Domain, Error, Result};
 use crate::ids::{FunctionId, TopicName};
 use crate::limits::Limits;
@@ -17,6 +21,9 @@ use crate::source::Start;
 use crate::window::{Assigner, Shape, WindowSpec};
 
 pub use problem::{ManifestError, Problem};
+pub use profile::flatten;
+pub use schema::schema;
+pub use store::Store;
 pub use units::{parse_bytes, parse_duration_ms};
 
 /// The name of the file.
@@ -33,6 +40,8 @@ pub struct Manifest {
     pub inputs: Vec<Input>,
     /// Where the function's outputs go.
     pub outputs: Vec<Output>,
+    /// The stores that the function is expected to keep; empty: whatever it declares.
+    pub stores: Vec<Store>,
     /// What replaces parts of the window that the function declares.
     pub window: WindowSettings,
     /// Configuration entries.
@@ -206,6 +215,7 @@ impl Manifest {
             build: Build::default(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            stores: Vec::new(),
             window: WindowSettings::default(),
             config: BTreeMap::new(),
             secrets: Vec::new(),
@@ -219,7 +229,28 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`] with every problem that was found.
     pub fn parse(text: &str, file: &str) -> std::result::Result<Self, ManifestError> {
-        build::manifest(text, file)
+        build::manifest(text, file, None)
+    }
+
+    /// Reads the manifest in `text` under its `[profile.NAME]`.
+    ///
+    /// # Errors
+    /// [`ManifestError`] with every problem that was found, one of which may be that there is no such
+    /// profile.
+    pub fn parse_profile(
+        text: &str,
+        file: &str,
+        profile: &str,
+    ) -> std::result::Result<Self, ManifestError> {
+        build::manifest(text, file, Some(profile))
+    }
+
+    /// Whether the function keeps the state that `[[store]]` lists, and no other.
+    ///
+    /// # Errors
+    /// `E-MANIFEST-STORE` names the store that is not as listed.
+    pub fn check_stores(&self, declared: &[StoreDeclaration]) -> Result<()> {
+        store::check(&self.stores, declared)
     }
 
     /// Where dead letters go: the topic that the manifest names, else `<function>.dead`.

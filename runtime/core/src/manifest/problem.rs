@@ -71,7 +71,10 @@ impl<'a> Problems<'a> {
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
         let problem = Problem { line, column, key: key.into(), text: text.into() };
-        self.found.push((at, problem));
+        // The tables below are read once for each profile.
+        if !self.found.iter().any(|(_, known)| *known == problem) {
+            self.found.push((at, problem));
+        }
     }
 
     /// All of them as an error, unless there are none.

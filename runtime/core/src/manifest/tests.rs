@@ -230,3 +230,115 @@ fn no_prefix_of_a_manifest_makes_the_parser_panic() {
         let _ = Manifest::parse(&FULL[..end], "pelton.toml");
     }
 }
+
+const WITH_PROFILES: &str = r#"
+[function]
+name = "hello"
+[[input]]
+topic = "in"
+[limits]
+call_cpu_ms = 100
+memory_bytes = "64MiB"
+[config]
+level = "info"
+[profile.staging.function]
+name = "hello-staging"
+[profile.staging.limits]
+call_cpu_ms = 500
+[profile.staging.config]
+extra = 1
+[[profile.many.input]]
+topic = "a"
+[[profile.many.input]]
+topic = "b"
+[profile.many]
+window = { size = "1h" }
+"#;
+
+#[test]
+fn a_profile_replaces_keys_one_by_one_and_lists_as_a_whole() {
+    let plain = Manifest::parse(WITH_PROFILES, "f").unwrap();
+    assert_eq!(plain.function.name(), "hello");
+    assert_eq!(plain.limits.call_cpu_ms.value, 100);
+    let staging = Manifest::parse_profile(WITH_PROFILES, "f", "staging").unwrap();
+    assert_eq!(staging.function.name(), "hello-staging");
+    assert_eq!(
+        (staging.limits.call_cpu_ms.value, staging.limits.memory_bytes.value),
+        (500, 64 << 20)
+    );
+    assert_eq!((&*staging.config["level"], &*staging.config["extra"]), ("info", "1"));
+    assert_eq!(staging.inputs, plain.inputs);
+    let many = Manifest::parse_profile(WITH_PROFILES, "f", "many").unwrap();
+    assert_eq!(many.inputs.iter().map(|input| &*input.name).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(many.window.size_ms, Some(3_600_000));
+}
+
+#[test]
+fn a_flattened_manifest_says_the_same_without_profiles() {
+    for profile in ["staging", "many"] {
+        let flat = flatten(WITH_PROFILES, "f", profile).unwrap();
+        assert!(!flat.contains("profile"), "{flat}");
+        let expected = Manifest::parse_profile(WITH_PROFILES, "f", profile).unwrap();
+        assert_eq!(Manifest::parse(&flat, "f").unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_mistake_in_a_profile_shows_whether_or_not_it_is_asked_for() {
+    let text = "[function]\nname = 'f'\n[profile.dev.limits]\ncall_cpu = 1\n[profile.dev.bild]\n";
+    for error in [
+        Manifest::parse(text, "f.toml").unwrap_err(),
+        Manifest::parse_profile(text, "f.toml", "dev").unwrap_err(),
+    ] {
+        assert_eq!(error.problems.len(), 2, "{error}");
+        assert_eq!((error.problems[0].line, error.problems[1].line), (4, 5));
+        assert!(error.to_string().contains("did you mean `build`?"), "{error}");
+    }
+    let nested = "[function]\nname = 'f'\n[profile.a.profile.b.limits]\n";
+    let error = Manifest::parse(nested, "f").unwrap_err();
+    assert!(error.to_string().contains("a profile holds no profiles"), "{error}");
+    for (text, expected) in [
+        (WITH_PROFILES, "there is no profile \"prod\"; the file has: many, staging"),
+        ("[function]\nname = 'f'\n", "there is no profile \"prod\"; the file has no profile"),
+    ] {
+        let error = Manifest::parse_profile(text, "f", "prod").unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    for text in ["profile = 1\n", "[profile]\ndev = 1\n"] {
+        let error = Manifest::parse(&format!("{text}[function]\nname = 'f'\n"), "f").unwrap_err();
+        assert!(error.to_string().contains("must be a table"), "{error}");
+    }
+}
+
+#[test]
+fn listed_stores_are_those_that_the_function_keeps() {
+    use crate::declaration::{StoreDeclaration, StoreKind};
+    let store = |name: &str, kind, schema| StoreDeclaration { name: name.into(), kind, schema };
+    let read = |stores: &str| Manifest::parse(&format!("[function]\nname = 'f'\n{stores}"), "f");
+    let listed = "[[store]]\nname = 'counts'\nkind = 'kv'\nschema = 2\n[[store]]\nname = 'log'\n";
+    let manifest = read(listed).unwrap();
+    let counts = store("counts", StoreKind::Kv, 2);
+    let log = store("log", StoreKind::Ordered, 0);
+    manifest.check_stores(&[log.clone(), counts.clone()]).unwrap();
+    read("").unwrap().check_stores(std::slice::from_ref(&log)).unwrap();
+    let cases = [
+        (vec![counts.clone()], "lists `log`, which the function does not declare"),
+        (vec![counts.clone(), log.clone(), store("more", StoreKind::Kv, 0)], "a store `more`"),
+        (vec![store("counts", StoreKind::Ordered, 2), log.clone()], "declares \"ordered\""),
+        (vec![store("counts", StoreKind::Kv, 3), log], "schema = 2, the function writes version 3"),
+    ];
+    for (declared, expected) in cases {
+        let error = manifest.check_stores(&declared).unwrap_err();
+        assert_eq!(error.code, "E-MANIFEST-STORE");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    for (stores, expected) in [
+        ("[[store]]\nkind = 'kv'\n", "`store[0].name`: is missing"),
+        ("[[store]]\nname = 'a'\nkind = 'hash'\n", "is not one of \"kv\", \"ordered\""),
+        ("[[store]]\nname = 'a'\n[[store]]\nname = 'a'\n", "stands here twice"),
+        ("[[store]]\nname = 'a'\nschema = -1\n", "is not a whole number from 0"),
+    ] {
+        let error = read(stores).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
