@@ -5,7 +5,7 @@ pub(super) const FLIGHTS: &str = "flights";
 /// What is known of each carrier, after every flight.
 pub(super) const STATISTICS: &str = "carrier-statistics";
 /// Days with far more cancelled flights than usual.
-pub(super) const ANOMALIES: &str = "cancellation-anomalies";
+pub(super) const UNUSUAL_DAYS: &str = "unusual-days";
 /// The flights that departed, by airport.
 pub(super) const DEPARTURES: &str = "departures";
 /// The flights that did not.
@@ -53,7 +53,7 @@ topic = "carrier-statistics"
 
 [[output]]
 name = "out"
-topic = "cancellation-anomalies"
+topic = "unusual-days"
 
 [config]
 utc-offset-minutes = -300

@@ -18,9 +18,9 @@ use crate::ui::{Style, Ui};
 /// How often records are appended, and how often the view is drawn anew.
 const TICK: Duration = Duration::from_millis(50);
 const TICKS_A_VIEW: u32 = 6;
-/// Carriers, hours and anomalies in the view.
-const CARRIERS: usize = 8;
-const HOURS: usize = 4;
+/// Carriers, hours and anomalies in the view, such that it fits a terminal of 24 lines.
+const CARRIERS: usize = 5;
+const HOURS: usize = 3;
 const ANOMALIES: usize = 3;
 /// Where the view starts its next one: a terminal overwrites the last.
 const ERASE_BELOW: &str = "\x1b[J";
@@ -115,22 +115,26 @@ impl View {
             return ui.line(headline(feed, results, seconds));
         }
         let headline = ui.paint(&headline(feed, results, seconds), Style::Bold);
-        let text = format!(
-            "{headline}\nconsole: {}\n\n{}\n\n{}\n\n{}\n",
+        let text = self.text(&headline, results);
+        let up = if self.lines > 0 { format!("\x1b[{}A", self.lines) } else { String::new() };
+        self.lines = text.lines().count();
+        ui.data(format!("{up}\r{ERASE_BELOW}{text}").as_bytes())
+    }
+
+    fn text(&self, headline: &str, results: &Results) -> String {
+        format!(
+            "{headline}\nconsole: {}   Ctrl-C ends\n\n{}\n\n{}\n\n{}\n",
             self.console,
             carriers(results, CARRIERS),
             anomalies(results, ANOMALIES, |anomaly| -anomaly.day as f64),
             last_hours(results)
-        );
-        let up = if self.lines > 0 { format!("\x1b[{}A", self.lines) } else { String::new() };
-        self.lines = text.lines().count();
-        ui.data(format!("{up}\r{ERASE_BELOW}{text}").as_bytes())
+        )
     }
 }
 
 fn headline(feed: &Feed<'_>, results: &Results, seconds: f64) -> String {
     format!(
-        "New York, {}   {} flights, {} cancelled   {} through {} functions   Ctrl-C ends",
+        "New York, {}   {} flights, {} cancelled   {} through {} functions",
         local_time(feed.now_ms),
         thousands(results.flights()),
         thousands(results.cancelled),
@@ -159,4 +163,21 @@ fn last_hours(results: &Results) -> Columns {
         table.row(&cells);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_view_fits_a_terminal() {
+        let flights = super::super::flights().unwrap();
+        let results = super::super::recompute(&flights);
+        let view = View { console: "http://127.0.0.1:65535".into(), lines: 0 };
+        let mut feed = Feed::new(&flights, 3_600.0);
+        feed.sent = 999_999_999;
+        let text = view.text(&headline(&feed, &results, 1.0), &results);
+        assert!(text.lines().count() < 24, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    }
 }

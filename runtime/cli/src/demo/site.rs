@@ -13,8 +13,8 @@ use ureq::http::Method;
 
 use super::data::Flight;
 use super::functions::{
-    ANOMALIES, CANCELLATIONS, DEPARTURES, FLIGHTS, FUNCTIONS, Function, HOURLY, PARTITIONS,
-    STATISTICS,
+    CANCELLATIONS, DEPARTURES, FLIGHTS, FUNCTIONS, Function, HOURLY, PARTITIONS, STATISTICS,
+    UNUSUAL_DAYS,
 };
 use super::results::Results;
 use crate::client::{Client, ServerArgs};
@@ -180,7 +180,7 @@ impl Site {
         type Take = fn(&mut Results, &pelton_batch::Record<'_>) -> Result<(), String>;
         let topics: [(&'static str, Take); 5] = [
             (STATISTICS, Results::take_carrier),
-            (ANOMALIES, Results::take_anomaly),
+            (UNUSUAL_DAYS, Results::take_anomaly),
             (HOURLY, Results::take_hour),
             (DEPARTURES, |results, _| {
                 results.departed += 1;

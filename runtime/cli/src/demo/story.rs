@@ -86,7 +86,10 @@ impl Teller<'_> {
             &[
                 "`flights-stats` keeps statistics by carrier and sends them to `carrier-statistics`.",
                 "Why a topic: who reads the results need not know who makes them. A dashboard does:",
-                &dashboard(&self.site.address()),
+                &dashboard(
+                    &self.site.address(),
+                    "carrier-statistics/table?field=p95_delay&sort=-flights",
+                ),
             ],
         )?;
         self.deploy(&FLIGHTS_STATS, january.len() as u64)
@@ -99,7 +102,8 @@ impl Teller<'_> {
                 "Which days were out of the ordinary? `anomalies` is deployed while all else runs.",
                 "It reads `carrier-statistics` from its first record and compares each day's share of",
                 "cancelled flights with the median of the days before (robust z-score above 3.5).",
-                "Why it is easy: the results were there to be read. Nobody had to plan for it.",
+                "Why it is easy: the results were there to be read. Nobody had to plan for it. Dashboard:",
+                &dashboard(&self.site.address(), "unusual-days/table?field=score&sort=-score"),
             ],
         )?;
         self.deploy(&ANOMALY_DETECTOR, january.len() as u64)?;
@@ -212,9 +216,9 @@ impl Teller<'_> {
     }
 }
 
-/// The console's dashboard of the first function's results.
-pub(super) fn dashboard(address: &str) -> String {
-    format!("{address}/#/topics/carrier-statistics/table?field=p95_delay&sort=-flights")
+/// A dashboard of the console: a topic, and how it is looked at.
+fn dashboard(address: &str, table: &str) -> String {
+    format!("{address}/#/topics/{table}")
 }
 
 fn departed(flights: &[Flight]) -> u64 {
