@@ -143,6 +143,8 @@ for (const [kind, options] of [
       view("dashboard-times", "/topics/departures-by-hour/table", "10 keys, live.", async (page) => {
         assert.deepEqual(await page.getByLabel("Chart of").locator("option").allTextContents(), ["count"]);
         const row = await page.locator("tbody tr").first().locator("td").allTextContents();
+        const { height } = await page.locator("tbody tr").first().boundingBox();
+        assert.ok(height < 48, `a row is one line, not ${height} px`);
         for (const at of [0, 1, 3]) assert.match(row[at], /^2013-01-0[12] \d\d:\d\d:\d\d/, String(row));
       }));
 

@@ -150,6 +150,6 @@ class Board {
           this.columns.map((name) => column(name, isNumber(name))), h("th", { scope: "col" }, "time"))),
         h("tbody", null, rows.map((row) =>
           h("tr", { "data-key": row.key }, h("th", { scope: "row", class: "data" }, row.key),
-            this.columns.map((name) => cell(row, name)), h("td", null, time(row.time)))))));
+            this.columns.map((name) => cell(row, name)), h("td", { class: "when" }, time(row.time)))))));
   }
 }
