@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 globalThis.location = { search: "" };
 const from = (file) => import(`../../runtime/server/src/console/${file}`);
-const { bytes, micros, number, percent, short, span } = await from("format.js");
+const { bytes, isTime, micros, number, percent, short, span } = await from("format.js");
 const { decode, bytesOf } = await from("msgpack.js");
 const { layers, tree } = await from("layout.js");
 const { niceTop } = await from("chart.js");
@@ -20,6 +20,18 @@ test("numbers are shown as people read them", () => {
   assert.equal(percent(0.012), "1.2 %");
   assert.deepEqual([604_800_000, 3_600_000, 90_000, 250].map(span), ["7 d", "1 h", "90 s", "250 ms"]);
   assert.deepEqual([0, 0.3, 7, 10, 101].map(niceTop), [1, 0.5, 10, 10, 200]);
+});
+
+test("a field is a time by its name and its size", () => {
+  for (const name of ["day", "start", "end", "dep_time", "created_at", "time-ms", "Date", "ts"]) {
+    assert.ok(isTime(name, 1_360_386_000_000), name);
+  }
+  for (const name of ["flights", "bytes", "weekend_total", "rats", "format"]) {
+    assert.ok(!isTime(name, 1_360_386_000_000), name);
+  }
+  for (const value of [0, 59, 1_360_386_000, 999_999_999_999, 4.1e12, 1_360_386_000_000.5, "1360386000000", null]) {
+    assert.ok(!isTime("time", value), String(value));
+  }
 });
 
 test("MessagePack is decoded whole or not at all", () => {

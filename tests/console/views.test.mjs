@@ -74,6 +74,8 @@ for (const [kind, options] of [
         const figure = page.locator(".figures div", { hasText: "records in" });
         await figure.getByText("1,500", { exact: true }).waitFor();
         assert.equal(await page.locator("figure.chart").count(), 6);
+        const tabs = await page.locator(".tabs").evaluate((tabs) => tabs.scrollWidth - tabs.clientWidth);
+        assert.equal(tabs, 0, "every tab is in sight");
         await page.getByText("flights ").first().waitFor();
         await page.getByText(/carriers: \d+ \(/).first().waitFor();
       }));
@@ -135,6 +137,15 @@ for (const [kind, options] of [
         assert.deepEqual(numbers, [...numbers].sort((a, b) => b - a));
         await page.getByRole("button", { name: "share_cancelled" }).click();
         assert.match(page.url(), /sort=-share_cancelled/);
+      }));
+
+    test("a dashboard shows times as times, and makes no bars of them", () =>
+      view("dashboard-times", "/topics/departures-by-hour/table", "10 keys, live.", async (page) => {
+        assert.deepEqual(await page.getByLabel("Chart of").locator("option").allTextContents(), ["count"]);
+        const row = await page.locator("tbody tr").first().locator("td").allTextContents();
+        const { height } = await page.locator("tbody tr").first().boundingBox();
+        assert.ok(height < 48, `a row is one line, not ${height} px`);
+        for (const at of [0, 1, 3]) assert.match(row[at], /^2013-01-0[12] \d\d:\d\d:\d\d/, String(row));
       }));
 
     test("groups", () => view("groups", "/groups", "report"));

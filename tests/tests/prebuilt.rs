@@ -3,6 +3,7 @@
 //! what they do that is compared.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pelton_batch::{Batch, RecordsBuilder};
@@ -13,6 +14,9 @@ use pelton_tests::generator::records;
 /// Enough for some windows, and for some batches.
 const RECORDS: u64 = 3_000;
 const APPENDED_AT_ONCE: usize = 250;
+/// So far apart that days go by.
+const STEP_MS: i64 = 20 * 60_000;
+const DAY_MS: i64 = 24 * 3_600_000;
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-examples")
@@ -34,6 +38,7 @@ fn output(wasm: &[u8]) -> (Vec<(String, Vec<String>)>, usize) {
     let id = FunctionId::parse("f").unwrap();
     let mut spec = DeploymentSpec::new(id, vec![InputSpec::new(topic("in"))]);
     spec.bounded = true;
+    spec.settings.entries.insert("flights-min".into(), "1".into());
     spec.on_poison = PoisonSpec::DeadLetter(topic("dead"));
     let factory = node.load(wasm, &spec).unwrap();
     let mut topics = factory.declaration().outputs.clone();
@@ -52,11 +57,21 @@ fn output(wasm: &[u8]) -> (Vec<(String, Vec<String>)>, usize) {
 fn append(node: &Node) {
     node.ensure_topic(&topic("in"), 1).unwrap();
     let all: Vec<_> = records(0, RECORDS).collect();
+    let mut totals: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let mut time = 0;
     for some in all.chunks(APPENDED_AT_ONCE) {
         let mut builder = RecordsBuilder::new();
         for record in some {
-            let (key, value) = (record.key.as_bytes(), record.value.as_bytes());
-            builder.push(Some(key), Some(value), record.timestamp);
+            time += STEP_MS;
+            let (flights, cancelled) = totals.entry(&record.key).or_default();
+            *flights += 1;
+            // Every tenth day is one that stands out.
+            *cancelled += u64::from(time / DAY_MS % 10 == 9);
+            let more = format!(
+                r#"{{"origin":"JFK","flights":{flights},"cancelled":{cancelled},{}"#,
+                record.value.strip_prefix('{').unwrap()
+            );
+            builder.push(Some(record.key.as_bytes()), Some(more.as_bytes()), time);
         }
         node.append(&topic("in"), 0, &mut builder).unwrap();
     }
@@ -106,5 +121,5 @@ fn checked_in_guests_answer_as_a_fresh_build_of_their_source_does() {
         assert_eq!(ours.len(), theirs.len(), "{name} declares other outputs");
         compared += 1;
     }
-    assert!(compared >= 4, "only {compared}");
+    assert!(compared >= 6, "only {compared}");
 }

@@ -1,4 +1,4 @@
-//! A node for the length of a command: what `run` and `demo` stand on.
+//! A node for the length of a command: what `run` stands on.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -53,40 +53,48 @@ impl Session {
         topic.partitions().iter().map(|partition| partition.end(Visibility::Appended)).collect()
     }
 
-    /// Hands `each` the durable records of a topic behind `from`, and moves `from` behind them; what
-    /// retention has removed is left out. Answers how many there were.
+    /// As [`read_topic`], of this node.
     pub(crate) fn read(
         &self,
         topic: &TopicName,
         from: &mut Vec<u64>,
-        mut each: impl FnMut(&Record<'_>) -> Result<()>,
+        each: impl FnMut(&Record<'_>) -> Result<()>,
     ) -> Result<u64> {
-        let topic =
-            self.node.journal().topic(&topic.to_string()).map_err(|e| CliError::coded(&e))?;
-        from.resize(topic.partitions().len(), 0);
-        let mut count = 0;
-        for (partition, next) in topic.partitions().iter().zip(from) {
-            let known = partition.offsets();
-            if *next >= known.end {
-                continue;
-            }
-            *next = (*next).max(known.start);
-            while let Some(batch) = partition
-                .read(*next, Visibility::Durable)
-                .map_err(|error| CliError::coded(&error))?
-            {
-                let skip = batch.row_at(*next);
-                *next = batch.next_offset();
-                let records = Batch::parse(&batch.bytes).and_then(|batch| batch.records());
-                let records = records.map_err(|error| damaged(&error))?;
-                for record in records.iter().skip(skip) {
-                    each(&record)?;
-                    count += 1;
-                }
+        read_topic(&self.node, topic, from, each)
+    }
+}
+
+/// Hands `each` the durable records of a topic behind `from`, and moves `from` behind them; what
+/// retention has removed is left out. Answers how many there were.
+pub(crate) fn read_topic(
+    node: &Node,
+    topic: &TopicName,
+    from: &mut Vec<u64>,
+    mut each: impl FnMut(&Record<'_>) -> Result<()>,
+) -> Result<u64> {
+    let topic = node.journal().topic(&topic.to_string()).map_err(|e| CliError::coded(&e))?;
+    from.resize(topic.partitions().len(), 0);
+    let mut count = 0;
+    for (partition, next) in topic.partitions().iter().zip(from) {
+        let known = partition.offsets();
+        if *next >= known.end {
+            continue;
+        }
+        *next = (*next).max(known.start);
+        while let Some(batch) =
+            partition.read(*next, Visibility::Durable).map_err(|error| CliError::coded(&error))?
+        {
+            let skip = batch.row_at(*next);
+            *next = batch.next_offset();
+            let records = Batch::parse(&batch.bytes).and_then(|batch| batch.records());
+            let records = records.map_err(|error| damaged(&error))?;
+            for record in records.iter().skip(skip) {
+                each(&record)?;
+                count += 1;
             }
         }
-        Ok(count)
     }
+    Ok(count)
 }
 
 fn damaged(error: &dyn std::fmt::Display) -> CliError {

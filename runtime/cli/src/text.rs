@@ -67,7 +67,8 @@ pub(crate) fn rate(count: u64, seconds: f64) -> String {
 /// What is known as an amount a second already: see [`rate`].
 pub(crate) fn rate_of(rate: f64) -> String {
     match rate {
-        r if r >= 1e6 => format!("{:.2} M/s", r / 1e6),
+        // What would be rounded to 1000 k/s is 1.00 M/s.
+        r if r >= 999_500.0 => format!("{:.2} M/s", r / 1e6),
         r if r >= 1e3 => format!("{:.0} k/s", r / 1e3),
         r => format!("{r:.0}/s"),
     }
@@ -104,6 +105,7 @@ mod tests {
         assert_eq!(duration_ms(90_000), "90s");
         assert_eq!(duration_ms(0), "0ms");
         assert_eq!(rate(1_500_000, 1.0), "1.50 M/s");
+        assert_eq!((rate(999_499, 1.0), rate(999_500, 1.0)), ("999 k/s".into(), "1.00 M/s".into()));
         assert_eq!((micros(999), micros(1_500)), ("999 µs".into(), "1.5 ms".into()));
         assert_eq!(count(1, "record"), "1 record");
         assert_eq!(time(1_357_034_400_000), "2013-01-01T10:00:00.000Z");

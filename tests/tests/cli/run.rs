@@ -257,7 +257,7 @@ fn neither_ctrl_c_nor_sigterm_leaves_a_temporary_folder() {
     };
     assert_eq!(interrupt(Signal::INT, &["run", &router], opened), 130);
     assert_eq!(interrupt(Signal::TERM, &["run", &router], opened), 130);
-    assert_eq!(interrupt(Signal::INT, &["demo", "--once"], opened), 130);
+    assert_eq!(interrupt(Signal::INT, &["demo", "--once", "--port", "0"], opened), 130);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::project::{Project, cargo, read_manifest, show};
 use crate::ui::Ui;
 
 /// A module may take this long to be compiled, beyond what the deployment waits.
-pub(super) const COMPILE_TIME: Duration = Duration::from_secs(150);
+pub(crate) const COMPILE_TIME: Duration = Duration::from_secs(150);
 
 /// Deploy a function onto a server, live
 ///

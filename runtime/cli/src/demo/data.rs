@@ -88,6 +88,12 @@ pub(crate) fn flights() -> Result<Vec<Flight>> {
     flights.collect()
 }
 
+/// How many of the flights were in January, local time: they stand first.
+pub(super) fn in_january(flights: &[Flight]) -> usize {
+    let february = EPOCH_MS + 31 * 24 * HOUR_MS - LOCAL_MS;
+    flights.partition_point(|flight| flight.event_ms() < february)
+}
+
 /// Names of the airlines by code.
 pub(super) fn airlines() -> BTreeMap<&'static str, &'static str> {
     AIRLINES.lines().skip(1).filter_map(|line| line.split_once(',')).collect()
@@ -103,6 +109,7 @@ mod tests {
         assert_eq!(flights.len(), 51_955);
         assert_eq!(flights.iter().filter(|flight| flight.delay_min.is_none()).count(), 1_782);
         assert!(flights.is_sorted_by_key(Flight::event_ms));
+        assert_eq!(in_january(&flights), 26_996);
         let airlines = airlines();
         assert!(flights.iter().all(|flight| airlines.contains_key(flight.carrier)));
         let days = (flights.last().unwrap().event_ms() - flights[0].event_ms()) / (24 * HOUR_MS);

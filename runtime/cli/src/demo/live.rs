@@ -4,9 +4,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::data::{DAYS, Flight, HOUR_MS};
-use super::pipeline::Pipeline;
+use super::functions::FUNCTIONS;
 use super::results::Results;
-use super::tables::{carriers, local_time};
+use super::site::Site;
+use super::tables::{anomalies, carriers, local_time};
 use crate::clock::Stopwatch;
 use crate::error::Result;
 use crate::interrupt;
@@ -17,38 +18,38 @@ use crate::ui::{Style, Ui};
 /// How often records are appended, and how often the view is drawn anew.
 const TICK: Duration = Duration::from_millis(50);
 const TICKS_A_VIEW: u32 = 6;
-/// Carriers and hours in the view.
-const CARRIERS: usize = 8;
-const HOURS: usize = 4;
+/// Carriers, hours and anomalies in the view, such that it fits a terminal of 24 lines.
+const CARRIERS: usize = 5;
+const HOURS: usize = 3;
+const ANOMALIES: usize = 3;
 /// Where the view starts its next one: a terminal overwrites the last.
 const ERASE_BELOW: &str = "\x1b[J";
 
 /// Replays the flights again and again, `speed` times as fast as they were, until Ctrl-C.
-pub(crate) fn replay(flights: &[Flight], speed: f64, ui: &mut Ui) -> Result<()> {
+pub(crate) fn replay(
+    site: &mut Site,
+    results: &mut Results,
+    flights: &[Flight],
+    speed: f64,
+    ui: &mut Ui,
+) -> Result<()> {
     let interrupted = interrupt::listen();
-    let mut pipeline = Pipeline::new()?;
-    let deployments = pipeline.start()?;
     let mut feed = Feed::new(flights, speed);
-    let mut results = Results::default();
-    let mut view = View::default();
+    let mut view = View { console: site.address(), lines: 0 };
     let clock = Stopwatch::start();
     let mut ticks = 0;
     while interrupted.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout)
         && !ui.reader_gone()
     {
-        feed.advance(clock.seconds(), &mut pipeline)?;
-        pipeline.collect(&mut results)?;
-        // A function that fails has ended: `wait` says why.
-        if let Some(ended) = deployments.iter().find(|deployment| !deployment.is_running()) {
-            ended.wait()?;
-        }
+        feed.advance(clock.seconds(), site)?;
+        site.collect(results)?;
         ticks += 1;
         if ticks % TICKS_A_VIEW == 1 {
-            view.draw(&feed, &results, clock.seconds(), ui)?;
+            site.check()?;
+            view.draw(&feed, results, clock.seconds(), ui)?;
         }
     }
-    view.draw(&feed, &results, clock.seconds(), ui)?;
-    deployments.iter().for_each(pelton_server::Deployment::stop);
+    view.draw(&feed, results, clock.seconds(), ui)?;
     ui.note(format!("Stopped after {}.", crate::text::count(feed.sent, "flight")));
     Ok(())
 }
@@ -59,6 +60,7 @@ struct Feed<'a> {
     /// Event time for each second.
     speed: f64,
     next: usize,
+    /// How often they have been handed out; once before it begins, by the story.
     rounds: i64,
     now_ms: i64,
     sent: u64,
@@ -66,7 +68,7 @@ struct Feed<'a> {
 
 impl<'a> Feed<'a> {
     fn new(flights: &'a [Flight], speed: f64) -> Self {
-        Self { flights, speed, next: 0, rounds: 0, now_ms: 0, sent: 0 }
+        Self { flights, speed, next: 0, rounds: 1, now_ms: 0, sent: 0 }
     }
 
     /// How much later than in the data the flights of this round are.
@@ -75,14 +77,14 @@ impl<'a> Feed<'a> {
     }
 
     /// Appends all flights up to the event time that `seconds` of replay come to.
-    fn advance(&mut self, seconds: f64, pipeline: &mut Pipeline) -> Result<()> {
+    fn advance(&mut self, seconds: f64, site: &Site) -> Result<()> {
         let first = self.flights.first().map_or(0, Flight::event_ms);
-        self.now_ms = first + (seconds * self.speed * 1_000.0) as i64;
+        self.now_ms = first + DAYS * 24 * HOUR_MS + (seconds * self.speed * 1_000.0) as i64;
         loop {
             let shift = self.shift_ms();
             let rest = &self.flights[self.next..];
             let due = rest.partition_point(|flight| flight.event_ms() + shift <= self.now_ms);
-            pipeline.append(&rest[..due], shift)?;
+            site.append(&rest[..due], shift)?;
             self.sent += due as u64;
             self.next += due;
             if self.next < self.flights.len() || due == 0 {
@@ -94,8 +96,10 @@ impl<'a> Feed<'a> {
 }
 
 /// The view on the terminal.
-#[derive(Default)]
 struct View {
+    /// Where the console is.
+    console: String,
+    /// Lines of the last one.
     lines: usize,
 }
 
@@ -111,22 +115,31 @@ impl View {
             return ui.line(headline(feed, results, seconds));
         }
         let headline = ui.paint(&headline(feed, results, seconds), Style::Bold);
-        let text =
-            format!("{headline}\n\n{}\n\n{}\n", carriers(results, CARRIERS), last_hours(results));
+        let text = self.text(&headline, results);
         let up = if self.lines > 0 { format!("\x1b[{}A", self.lines) } else { String::new() };
         self.lines = text.lines().count();
         ui.data(format!("{up}\r{ERASE_BELOW}{text}").as_bytes())
+    }
+
+    fn text(&self, headline: &str, results: &Results) -> String {
+        format!(
+            "{headline}\nconsole: {}   Ctrl-C ends\n\n{}\n\n{}\n\n{}\n",
+            self.console,
+            carriers(results, CARRIERS),
+            anomalies(results, ANOMALIES, |anomaly| -anomaly.day as f64),
+            last_hours(results)
+        )
     }
 }
 
 fn headline(feed: &Feed<'_>, results: &Results, seconds: f64) -> String {
     format!(
-        "New York, {}   {} flights, {} cancelled   {} through {} functions   Ctrl-C ends",
+        "New York, {}   {} flights, {} cancelled   {} through {} functions",
         local_time(feed.now_ms),
         thousands(results.flights()),
         thousands(results.cancelled),
         rate(feed.sent, seconds),
-        3,
+        FUNCTIONS.len(),
     )
 }
 
@@ -150,4 +163,21 @@ fn last_hours(results: &Results) -> Columns {
         table.row(&cells);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_view_fits_a_terminal() {
+        let flights = super::super::flights().unwrap();
+        let results = super::super::recompute(&flights);
+        let view = View { console: "http://127.0.0.1:65535".into(), lines: 0 };
+        let mut feed = Feed::new(&flights, 3_600.0);
+        feed.sent = 999_999_999;
+        let text = view.text(&headline(&feed, &results, 1.0), &results);
+        assert!(text.lines().count() < 24, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    }
 }

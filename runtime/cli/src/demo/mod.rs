@@ -1,15 +1,17 @@
-//! The demo: real flights through three functions, checked against a plain recomputation.
+//! The demo: why streams decouple, told with real flights, and checked against a plain recomputation.
 
 mod data;
+mod functions;
 mod live;
-mod pipeline;
 mod plain;
 mod results;
+mod site;
+mod story;
 mod tables;
 
 pub(crate) use data::flights;
 pub(crate) use live::replay;
-pub(crate) use pipeline::Pipeline;
 pub(crate) use plain::recompute;
-pub(crate) use results::Results;
+pub(crate) use site::Site;
+pub(crate) use story::{Told, tell};
 pub(crate) use tables::{check_line, show};

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use pelton_batch::Record;
 use serde::{Deserialize, Serialize};
 
+use super::tables::local_date;
+
 /// Statistics of a carrier, as the function `flights-stats` sends them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Carrier {
@@ -25,6 +27,21 @@ struct Count {
     count: u64,
 }
 
+/// A day on which a carrier cancelled far more than is usual, as the function `anomalies` sends it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Anomaly {
+    /// Start of the day in New York, ms since the Unix epoch.
+    pub day: i64,
+    /// Its flights.
+    pub flights: u64,
+    /// Those that were cancelled.
+    pub cancelled: u64,
+    /// The median share of the days before, 0 to 1.
+    pub usual_share: f64,
+    /// How unusual it is: the robust z-score.
+    pub score: f64,
+}
+
 /// Everything that the demo shows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Results {
@@ -32,9 +49,11 @@ pub(crate) struct Results {
     pub carriers: BTreeMap<String, Carrier>,
     /// Departures by airport and start of the hour, ms since the Unix epoch.
     pub hours: BTreeMap<String, BTreeMap<i64, u64>>,
-    /// Flights that the router sent to `departed`.
+    /// Days with far more cancelled flights than usual, by carrier and start.
+    pub anomalies: BTreeMap<String, BTreeMap<i64, Anomaly>>,
+    /// Flights that `by-airport` sent to `departures`.
     pub departed: u64,
-    /// Flights that it sent to `cancelled`.
+    /// Flights that it sent to `cancellations`.
     pub cancelled: u64,
 }
 
@@ -51,6 +70,28 @@ impl Results {
         let count = parse::<Count>(record)?;
         self.hours.entry(key(record)).or_default().insert(count.start, count.count);
         Ok(())
+    }
+
+    /// Takes a record of the topic of anomalies.
+    pub(super) fn take_anomaly(&mut self, record: &Record<'_>) -> Result<(), String> {
+        let anomaly = parse::<Anomaly>(record)?;
+        self.anomalies.entry(key(record)).or_default().insert(anomaly.day, anomaly);
+        Ok(())
+    }
+
+    /// How many anomalies there are.
+    pub(crate) fn anomaly_count(&self) -> u64 {
+        self.anomalies.values().map(|days| days.len() as u64).sum()
+    }
+
+    /// The day with anomalies of most carriers, and how many they are.
+    pub(super) fn on_the_worst_day(&self) -> Option<(String, usize)> {
+        let mut days: BTreeMap<i64, usize> = BTreeMap::new();
+        for day in self.anomalies.values().flat_map(BTreeMap::keys) {
+            *days.entry(*day).or_default() += 1;
+        }
+        let (day, carriers) = days.into_iter().max_by_key(|(_, carriers)| *carriers)?;
+        Some((local_date(day), carriers))
     }
 
     /// Flights of all carriers.
@@ -82,6 +123,20 @@ impl Results {
             for hour in got.keys().chain(wanted.keys()) {
                 let text = |hours: &BTreeMap<i64, u64>| format!("{:?}", hours.get(hour));
                 compare(format!("{airport} at {hour}"), text(got), text(wanted));
+            }
+        }
+        for carrier in expected.anomalies.keys().chain(self.anomalies.keys()) {
+            let none = BTreeMap::new();
+            let got = self.anomalies.get(carrier).unwrap_or(&none);
+            let wanted = expected.anomalies.get(carrier).unwrap_or(&none);
+            for day in got.keys().chain(wanted.keys()) {
+                let text = |days: &BTreeMap<i64, Anomaly>| {
+                    days.get(day).map_or("nothing".into(), |anomaly| {
+                        let Anomaly { flights, cancelled, usual_share, score, .. } = anomaly;
+                        format!("{flights} {cancelled} {usual_share:.6} {score:.6}")
+                    })
+                };
+                compare(format!("anomaly of {carrier} at {day}"), text(got), text(wanted));
             }
         }
         compare("departed".into(), self.departed.to_string(), expected.departed.to_string());

@@ -1,15 +1,17 @@
 //! The demo's tables.
 
 use super::data::{DAYS, HOUR_MS, LOCAL_MS, airlines};
-use super::pipeline::Timing;
-use super::results::{Carrier, Results};
+use super::results::{Anomaly, Carrier, Results};
+use super::site::Timing;
 use crate::error::Result;
 use crate::table::Columns;
-use crate::text::{percent, rate, seconds, thousands};
+use crate::text::{self, percent, rate, seconds, thousands};
 use crate::ui::{Style, Ui};
 
 /// Length of the longest bar.
 const BAR: u64 = 24;
+/// Anomalies that are shown.
+const ANOMALIES: usize = 8;
 
 /// Shows everything.
 pub(crate) fn show(results: &Results, timings: &[Timing], ui: &mut Ui) -> Result<()> {
@@ -23,6 +25,11 @@ pub(crate) fn show(results: &Results, timings: &[Timing], ui: &mut Ui) -> Result
         ui.line(ui.paint(&line, Style::Dim))?;
     }
     ui.line("")?;
+    let count = text::count(results.anomaly_count(), "day");
+    let of_all = format!("Cancelled far more than usual: {count} of a carrier, the most unusual");
+    ui.line(title(ui, &of_all))?;
+    ui.line(anomalies(results, ANOMALIES, |anomaly| -anomaly.score).to_string())?;
+    ui.line("")?;
     ui.line(title(ui, "Throughput, exactly once, on disk"))?;
     ui.line(throughput(timings).to_string())
 }
@@ -31,12 +38,13 @@ pub(crate) fn show(results: &Results, timings: &[Timing], ui: &mut Ui) -> Result
 pub(crate) fn check_line(results: &Results, ui: &Ui) -> String {
     let hours: usize = results.hours.values().map(|hours| hours.len()).sum();
     format!(
-        "{} {} flights of {} carriers, {} and {} departures agree with a plain recomputation",
+        "{} {} flights of {} carriers, {}, {} and {}\nagree with a plain recomputation",
         ui.paint("checked:", Style::Green),
         thousands(results.flights()),
         results.carriers.len(),
-        crate::text::count(hours as u64, "hourly count"),
-        thousands(results.departed),
+        text::count(hours as u64, "hourly count"),
+        text::count(results.departed, "departure"),
+        text::count(results.anomaly_count(), "unusual day"),
     )
 }
 
@@ -88,6 +96,36 @@ fn hours(results: &Results) -> Columns {
     table
 }
 
+/// At most `limit` anomalies, those first for which `order` is least.
+pub(super) fn anomalies(
+    results: &Results,
+    limit: usize,
+    order: impl Fn(&Anomaly) -> f64,
+) -> Columns {
+    let names = airlines();
+    let mut all: Vec<_> = results
+        .anomalies
+        .iter()
+        .flat_map(|(code, days)| days.values().map(move |anomaly| (code, anomaly)))
+        .collect();
+    all.sort_by(|(_, a), (_, b)| order(a).total_cmp(&order(b)));
+    let titles = ["", "carrier", "day", ">flights", ">cancelled", ">usually", ">z-score"];
+    let mut table = Columns::new(&titles);
+    for (code, anomaly) in all.into_iter().take(limit) {
+        let Anomaly { day, flights, cancelled, usual_share, score } = anomaly;
+        table.row(&[
+            code.clone(),
+            names.get(code.as_str()).copied().unwrap_or_default().to_owned(),
+            local_date(*day),
+            thousands(*flights),
+            percent(*cancelled, *flights),
+            format!("{:.1} %", usual_share * 100.0),
+            format!("{score:.1}"),
+        ]);
+    }
+    table
+}
+
 fn bar(length: u64) -> String {
     if length == 0 { "▏".into() } else { "▇".repeat(length as usize) }
 }
@@ -112,12 +150,18 @@ pub(super) fn local_time(ms: i64) -> String {
     time.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// `2013-02-08`, the day in New York.
+pub(super) fn local_date(ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms + LOCAL_MS).unwrap_or_default();
+    time.strftime("%Y-%m-%d").to_string()
+}
+
 fn throughput(timings: &[Timing]) -> Columns {
     let mut table =
         Columns::new(&["step", ">records in", ">records out", ">time", ">records in a second"]);
     for Timing { step, records_in, records_out, seconds: time } in timings {
         table.row(&[
-            (*step).to_owned(),
+            step.clone(),
             thousands(*records_in),
             thousands(*records_out),
             seconds(*time),

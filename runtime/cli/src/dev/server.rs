@@ -1,4 +1,4 @@
-//! The server that `pelton dev` brings along.
+//! The server that `pelton dev` and `pelton demo` bring along.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,11 @@ impl Embedded {
     /// Where it listens.
     pub(crate) fn address(&self) -> String {
         format!("http://{}", self.server.address())
+    }
+
+    /// Its node.
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
     }
 
     /// Whether its disk still works.

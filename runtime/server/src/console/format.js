@@ -63,6 +63,12 @@ export function time(ms) {
   return `${day} ${clock(ms)}${rest}`;
 }
 
+const TIME_NAME = /(time|date|day|_ms|_at)$|(^|[_-])(start|end|sched|since|until|ts|at|ms)$/i;
+
+/** Whether a field holds a time in ms since the Unix epoch, by its name and by its size: 2001 to 2099. */
+export const isTime = (name, value) =>
+  Number.isInteger(value) && value >= 1e12 && value < 4.1e12 && TIME_NAME.test(name);
+
 /** A key or value of a record: what it is, and its text. */
 export function data(value) {
   if (value === null || value === undefined) return { kind: "null", text: "null" };

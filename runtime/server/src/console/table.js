@@ -3,7 +3,7 @@
 import { get, of, query } from "./api.js";
 import { h, title, update } from "./dom.js";
 import { follow } from "./events.js";
-import { clock, count, data, number } from "./format.js";
+import { count, data, isTime, number, time } from "./format.js";
 import { newest } from "./records.js";
 import { topicPath } from "./topics.js";
 
@@ -22,8 +22,9 @@ function fieldsOf(value) {
   return isObject(value) && data(value).kind === "json" ? value : { value };
 }
 
-function textOf(value) {
+function textOf(value, name) {
   if (value === undefined) return "";
+  if (isTime(name, value)) return time(value);
   if (typeof value === "number") return number(value);
   return data(value).text;
 }
@@ -51,7 +52,7 @@ export async function dashboard(view, name) {
 /** The keys, what was last said of each, and how they are shown. */
 class Board {
   constructor(view) {
-    Object.assign(this, { view, rows: new Map(), columns: [], numbers: new Set(), left: 0, timer: null });
+    Object.assign(this, { view, rows: new Map(), columns: [], numbers: new Set(), times: new Set(), left: 0, timer: null });
     this.field = h("select", { id: "field", onchange: () => this.choose({ field: this.field.value }) });
     this.words = h("input", { id: "words", type: "search", value: view.search.get("words"),
       oninput: () => this.choose({ words: this.words.value }) });
@@ -76,7 +77,9 @@ class Board {
       const fields = fieldsOf(record.value);
       for (const [name, value] of Object.entries(fields)) {
         if (!this.columns.includes(name) && this.columns.length < COLUMNS_MAX) this.columns.push(name);
-        if (typeof value === "number" && this.columns.includes(name)) this.numbers.add(name);
+        if (typeof value !== "number" || !this.columns.includes(name)) continue;
+        // A bar as long as a date says nothing.
+        (isTime(name, value) ? this.times : this.numbers).add(name);
       }
       this.rows.set(key, { key, fields, time: record.timestamp });
     } else {
@@ -138,14 +141,15 @@ class Board {
       return h("th", { scope: "col", class: isNumber ? "number" : null, "aria-sort": order },
         h("button", { type: "button", class: "sort", onclick: () => this.choose({ sort: next }) }, name));
     };
+    const isNumber = (name) => this.numbers.has(name) || this.times.has(name);
     const cell = (row, name) =>
-      h("td", { class: this.numbers.has(name) ? "number" : "data", "data-title": name }, textOf(row.fields[name]));
+      h("td", { class: isNumber(name) ? "number" : "data", "data-title": name }, textOf(row.fields[name], name));
     return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Latest by key" },
       h("table", null,
         h("thead", null, h("tr", null, column("key", false),
-          this.columns.map((name) => column(name, this.numbers.has(name))), h("th", { scope: "col" }, "time"))),
+          this.columns.map((name) => column(name, isNumber(name))), h("th", { scope: "col" }, "time"))),
         h("tbody", null, rows.map((row) =>
           h("tr", { "data-key": row.key }, h("th", { scope: "row", class: "data" }, row.key),
-            this.columns.map((name) => cell(row, name)), h("td", null, clock(row.time)))))));
+            this.columns.map((name) => cell(row, name)), h("td", { class: "when" }, time(row.time)))))));
   }
 }
