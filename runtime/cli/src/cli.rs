@@ -46,6 +46,9 @@ pub(crate) struct Global {
     /// When to use colour
     #[arg(long, value_name = "WHEN", help_heading = EVERYWHERE, global = true, default_value = "auto")]
     pub color: Color,
+    /// The profile of the manifest, [profile.NAME], that is in force; else PELTON_PROFILE
+    #[arg(long, value_name = "NAME", help_heading = EVERYWHERE, global = true)]
+    pub profile: Option<String>,
 }
 
 /// How results are shown: for people, or for scripts.

@@ -60,6 +60,7 @@ pub fn run<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>, ui: &mu
         Err(error) => return ui.show_usage(&error),
     };
     ui.apply(&cli.global);
+    project::use_profile(cli.global.profile.clone());
     match commands::run(cli.command, ui) {
         Ok(exit) => exit,
         Err(error) => ui.show_error(&error),

@@ -16,7 +16,7 @@ use crate::client::{Client, ServerArgs};
 use crate::dev::Sources;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
-use crate::project::{Project, cargo, read_manifest, show};
+use crate::project::{Project, cargo, manifest_text, read_manifest, show};
 use crate::ui::Ui;
 
 /// A module may take this long to be compiled, beyond what the deployment waits.
@@ -156,8 +156,7 @@ pub(crate) fn deploy(
     asked: &Asked,
 ) -> Result<DeployReport> {
     let limits = read_manifest(manifest)?.limits;
-    let text = std::fs::read_to_string(manifest);
-    let text = text.map_err(|error| CliError::file("read", manifest, &error))?;
+    let text = manifest_text(manifest)?;
     let module = read_module(wasm, &limits)?;
     let upload = client.call(Method::PUT, &["artefacts"]).body("application/wasm", &module);
     let Uploaded { digest } = client.json(upload)?;

@@ -26,6 +26,7 @@ mod rm;
 mod rollback;
 mod run;
 mod savepoint;
+mod schema;
 mod state;
 mod status;
 mod token;
@@ -107,6 +108,8 @@ pub(crate) enum Command {
     Replica(replica::Replica),
     /// Print the completions for a shell
     Completions(completions::Completions),
+    /// Print the JSON schema of pelton.toml, for editors
+    Schema(schema::Schema),
     /// Print versions
     Version(version::Version),
 }
@@ -145,6 +148,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Restore(command) => command.run(ui),
         Command::Replica(command) => command.run(ui),
         Command::Completions(command) => command.run(ui),
+        Command::Schema(command) => command.run(ui),
         Command::Version(command) => command.run(ui),
     }
 }

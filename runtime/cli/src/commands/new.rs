@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
-use crate::project::{sdk, show, template};
+use crate::project::{schema, sdk, show, template};
 use crate::ui::Ui;
 
 /// Make a new project in a new folder
@@ -45,6 +45,11 @@ impl New {
         }
         let lock = folder.join("Cargo.lock");
         fs::write(&lock, sdk::lock()).map_err(|error| CliError::file("write", &lock, &error))?;
+        let schema = folder.join(schema::FILE);
+        let parent = schema.parent().unwrap_or(&folder);
+        fs::create_dir_all(parent).map_err(|error| CliError::file("make", parent, &error))?;
+        fs::write(&schema, format!("{:#}\n", schema::schema()))
+            .map_err(|error| CliError::file("write", &schema, &error))?;
         if self.sdk.is_none() {
             sdk::write(&folder)?;
         }

@@ -1,14 +1,16 @@
 //! A user's project: making one, finding one, building one.
 
 pub(crate) mod cargo;
+pub(crate) mod schema;
 pub(crate) mod sdk;
 pub(crate) mod template;
 pub(crate) mod wasm_target;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use pelton_core::manifest::{FILE_NAME, Manifest};
+use pelton_core::manifest::{self, FILE_NAME, Manifest};
 
 use crate::error::{CliError, Result};
 
@@ -42,16 +44,46 @@ impl Project {
     }
 }
 
-/// Reads and checks a manifest.
+/// The profile that every manifest of this process is read under.
+static PROFILE: OnceLock<Option<String>> = OnceLock::new();
+
+/// Has manifests read under a profile: the one that is given, else that of `PELTON_PROFILE`.
+pub(crate) fn use_profile(given: Option<String>) {
+    let from_environment = || std::env::var("PELTON_PROFILE").ok().filter(|name| !name.is_empty());
+    // Whoever is second asks for the same: there is one command line.
+    let _ = PROFILE.set(given.or_else(from_environment));
+}
+
+fn profile() -> Option<&'static str> {
+    PROFILE.get().and_then(Option::as_deref)
+}
+
+/// Reads and checks a manifest, under the profile in force.
 pub(crate) fn read_manifest(path: &Path) -> Result<Manifest> {
+    let (text, file) = (text_of(path)?, path.display().to_string());
+    let manifest = match profile() {
+        None => Manifest::parse(&text, &file),
+        Some(profile) => Manifest::parse_profile(&text, &file, profile),
+    };
+    manifest.map_err(|error| CliError::coded(&error))
+}
+
+/// The text of a manifest for a server, with what the profile in force replaces.
+pub(crate) fn manifest_text(path: &Path) -> Result<String> {
+    let text = text_of(path)?;
+    let Some(profile) = profile() else { return Ok(text) };
+    let flat = manifest::flatten(&text, &path.display().to_string(), profile);
+    flat.map_err(|error| CliError::coded(&error))
+}
+
+fn text_of(path: &Path) -> Result<String> {
     let bytes = fs::read(path).map_err(|error| CliError::file("read", path, &error))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
         let text = format!("{}:{line}: this is not UTF-8 text", path.display());
         CliError::bad_input("E-MANIFEST", text).next("save the file as UTF-8")
-    })?;
-    Manifest::parse(&text, &path.display().to_string()).map_err(|error| CliError::coded(&error))
+    })
 }
 
 /// A path as a person would write it.

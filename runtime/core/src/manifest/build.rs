@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::keys::{self, CONFIG_BYTES_MAX, CONFIG_ENTRIES_MAX, PARTITIONS_MAX, RETRIES_MAX};
 use super::problem::{ManifestError, Problems};
 use super::section::{Section, Value, integer};
 use super::units::{parse_bytes, parse_duration_ms};
@@ -14,23 +15,6 @@ use crate::ids::{FunctionId, NAME_BYTES_MAX, TopicName};
 use crate::limits::{Limit, Limits};
 use crate::source::Start;
 use crate::window::Shape;
-
-/// Tables and arrays of tables at the top.
-pub(super) const TOP: [&str; 11] = [
-    "function", "build", "input", "output", "store", "window", "config", "secrets", "limits",
-    "delivery", "profile",
-];
-pub(super) const BUILD_KEYS: [&str; 2] = ["command", "file"];
-pub(super) const INPUT_KEYS: [&str; 6] =
-    ["topic", "name", "out_of_orderness", "idle_timeout", "start", "partitions"];
-pub(super) const OUTPUT_KEYS: [&str; 3] = ["name", "topic", "partitions"];
-pub(super) const WINDOW_KEYS: [&str; 5] = ["size", "advance", "grace", "shape", "late_output"];
-pub(super) const DELIVERY_KEYS: [&str; 3] = ["retries", "on_poison", "dead_letter"];
-/// Entries of `[config]`, and the length of one.
-pub(super) const CONFIG_ENTRIES_MAX: usize = 64;
-const CONFIG_BYTES_MAX: usize = 4 * 1024;
-pub(super) const PARTITIONS_MAX: u32 = 256;
-pub(super) const RETRIES_MAX: u32 = 1_000_000;
 
 pub(super) fn manifest(
     text: &str,
@@ -58,7 +42,7 @@ pub(super) fn manifest(
 }
 
 fn top(table: &DeTable<'_>, span: Range<usize>, problems: &mut Problems<'_>) -> Option<Manifest> {
-    let top = Section::new("", table, span, &TOP, problems);
+    let top = Section::new("", table, span, &keys::TOP, problems);
     let function = function(&top, problems);
     let build = build(&top, problems);
     let inputs = inputs(&top, problems);
@@ -103,7 +87,7 @@ fn function(top: &Section<'_>, problems: &mut Problems<'_>) -> Option<FunctionId
 }
 
 fn build(top: &Section<'_>, problems: &mut Problems<'_>) -> Build {
-    let Some(section) = top.table("build", &BUILD_KEYS, problems) else {
+    let Some(section) = top.table("build", &keys::BUILD, problems) else {
         return Build::default();
     };
     let command = section.text("command", problems).map(str::to_owned);
@@ -117,7 +101,7 @@ fn build(top: &Section<'_>, problems: &mut Problems<'_>) -> Build {
 fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
     let mut names = HashSet::new();
     let mut inputs = Vec::new();
-    for section in top.tables("input", &INPUT_KEYS, problems) {
+    for section in top.tables("input", &keys::INPUT, problems) {
         let topic = topic(&section, problems);
         let name = section.text("name", problems);
         let orderness = section.duration("out_of_orderness", problems);
@@ -145,7 +129,7 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
 fn outputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Output> {
     let mut names = HashSet::new();
     let mut outputs = Vec::new();
-    for section in top.tables("output", &OUTPUT_KEYS, problems) {
+    for section in top.tables("output", &keys::OUTPUT, problems) {
         let topic = topic(&section, problems);
         let name = section.required("name", problems);
         let partitions = section.number("partitions", 1..=PARTITIONS_MAX, problems);
@@ -166,7 +150,7 @@ fn topic(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<TopicName
 }
 
 fn window(top: &Section<'_>, problems: &mut Problems<'_>) -> WindowSettings {
-    let Some(section) = top.table("window", &WINDOW_KEYS, problems) else {
+    let Some(section) = top.table("window", &keys::WINDOW, problems) else {
         return WindowSettings::default();
     };
     let words = [("contents", Shape::Contents), ("incremental", Shape::Incremental)];
@@ -281,7 +265,7 @@ fn amount(value: &Value<'_>, unit: &str) -> Result<u64, String> {
 }
 
 fn delivery(top: &Section<'_>, problems: &mut Problems<'_>) -> Delivery {
-    let Some(section) = top.table("delivery", &DELIVERY_KEYS, problems) else {
+    let Some(section) = top.table("delivery", &keys::DELIVERY, problems) else {
         return Delivery::default();
     };
     let words =

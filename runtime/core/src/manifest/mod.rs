@@ -4,9 +4,9 @@
 //! and what is allowed there.
 
 mod build;
+pub mod keys;
 mod problem;
 mod profile;
-mod schema;
 mod section;
 mod store;
 mod units;
@@ -22,7 +22,6 @@ use crate::window::{Assigner, Shape, WindowSpec};
 
 pub use problem::{ManifestError, Problem};
 pub use profile::flatten;
-pub use schema::schema;
 pub use store::Store;
 pub use units::{parse_bytes, parse_duration_ms};
 

@@ -5,14 +5,13 @@
 
 use std::collections::HashSet;
 
+use super::keys;
 use super::problem::Problems;
 use super::section::Section;
 use crate::declaration::{StoreDeclaration, StoreKind};
 use crate::error::{Domain, Error, Result};
 
-pub(super) const KEYS: [&str; 3] = ["name", "kind", "schema"];
-pub(super) const KINDS: [(&str, StoreKind); 2] =
-    [("kv", StoreKind::Kv), ("ordered", StoreKind::Ordered)];
+const KINDS: [(&str, StoreKind); 2] = [("kv", StoreKind::Kv), ("ordered", StoreKind::Ordered)];
 
 /// `[[store]]`: a store that the function keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub struct Store {
 pub(super) fn read(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Store> {
     let mut names = HashSet::new();
     let mut stores = Vec::new();
-    for section in top.tables("store", &KEYS, problems) {
+    for section in top.tables("store", &keys::STORE, problems) {
         let name = section.required("name", problems);
         let kind = section.choice("kind", &KINDS, problems);
         let schema = section.number("schema", 0..=u32::MAX, problems);

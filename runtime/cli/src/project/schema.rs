@@ -2,18 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::build::{
-    BUILD_KEYS, CONFIG_ENTRIES_MAX, DELIVERY_KEYS, INPUT_KEYS, OUTPUT_KEYS, PARTITIONS_MAX,
-    RETRIES_MAX, TOP, WINDOW_KEYS,
-};
-use super::store;
-use crate::limits::Limits;
+use pelton_core::Limits;
+use pelton_core::manifest::keys;
+
+/// Where a new project has it, for the first line of its manifest.
+pub(crate) const FILE: &str = ".pelton/pelton.schema.json";
 
 /// The schema, by JSON Schema's draft 7, which is what editors of TOML understand.
-#[must_use]
-pub fn schema() -> Value {
+pub(crate) fn schema() -> Value {
     let mut top = tables();
-    let profile = object(&TOP[..TOP.len() - 1], top.clone(), &[]);
+    let profile = object(&keys::TOP[..keys::TOP.len() - 1], top.clone(), &[]);
     let about = "Settings that replace the others where `--profile NAME` asks for them.";
     top.insert(
         "profile".into(),
@@ -21,7 +19,7 @@ pub fn schema() -> Value {
             "description": about, "type": "object", "additionalProperties": profile,
         }),
     );
-    let mut schema = object(&TOP, top, &["function"]);
+    let mut schema = object(&keys::TOP, top, &["function"]);
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("pelton.toml");
     schema["description"] =
@@ -35,7 +33,7 @@ fn tables() -> Map<String, Value> {
     let config = json!({
         "description": "Configuration entries that the function may read.",
         "type": "object",
-        "maxProperties": CONFIG_ENTRIES_MAX,
+        "maxProperties": keys::CONFIG_ENTRIES_MAX,
         "additionalProperties": { "type": ["string", "number", "boolean"] },
     });
     let names = json!({
@@ -61,7 +59,7 @@ fn build() -> Value {
         ("command", text("A shell command that builds the function; without it, Cargo does.")),
         ("file", text("The .wasm that the command makes.")),
     ]);
-    object(&BUILD_KEYS, keys, &[])
+    object(&keys::BUILD, keys, &[])
 }
 
 fn input() -> Value {
@@ -71,28 +69,27 @@ fn input() -> Value {
         ("out_of_orderness", duration("How far behind the newest a record may be and be on time.")),
         ("idle_timeout", duration("After how long without a record it is not waited for.")),
         ("start", words("Where a new function starts.", &["earliest", "latest"])),
-        ("partitions", number("Where the topic has to be created.", 1, PARTITIONS_MAX)),
+        ("partitions", number("Where the topic has to be created.", 1, keys::PARTITIONS_MAX)),
     ]);
-    object(&INPUT_KEYS, keys, &["topic"])
+    object(&keys::INPUT, keys, &["topic"])
 }
 
 fn output() -> Value {
     let keys = entries([
         ("name", text("The name that the function declares.")),
         ("topic", text("The topic.")),
-        ("partitions", number("Where the topic has to be created.", 1, PARTITIONS_MAX)),
+        ("partitions", number("Where the topic has to be created.", 1, keys::PARTITIONS_MAX)),
     ]);
-    object(&OUTPUT_KEYS, keys, &["name", "topic"])
+    object(&keys::OUTPUT, keys, &["name", "topic"])
 }
 
 fn stored() -> Value {
-    let kinds = store::KINDS.map(|(word, _)| word);
     let keys = entries([
         ("name", text("The name that the function declares.")),
-        ("kind", words("How it may be read.", &kinds)),
+        ("kind", words("How it may be read.", &["kv", "ordered"])),
         ("schema", number("The version of its values.", 0, u32::MAX)),
     ]);
-    object(&store::KEYS, keys, &["name"])
+    object(&keys::STORE, keys, &["name"])
 }
 
 fn window() -> Value {
@@ -103,17 +100,17 @@ fn window() -> Value {
         ("shape", words("What the function is called with.", &["contents", "incremental"])),
         ("late_output", text("The declared output that gets records which are later than that.")),
     ]);
-    object(&WINDOW_KEYS, keys, &[])
+    object(&keys::WINDOW, keys, &[])
 }
 
 fn delivery() -> Value {
     let poison = ["dead-letter", "halt", "skip"];
     let keys = entries([
-        ("retries", number("Of a retryable failure; without it, for ever.", 0, RETRIES_MAX)),
+        ("retries", number("Of a retryable failure; without it, for ever.", 0, keys::RETRIES_MAX)),
         ("on_poison", words("What happens to a record that cannot be done.", &poison)),
         ("dead_letter", text("The topic of dead letters; else FUNCTION.dead.")),
     ]);
-    object(&DELIVERY_KEYS, keys, &[])
+    object(&keys::DELIVERY, keys, &[])
 }
 
 fn limits() -> Value {
@@ -179,8 +176,11 @@ fn number(about: &str, least: u32, most: u32) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use pelton_core::Manifest;
+
     use super::*;
-    use crate::manifest::Manifest;
 
     /// Each key that the schema knows is one that the manifest knows. (That it knows all of them is
     /// asserted where it is made.)
@@ -211,5 +211,20 @@ mod tests {
         let profile = &schema["properties"]["profile"]["additionalProperties"]["properties"];
         assert_eq!(profile["limits"], schema["properties"]["limits"]);
         assert!(profile.get("profile").is_none());
+    }
+
+    #[test]
+    fn the_schema_in_docs_is_up_to_date() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pelton.schema.json");
+        let text = format!("{:#}\n", schema());
+        if std::env::var_os("PELTON_UPDATE").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            found == text,
+            "docs/pelton.schema.json is not what the code says: write it with \
+             `PELTON_UPDATE=1 cargo test --release --workspace --lib schema`"
+        );
     }
 }
