@@ -10,9 +10,12 @@ mod ends;
 mod figures;
 mod full;
 mod load;
+mod openapi;
+mod poisoned;
 mod replica;
 mod server;
 mod starts;
 mod story;
 #[path = "../cli/support.rs"]
 mod support;
+mod under_load;
