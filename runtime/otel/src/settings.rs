@@ -38,7 +38,7 @@ impl Settings {
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let is_off = variable("OTEL_SDK_DISABLED").is_some_and(|v| v.eq_ignore_ascii_case("true"))
             || variable("OTEL_METRICS_EXPORTER").is_some_and(|v| v == "none");
-        let Some((place, url)) = wanted(endpoint, &variable).filter(|_| !is_off) else {
+        let Some((place, url)) = wanted(endpoint, variable).filter(|_| !is_off) else {
             return Ok(None);
         };
         let mut problems = Vec::new();
