@@ -86,6 +86,9 @@ pub(crate) fn next_step(code: &str) -> Option<&'static str> {
     Some(match code {
         "E-JOURNAL-IO" => "check that the folder can be written to, and that its disk works",
         "E-JOURNAL-NEWER" => "run the newer pelton on it; `pelton version` says which this one is",
+        "E-JOURNAL-POISONED" => {
+            "check the disk, then start it again: all that was acknowledged is there"
+        }
         "E-JOURNAL-FULL" => "free some space on the disk, then run the same command again",
         "E-GUEST-TRAP" | "E-GUEST-OPEN" => "look at the function's log and backtrace with -v",
         "E-GUEST-DEADLINE" => "make the function faster, or raise `call_cpu_ms` in [limits]",

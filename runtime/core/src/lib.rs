@@ -17,7 +17,7 @@ mod sink;
 mod source;
 pub mod window;
 
-pub use clock::{Clock, ManualClock};
+pub use clock::{Clock, ManualClock, SteadyTime};
 pub use commit::{
     Began, Commit, InputProgress, Layout, OutputBatch, Position, TaskMeta, TaskRecord,
 };

@@ -44,8 +44,15 @@ impl Driver {
             match step {
                 Step::Worked => yield_now().await,
                 Step::Finished => return Ok(()),
-                Step::Wait { until_ms } => self.wait(None, Some(until_ms)).await,
-                Step::Idle { wake_at_ms } => self.wait(Some(task), wake_at_ms).await,
+                Step::Wait { until_ms } => {
+                    let left_ms = until_ms.saturating_sub(task.tell_time());
+                    self.wait(None, Some(left_ms)).await;
+                }
+                Step::Idle { wake_at_ms } => {
+                    let now_ms = task.tell_time();
+                    let left_ms = wake_at_ms.map(|at_ms| at_ms.saturating_sub(now_ms));
+                    self.wait(Some(task), left_ms).await;
+                }
             }
         }
         Ok(())
@@ -62,11 +69,10 @@ impl Driver {
         step
     }
 
-    /// Waits for records of `task`, for a wall time, or for its control.
-    async fn wait(&self, mut task: Option<&mut Task>, until_ms: Option<i64>) {
-        let now = self.clock.now_ms();
-        let nap = until_ms.map_or(NAP_MS_MAX, |until| until.saturating_sub(now));
-        let nap = Duration::from_millis(nap.clamp(1, NAP_MS_MAX) as u64);
+    /// Waits for records of `task`, so many milliseconds, or for its control.
+    async fn wait(&self, mut task: Option<&mut Task>, nap_ms: Option<i64>) {
+        let nap = nap_ms.unwrap_or(NAP_MS_MAX).clamp(1, NAP_MS_MAX);
+        let nap = Duration::from_millis(nap as u64);
         let mut sleep = std::pin::pin!(self.timers.sleep(nap));
         let mut armed = false;
         poll_fn(|context| {

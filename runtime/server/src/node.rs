@@ -88,6 +88,14 @@ impl Node {
     /// What the journal answers (`E-JOURNAL-*`: the directory is in use, damaged or newer), or that
     /// the machine has no threads left.
     pub fn open(config: NodeConfig) -> Result<Self> {
+        Self::open_at(config, Arc::new(SystemClock))
+    }
+
+    /// As [`Node::open`], with another clock than the machine's.
+    ///
+    /// # Errors
+    /// As [`Node::open`].
+    pub fn open_at(config: NodeConfig, clock: Arc<dyn Clock>) -> Result<Self> {
         let journal_config = Config {
             sync_mode: config.sync_mode,
             segment_bytes: config.segment_bytes,
@@ -98,7 +106,7 @@ impl Node {
         let workers = Workers::start(config.workers).map_err(|error| {
             Error::new("E-THREADS", Domain::External, "cannot start a worker").caused_by(error)
         })?;
-        let (journal, clock): (_, Arc<dyn Clock>) = (Arc::new(journal), Arc::new(SystemClock));
+        let journal = Arc::new(journal);
         let data = DataPlane::new(Arc::clone(&journal), Arc::clone(&clock), DataLimits::default());
         Ok(Self {
             journal,

@@ -42,14 +42,9 @@ pub(crate) fn tests() -> Result<()> {
     }
     let mut test = Command::new("npm");
     test.args(["test", "--silent"]).current_dir(path(DIRECTORY));
-    test.env("PELTON_TEST_BIN", target().join("release/pelton"));
+    test.env("PELTON_TEST_BIN", workspace::target().join("release/pelton"));
     test.envs(browser().map(|browser| ("PELTON_TEST_CHROMIUM", browser)));
     workspace::run(&mut test)
-}
-
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| path("target"), |target| path("").join(target))
 }
 
 fn browser() -> Option<PathBuf> {

@@ -11,6 +11,7 @@ mod console;
 mod fuzz;
 mod guests;
 mod kafka;
+mod openapi;
 mod report;
 mod sim;
 mod suites;

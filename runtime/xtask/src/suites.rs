@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::report::{Outcome, Report};
 use crate::workspace::{cargo, cargo_in, run};
-use crate::{console, guests, kafka};
+use crate::{console, guests, kafka, openapi};
 
 /// What is done where a suite's tools are missing.
 #[derive(Clone, Copy)]
@@ -64,6 +64,12 @@ pub(crate) const ALL: &[Suite] = &[
         about: "the console in a real browser (Node.js 20 or later, npm, Chromium)",
         lacks: || console::lacks().map(Lack::Tool),
         body: console::tests,
+    },
+    Suite {
+        name: "openapi",
+        about: "the API against its document, by schemathesis (Python 3.11 or later with venv, pip)",
+        lacks: || openapi::lacks().map(Lack::Tool),
+        body: openapi::tests,
     },
     Suite {
         name: "kafka",

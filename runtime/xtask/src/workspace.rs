@@ -17,6 +17,12 @@ pub(crate) fn path(relative: &str) -> PathBuf {
     root().join(relative)
 }
 
+/// Where cargo builds what is run by the root's workspace.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| path("target"), |target| path("").join(target))
+}
+
 /// `cargo` in the root of the repository.
 pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     cargo_in("", arguments)

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["pelton-batch", "pelton-sdk-macros", "pelton-core", "pelton-state", "pelton-engine"],
     ),
     ("pelton-journal", &["pelton-core", "pelton-batch"]),
+    ("pelton-otel", &[]),
     ("pelton-state", &["pelton-core", "pelton-batch"]),
     ("pelton-kafka", &["pelton-core", "pelton-batch"]),
     ("pelton-host", &["pelton-core", "pelton-batch"]),

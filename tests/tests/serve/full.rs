@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::load::numbers;
 use crate::server::Server;
 use crate::support::Place;
 
@@ -18,6 +19,18 @@ impl Small {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&at);
         mount.output().is_ok_and(|mount| mount.status.success()).then(|| Self(at))
+    }
+
+    /// Takes all room that is left.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("fills")).unwrap();
+        let piece = vec![1; 4096];
+        while file.write_all(&piece).is_ok() {}
+    }
+
+    /// Gives it back.
+    fn free(&self) {
+        std::fs::remove_file(self.0.join("fills")).unwrap();
     }
 }
 
@@ -35,9 +48,7 @@ fn a_data_directory_on_a_full_disk_is_read_and_served() {
     server.pelton(&["topic", "create", "t"]).expect(0);
     server.pelton_with(&["produce", "t"], "{\"value\":1}\n{\"value\":2}\n").expect(0);
     server.kill();
-    let mut file = std::fs::File::create(small.0.join("fills")).unwrap();
-    let piece = vec![1; 4096];
-    while file.write_all(&piece).is_ok() {}
+    small.fill();
     for _ in 0..2 {
         let read = place.pelton(&["read", "--data-dir", "data", "t"]).expect(0);
         assert_eq!(read.records().len(), 2);
@@ -48,4 +59,49 @@ fn a_data_directory_on_a_full_disk_is_read_and_served() {
         server.pelton_with(&["produce", "t"], "").expect(0);
         assert_eq!(server.signal(rustix::process::Signal::TERM).code(), Some(0));
     }
+}
+
+/// Records of 64 KiB that are numbered on from `first`.
+fn large(first: usize) -> String {
+    let pad = "x".repeat(64 << 10);
+    let line = |number| format!("{{\"value\":\"{number} {pad}\"}}\n");
+    (first..first + A_PIECE).map(line).collect()
+}
+
+const A_PIECE: usize = 160;
+/// Fewer than all segments that the disk has room for hold.
+const PIECES_MAX: usize = 40;
+
+#[test]
+fn f20_a_disk_that_fills_up_under_a_server_is_told_and_it_goes_on_once_there_is_room() {
+    let place = Place::new();
+    let Some(small) = Small::mount(place.path().join("data"), "400m") else { return };
+    let server = Server::start(&place);
+    server.pelton(&["topic", "create", "t"]).expect(0);
+    server.pelton_with(&["produce", "t"], &large(0)).expect(0);
+    small.fill();
+    let mut pieces = 1;
+    let produce = ["produce", "t", "--retry-for", "0s"];
+    let refused = loop {
+        let produced = server.pelton_with(&produce, &large(pieces * A_PIECE));
+        if produced.code != 0 {
+            break produced;
+        }
+        pieces += 1;
+        assert!(pieces < PIECES_MAX, "the disk is full and takes everything");
+    };
+    assert!(refused.expect(1).err.contains("error[E-JOURNAL-FULL]: "));
+    // What was acknowledged is read, and the server is well.
+    let before = numbers(&server.pelton(&["consume", "t"]).expect(0).records());
+    let acknowledged = pieces * A_PIECE;
+    assert_eq!(before[..acknowledged], (0..acknowledged).collect::<Vec<_>>());
+    assert!(before.len() < acknowledged + A_PIECE, "of the last piece at most a part");
+
+    small.free();
+    server.pelton_with(&["produce", "t"], &large(1_000_000)).expect(0);
+    let after = numbers(&server.pelton(&["consume", "t"]).expect(0).records());
+    assert_eq!(after[..before.len()], before);
+    let last: Vec<usize> = (1_000_000..1_000_000 + A_PIECE).collect();
+    assert_eq!(after[before.len()..], last);
+    assert_eq!(server.signal(rustix::process::Signal::TERM).code(), Some(0));
 }

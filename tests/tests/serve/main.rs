@@ -7,12 +7,18 @@ mod commands;
 mod dev;
 mod dev_session;
 mod ends;
+mod export;
 mod figures;
 mod full;
 mod load;
+mod openapi;
+#[path = "../../../runtime/otel/tests/receiver/mod.rs"]
+mod otlp_receiver;
+mod poisoned;
 mod replica;
 mod server;
 mod starts;
 mod story;
 #[path = "../cli/support.rs"]
 mod support;
+mod under_load;

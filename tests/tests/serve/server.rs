@@ -18,6 +18,8 @@ pub(crate) struct Server<'a> {
     child: Child,
     stdout: BufReader<ChildStdout>,
     pub(crate) address: String,
+    /// What commands call it with.
+    pub(crate) token: Option<String>,
 }
 
 impl<'a> Server<'a> {
@@ -31,22 +33,27 @@ impl<'a> Server<'a> {
 
     pub(crate) fn start_with(place: &'a Place, listen: &str, more: &[&str]) -> Self {
         let log = File::options().create(true).append(true).open(place.path().join("server.log"));
-        let mut command = up(place, listen, more);
-        command.args(["-o", "json"]).stdin(Stdio::null()).stderr(log.unwrap());
+        Self::start_by(place, up(place, listen, more), log.unwrap().into())
+    }
+
+    /// By this command, which says there what is no data.
+    pub(crate) fn start_by(place: &'a Place, mut command: Command, log: Stdio) -> Self {
+        command.args(["-o", "json"]).stdin(Stdio::null()).stderr(log);
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let started: Value = serde_json::from_str(&line)
-            .unwrap_or_else(|_| panic!("{line:?}, {}", place.read("server.log")));
+            .unwrap_or_else(|_| panic!("{line:?}, see server.log in {:?}", place.path()));
         let address = started["address"].as_str().unwrap().to_owned();
-        Self { place, child, stdout, address }
+        Self { place, child, stdout, address, token: None }
     }
 
     /// A command against this server.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.place.command(arguments);
         command.env("PELTON_SERVER", &self.address);
+        command.envs(self.token.iter().map(|token| ("PELTON_TOKEN", token)));
         command
     }
 
@@ -90,6 +97,15 @@ impl<'a> Server<'a> {
         self.stdout.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "", "stdout carries data only");
         self.child.wait().unwrap()
+    }
+
+    /// Waits until it ends by itself; answers how, and what it said, where it says that to a pipe.
+    pub(crate) fn ends(mut self) -> (ExitStatus, String) {
+        let mut said = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut said).unwrap();
+        }
+        (self.child.wait().unwrap(), said)
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -15,7 +15,7 @@ use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::session::load_options;
 use crate::ui::Ui;
-use crate::up::{Settings, SettingsArgs, follow, prepared, signals};
+use crate::up::{Settings, SettingsArgs, export, follow, prepared, signals};
 
 /// How often it is looked at whether the journal still works.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -60,12 +60,14 @@ impl Up {
         let server = Server::bind(Functions::new(Arc::clone(&node)), settings.http())?;
         server.start_functions()?;
         follow(&settings, &server, ui)?;
+        let exporter = export(&settings, &server)?;
         announce(&server, &settings.data_dir, ui)?;
         let ended = wait(&node, &server, &signals);
         ui.note("ending: running requests and calls finish; Ctrl-C again ends at once");
         if !server.shutdown() {
             ui.warn("some requests took too long and were cut off");
         }
+        drop(exporter);
         ended?;
         node.sync()?;
         drop(node);

@@ -24,7 +24,7 @@ const CONNECTIONS_MAX: usize = 65_536;
 const DRAIN_MS_MAX: i64 = 3_600_000;
 
 /// Names of settings in a file. A flag has `-` for `_`, a variable is `PELTON_` and capitals.
-pub(super) const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 9] = [
     "data_dir",
     "listen",
     "sync",
@@ -33,6 +33,7 @@ pub(super) const KEYS: [&str; 8] = [
     "drain_timeout",
     "follow",
     "follow_token",
+    "otlp_endpoint",
 ];
 
 /// Settings as flags. They are read with the others, so that all errors come at once.
@@ -62,6 +63,10 @@ pub(crate) struct SettingsArgs {
     /// The token to call that server with; better in PELTON_FOLLOW_TOKEN
     #[arg(long, value_name = "TOKEN")]
     follow_token: Option<String>,
+    /// Send metrics to the OpenTelemetry collector at this address, by OTLP over HTTP, such as
+    /// http://127.0.0.1:4318; else as OTEL_EXPORTER_OTLP_ENDPOINT says
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
     /// A TOML file with these settings, such as listen = "127.0.0.1:7070"
     #[arg(short, long, value_name = "FILE", env = "PELTON_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
@@ -88,6 +93,9 @@ pub(crate) struct Settings {
     pub follow: Option<String>,
     /// Its token.
     pub follow_token: Option<String>,
+    otlp_endpoint: Option<String>,
+    /// How metrics are exported, where they are.
+    pub otlp: Option<pelton_otel::Settings>,
 }
 
 impl Settings {
@@ -101,6 +109,8 @@ impl Settings {
             drain: None,
             follow: None,
             follow_token: None,
+            otlp_endpoint: None,
+            otlp: None,
         }
     }
 
@@ -139,6 +149,10 @@ impl Settings {
                 problems.push(format!("{place}: {problem}"));
             }
         }
+        match pelton_otel::Settings::read(settings.otlp_endpoint.as_deref(), &variable) {
+            Ok(otlp) => settings.otlp = otlp,
+            Err(more) => problems.extend(more),
+        }
         if problems.is_empty() {
             return Ok(settings);
         }
@@ -156,6 +170,7 @@ impl Settings {
             "connections" => self.connections = Some(number(text, CONNECTIONS_MAX)?),
             "follow" => self.follow = Some(base_of(text).map_err(|error| error.text)?),
             "follow_token" => self.follow_token = Some(text.to_owned()),
+            "otlp_endpoint" => self.otlp_endpoint = Some(text.to_owned()),
             _ => self.drain = Some(drain(text)?),
         }
         Ok(())
@@ -178,10 +193,20 @@ impl Settings {
 
 impl SettingsArgs {
     /// In the order of [`KEYS`].
-    fn flags(&self) -> [&Option<String>; 8] {
+    fn flags(&self) -> [&Option<String>; 9] {
         let Self { data_dir, listen, sync, workers, connections, drain_timeout, .. } = self;
-        let Self { follow, follow_token, .. } = self;
-        [data_dir, listen, sync, workers, connections, drain_timeout, follow, follow_token]
+        let Self { follow, follow_token, otlp_endpoint, .. } = self;
+        [
+            data_dir,
+            listen,
+            sync,
+            workers,
+            connections,
+            drain_timeout,
+            follow,
+            follow_token,
+            otlp_endpoint,
+        ]
     }
 }
 

@@ -72,3 +72,26 @@ fn numbers_are_taken_up_to_their_limits() {
     assert_eq!(drain("1h").unwrap().http().drain_timeout, Duration::from_secs(3_600));
     assert!(drain("1h1ms").is_err());
 }
+
+#[test]
+fn metrics_are_exported_where_the_file_or_the_standard_variables_say() {
+    let url = |settings: Settings| settings.otlp.map(|otlp| otlp.url().to_owned());
+    assert_eq!(url(Settings::read(&SettingsArgs::default(), none).unwrap()), None);
+    let standard = |name: &str| {
+        (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| "http://there:4318".to_owned())
+    };
+    let settings = Settings::read(&SettingsArgs::default(), standard).unwrap();
+    assert_eq!(url(settings).unwrap(), "http://there:4318/v1/metrics");
+    let (_folder, args) = config("otlp_endpoint = 'http://here:4318'\n");
+    assert_eq!(
+        url(Settings::read(&args, standard).unwrap()).unwrap(),
+        "http://here:4318/v1/metrics"
+    );
+    let bad = with(|args| args.otlp_endpoint = Some("here".into()));
+    let wrong = |name: &str| (name == "OTEL_METRIC_EXPORT_INTERVAL").then(|| "soon".to_owned());
+    let error = Settings::read(&bad, wrong).unwrap_err();
+    assert_eq!(error.code, "E-CONFIG");
+    for part in ["otlp_endpoint: \"here/v1/metrics\"", "OTEL_METRIC_EXPORT_INTERVAL: \"soon\""] {
+        assert!(error.text.contains(part), "{part} in {}", error.text);
+    }
+}

@@ -33,7 +33,7 @@ impl Task {
             let room = self.room();
             return Ok(Some(windows::fire_call(panes.collect(), &self.state, spec, room, false)));
         }
-        let domains = [(TimeDomain::Event, watermark), (TimeDomain::Processing, self.time_ms)];
+        let domains = [(TimeDomain::Event, watermark), (TimeDomain::Processing, self.time.ms())];
         for (domain, time) in domains {
             if self.state.next_timer(domain).is_some_and(|due| due < time) {
                 return Ok(Some(self.timers_call(domain, time)));
@@ -96,7 +96,7 @@ impl Task {
             clocks: &self.clocks,
             watermark: self.watermark,
             due_at: self.due_at(),
-            ceiling: self.time_ms.saturating_add(self.config.limits.ahead_ms.value as i64),
+            ceiling: self.time.ms().saturating_add(self.config.limits.ahead_ms.value as i64),
         };
         let view = View {
             window: declared.window.as_ref(),

@@ -30,7 +30,7 @@ impl Task {
                 Ok(Step::Worked)
             }
             Err(error) if error.retryable => {
-                let until_ms = self.time_ms.saturating_add(self.config.retry.backoff_ms);
+                let until_ms = self.time.ms().saturating_add(self.config.retry.backoff_ms);
                 self.wait_until = Some(until_ms);
                 Ok(Step::Wait { until_ms })
             }
@@ -63,7 +63,7 @@ impl Task {
         };
         TaskMeta {
             deployment: self.config.deployment,
-            time_ms: self.time_ms,
+            time_ms: self.time.ms(),
             positions: self.inputs.iter().map(position).collect(),
             progress: self.clocks.iter().map(|clock| clock.progress).collect(),
             watermark: self.watermark,

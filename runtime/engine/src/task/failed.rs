@@ -39,7 +39,7 @@ impl Task {
             }
             Decision::Retry { after_ms } => {
                 Counters::add(&self.counters.retries, 1);
-                Ok(Settled::Wait { until_ms: self.time_ms.saturating_add(after_ms) })
+                Ok(Settled::Wait { until_ms: self.time.ms().saturating_add(after_ms) })
             }
             Decision::Poison if self.migrate_first() => {
                 self.attempt = 0;
@@ -139,7 +139,7 @@ impl Task {
         }
         let over = (self.poison_in_a_row - policy.breaker_after).min(16);
         let wait = 1_000_i64.saturating_mul(1 << over).min(policy.backoff_ms_max.max(1_000));
-        self.wait_until = Some(self.time_ms.saturating_add(wait));
+        self.wait_until = Some(self.time.ms().saturating_add(wait));
         Ok(())
     }
 }

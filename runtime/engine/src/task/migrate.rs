@@ -182,7 +182,7 @@ impl Task {
                 Ok(Settled::Again)
             }
             Decision::Retry { after_ms } => {
-                Ok(Settled::Wait { until_ms: self.time_ms.saturating_add(after_ms) })
+                Ok(Settled::Wait { until_ms: self.time.ms().saturating_add(after_ms) })
             }
             Decision::Poison => self.cannot_migrate(values, fault),
             Decision::Stop => self.cannot_run(fault),

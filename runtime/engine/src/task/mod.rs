@@ -25,7 +25,7 @@ use std::sync::atomic::Ordering;
 
 use pelton_core::{
     Began, BoxFuture, Clock, Domain, Error, Guest, InputProgress, OutputBatch, Result,
-    SharedEnvironment, Sink, Source, TaskRecord, TopicPartition,
+    SharedEnvironment, Sink, Source, SteadyTime, TaskRecord, TopicPartition,
 };
 use pelton_state::TaskState;
 
@@ -107,7 +107,8 @@ pub struct Task {
     watermark: i64,
     /// The inputs have ended: time is at infinity, though no commit says so.
     flushing: bool,
-    time_ms: i64,
+    /// The wall time as this task tells it.
+    time: SteadyTime,
 
     outputs: Outputs,
     pending: Option<Pending>,
@@ -232,7 +233,7 @@ impl Task {
             state: Arc::clone(&self.state),
             telemetry: Arc::clone(&self.telemetry),
             slice,
-            time_ms: self.time_ms,
+            time_ms: self.time.ms(),
             watermark,
             units,
             old_reads: Arc::clone(&self.old_reads),

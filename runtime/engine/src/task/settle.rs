@@ -167,7 +167,7 @@ impl Task {
                     return Ok(Err(Fault::new(FaultKind::Failure, text)));
                 }
                 Counters::add(&self.counters.retries, 1);
-                let until_ms = self.time_ms.saturating_add(after_ms.max(1));
+                let until_ms = self.time.ms().saturating_add(after_ms.max(1));
                 Ok(Ok(Settled::Wait { until_ms }))
             }
             Ok(Applied::Done { .. }) if rehearsal => {

@@ -84,7 +84,7 @@ impl Task {
             source: Box::new(NoSource),
             sink: Box::new(ShadowSink { commit_bytes_max: self.sink.commit_bytes_max() }),
             pool: new.pool.clone(),
-            clock: Arc::new(ManualClock::new(self.time_ms)),
+            clock: Arc::new(ManualClock::new(self.time.ms())),
             telemetry: Arc::new(NoTelemetry),
             peers: None,
             counters: Arc::new(Counters::default()),
@@ -98,7 +98,7 @@ impl Task {
             held: Arc::default(),
             watermark: self.watermark,
             flushing: self.flushing,
-            time_ms: self.time_ms,
+            time: self.time,
             outputs: Outputs::new(&config),
             pending: None,
             layout_written: true,
@@ -136,7 +136,7 @@ impl Task {
         if self.tap.is_none() {
             return;
         }
-        let (time_ms, (idle, followed)) = (self.time_ms, self.decisions());
+        let (time_ms, (idle, followed)) = (self.time.ms(), self.decisions());
         if let Some(tap) = &mut self.tap {
             tap.begin(time_ms, idle, followed);
         }
@@ -146,7 +146,7 @@ impl Task {
         if self.tap.is_none() {
             return;
         }
-        let (time_ms, (idle, followed)) = (self.time_ms, self.decisions());
+        let (time_ms, (idle, followed)) = (self.time.ms(), self.decisions());
         if let Some(tap) = &mut self.tap {
             tap.rest(time_ms, idle, followed);
         }
@@ -216,7 +216,7 @@ impl Shadow {
     /// The shadow cannot go on: it cannot be opened, or a value of its state cannot be migrated.
     pub async fn follow(&mut self, beat: Beat) -> Result<(Tally, Vec<Difference>)> {
         let task = &mut self.task;
-        task.time_ms = task.time_ms.max(beat.time_ms);
+        task.time.at(beat.time_ms);
         task.flushing |= beat.flushing;
         for (clock, idle) in task.clocks.iter_mut().zip(&beat.idle) {
             clock.progress.idle = *idle;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pelton_core::{
     Coded, Domain, Error, InputProgress, Layout, Position, Result, SnapshotReader, Start,
-    TaskRecord,
+    SteadyTime, TaskRecord,
 };
 use pelton_state::{StateLayout, TaskState};
 
@@ -172,7 +172,7 @@ impl Task {
             clocks,
             watermark,
             flushing: false,
-            time_ms: meta.map_or(i64::MIN, |meta| meta.time_ms),
+            time: SteadyTime::from(meta.map_or(i64::MIN, |meta| meta.time_ms)),
             pending: None,
             layout_written: false,
             own_guest: None,

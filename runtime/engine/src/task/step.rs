@@ -15,7 +15,7 @@ impl Task {
     /// half done: a task that is started again goes on where its last commit is.
     pub async fn step(&mut self) -> Result<Step> {
         self.poll_snapshot()?;
-        self.time_ms = self.time_ms.max(self.clock.now_ms());
+        self.tell_time();
         if let Some(until_ms) = self.still_waiting() {
             return Ok(Step::Wait { until_ms });
         }
@@ -44,10 +44,16 @@ impl Task {
         }
     }
 
-    /// The end of the wait that is on, if it is not over. A clock that has stepped back does not
-    /// make it longer than the longest back-off.
+    /// The wall time as the task tells it, ms since the Unix epoch: what [`Step::Wait`] and
+    /// [`Step::Idle`] name is a moment of it. It never goes back, and goes on where the clock has
+    /// stepped back.
+    pub fn tell_time(&mut self) -> i64 {
+        self.time.at(self.clock.now_ms())
+    }
+
+    /// The end of the wait that is on, if it is not over; never longer than the longest back-off.
     fn still_waiting(&mut self) -> Option<i64> {
-        let left = self.wait_until?.saturating_sub(self.clock.now_ms());
+        let left = self.wait_until?.saturating_sub(self.time.ms());
         if left <= 0 || left > self.config.retry.backoff_ms_max {
             self.wait_until = None;
         }
@@ -136,8 +142,8 @@ impl Task {
                 input.empty_since = None;
                 continue;
             }
-            let since = *input.empty_since.get_or_insert(self.time_ms);
-            if self.time_ms.saturating_sub(since) >= self.config.idle_timeout_ms {
+            let since = *input.empty_since.get_or_insert(self.time.ms());
+            if self.time.ms().saturating_sub(since) >= self.config.idle_timeout_ms {
                 clock.progress.idle = true;
             }
         }

@@ -59,7 +59,8 @@ fn check_copy(app: &App) -> ApiResult<()> {
 /// Whether requests should be sent here: not while it shuts down, was fenced, or is a replica that
 /// is more than 30 s behind.
 #[utoipa::path(get, path = "/readyz", tag = "server", operation_id = "ready",
-    responses((status = 200, body = Health), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Health), (status = "4XX", body = ErrorBody),
+        (status = "5XX", body = ErrorBody)))]
 pub(super) async fn readyz(State(app): State<App>) -> ApiResult<Json<Health>> {
     if app.draining().is_cancelled() {
         return Err(ApiError::busy("E-HTTP-DRAINING", "the server is shutting down"));

@@ -132,7 +132,8 @@ pub(super) async fn metrics(State(app): State<App>) -> ApiResult<Response> {
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
-fn encode(app: &App) -> Result<String, std::fmt::Error> {
+/// All figures as they are now, as OpenMetrics text.
+pub(super) fn encode(app: &App) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     text::encode_registry(&mut out, &app.metrics().registry)?;
     // What is only looked at when somebody asks.

@@ -192,7 +192,7 @@ pub(super) async fn artefact(
 /// A promotion.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Promotion {
+pub(super) struct ReplicaPromotion {
     /// Where others reach this server, to be told to the old leader.
     #[schema(example = "http://10.0.0.2:7070")]
     address: Option<String>,
@@ -201,11 +201,11 @@ pub(super) struct Promotion {
 /// Makes this replica the leader, in a new epoch, and starts its functions. The old leader is told as
 /// soon as it can be reached. Commits that were not shipped are lost here.
 #[utoipa::path(post, path = "/api/v1/replication/promote", tag = "replication",
-    operation_id = "promoteReplica", request_body = Option<Promotion>,
+    operation_id = "promoteReplica", request_body = Option<ReplicaPromotion>,
     responses((status = 200, body = Promoted), (status = "4XX", body = ErrorBody),
         (status = "5XX", body = ErrorBody)))]
 pub(super) async fn promote(State(app): State<App>, payload: Payload) -> ApiResult<Json<Promoted>> {
-    let Promotion { address } = payload.json_or_default()?;
+    let ReplicaPromotion { address } = payload.json_or_default()?;
     let replication = std::sync::Arc::clone(app.replication());
     // Not to be left half done where the client goes away.
     let done = tokio::spawn(async move { replication.promote(address).await });

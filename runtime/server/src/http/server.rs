@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::config::HttpConfig;
 use super::housekeeping::{keep_clean, keep_history};
 use super::listen::listen;
+use super::metrics;
 use super::routes::router;
 use super::state::App;
 use super::tokens::Tokens;
@@ -103,6 +104,13 @@ impl Server {
             Some(runtime) => runtime.block_on(functions.start_all()),
             None => Ok(()),
         }
+    }
+
+    /// What `/metrics` says whenever this is called, with the time, ms since the Unix epoch. It holds
+    /// the node.
+    pub fn figures(&self) -> impl Fn() -> (i64, String) + Send + use<> {
+        let app = self.app.clone();
+        move || (app.node().clock().now_ms(), metrics::encode(&app).unwrap_or_default())
     }
 
     /// How it stands to copies of its journal.

@@ -25,7 +25,7 @@ pub(super) struct After {
 
 /// How a function and its shadow compare.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Differences {
+pub(super) struct ShadowDifferences {
     /// What was counted.
     counts: Counts,
     /// The newest differences, oldest first; 100 are kept.
@@ -35,7 +35,7 @@ pub(super) struct Differences {
 /// How long a promotion waits.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Promotion {
+pub(super) struct PromotionWait {
     /// How long to wait for the first commit of each task, ms (2,000).
     wait_ms: Option<u64>,
 }
@@ -68,22 +68,22 @@ pub(super) async fn stop(
 /// Where the outputs of a function and its shadow differ.
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/functions/{function}/shadow/differences",
     tag = "functions", operation_id = "listDifferences", params(FunctionPath, After),
-    responses((status = 200, body = Differences), (status = "4XX", body = ErrorBody),
+    responses((status = 200, body = ShadowDifferences), (status = "4XX", body = ErrorBody),
         (status = "5XX", body = ErrorBody)))]
 pub(super) async fn differences(
     State(app): State<App>,
     ApiPath(path): ApiPath<FunctionPath>,
     ApiQuery(After { after }): ApiQuery<After>,
-) -> ApiResult<Json<Differences>> {
+) -> ApiResult<Json<ShadowDifferences>> {
     let function = path.id()?;
     let differences = app.functions().differences(&function, after)?;
     let counts = app.functions().shadow(&function)?.counts;
-    Ok(Json(Differences { counts, differences }))
+    Ok(Json(ShadowDifferences { counts, differences }))
 }
 
 /// Makes the canary, or else the shadow, the version that runs: live, with the state of the running one.
 #[utoipa::path(post, path = "/api/v1/tenants/{tenant}/functions/{function}/promote",
-    tag = "functions", operation_id = "promote", params(FunctionPath), request_body = Promotion,
+    tag = "functions", operation_id = "promote", params(FunctionPath), request_body = PromotionWait,
     responses((status = 200, body = DeployReport), (status = "4XX", body = ErrorBody),
         (status = "5XX", body = ErrorBody)))]
 pub(super) async fn promote(
@@ -91,6 +91,6 @@ pub(super) async fn promote(
     ApiPath(path): ApiPath<FunctionPath>,
     payload: Payload,
 ) -> ApiResult<Json<DeployReport>> {
-    let Promotion { wait_ms } = payload.json_or_default()?;
+    let PromotionWait { wait_ms } = payload.json_or_default()?;
     Ok(Json(app.functions().promote(&path.id()?, wait(&app, wait_ms)).await?))
 }

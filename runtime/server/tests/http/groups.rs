@@ -132,3 +132,35 @@ fn positions_go_with_their_topic() {
     rig.produce(r#"{"value":9}"#);
     assert_eq!(numbers(&poll(&rig, "")), [9]);
 }
+
+#[test]
+fn two_readers_of_one_group_get_the_same_records_and_the_last_commit_wins() {
+    let rig = five();
+    let (mut one, mut other) = (rig.connect(), rig.connect());
+    let mut read = |client: usize, query: &str| {
+        let client = if client == 0 { &mut one } else { &mut other };
+        client.send("GET", &format!("{RECORDS}?group=g&{query}"), &[], b"").expect(200)
+    };
+    assert_eq!(numbers(&read(0, "max_records=3")), [0, 1, 2]);
+    assert_eq!(numbers(&read(1, "max_records=3")), [0, 1, 2], "nobody is a member");
+    assert_eq!(numbers(&read(0, "max_records=1&commit=0:3")), [3]);
+    // The slower one takes the position back: records come again, none is left out.
+    assert_eq!(numbers(&read(1, "max_records=1&commit=0:1")), [1]);
+    assert_eq!(numbers(&read(0, "")), [1, 2, 3, 4]);
+}
+
+#[test]
+fn readers_that_each_name_a_partition_share_a_group() {
+    let rig = Rig::start();
+    rig.topic(2);
+    rig.produce(r#"{"value":0,"partition":0},{"value":1,"partition":0},{"value":2,"partition":1}"#);
+    for (partition, expected) in [(0, vec![0, 1]), (1, vec![2])] {
+        let of_it = poll(&rig, &format!("partition={partition}"));
+        assert_eq!(numbers(&of_it), expected);
+        let done = of_it["cursor"].as_str().unwrap();
+        assert!(numbers(&poll(&rig, &format!("partition={partition}&commit={done}"))).is_empty());
+    }
+    let group = rig.get(&format!("{GROUPS}/g")).expect(200);
+    assert_eq!(group["lag"], 0);
+    assert!(numbers(&poll(&rig, "")).is_empty(), "neither has taken the other's position back");
+}

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod clock;
 mod connections;
 mod console;
 mod consume;

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pelton_core::Clock;
 use pelton_server::functions::Functions;
 use pelton_server::http::{HttpConfig, Server};
-use pelton_server::{Hooks, LoadOptions, Node, NodeConfig};
+use pelton_server::{Hooks, LoadOptions, Node, NodeConfig, SystemClock};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -16,11 +17,15 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn node_in(directory: &Path, hooks: Hooks) -> Arc<Node> {
+    node_at(directory, hooks, Arc::new(SystemClock))
+}
+
+fn node_at(directory: &Path, hooks: Hooks, clock: Arc<dyn Clock>) -> Arc<Node> {
     let mut config = NodeConfig::new(directory, LoadOptions::in_process());
     config.workers = 1;
     config.segment_bytes = 16 << 20;
     config.hooks = hooks;
-    Arc::new(Node::open(config).unwrap())
+    Arc::new(Node::open_at(config, clock).unwrap())
 }
 
 /// A server on a directory of its own.
@@ -42,6 +47,17 @@ impl Rig {
     pub(crate) fn with_hooks(hooks: Hooks, change: impl FnOnce(&mut HttpConfig)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let node = node_in(directory.path(), hooks);
+        Self::on(directory, node, change)
+    }
+
+    /// With a clock of the test's own.
+    pub(crate) fn at(clock: Arc<dyn Clock>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let node = node_at(directory.path(), Hooks::default(), clock);
+        Self::on(directory, node, |_| {})
+    }
+
+    fn on(directory: TempDir, node: Arc<Node>, change: impl FnOnce(&mut HttpConfig)) -> Self {
         let mut config = HttpConfig::loopback(0);
         change(&mut config);
         let server = Some(Server::bind(Functions::new(Arc::clone(&node)), config).unwrap());

@@ -39,6 +39,7 @@ pub struct Difference {
 
 /// What differs between what was emitted and what a replay emits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReplayDifferences)]
 pub struct Differences {
     /// Records that are the same.
     pub same: u64,
