@@ -33,9 +33,12 @@ pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Ver
 pub use shadow::{ShadowState, ShadowStatus};
 pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
 pub use travel::{
-    AUTOMATIC_SAVEPOINTS_MAX, DIFFERENCES_SHOWN, Difference, Differences, REPLAYS_KEPT,
-    REPLAYS_RUNNING_MAX, ReplayRequest, ReplayStart, ReplayState, ReplayStatus, RestoreReport,
-    RestoreRequest, SAVEPOINTS_MAX, SavedPosition, SavedTask, Savepoint, StartKind, UNMATCHED_MAX,
+    AUTOMATIC_SAVEPOINTS_MAX, CAPSULE_BYTES_MAX, CAPSULE_FORMAT, CAPSULE_OUTPUTS_SHOWN, Capsule,
+    CapsuleFault, CapsuleHead, CapsuleLine, CapsuleOf, CapsuleOutput, CapsuleReport,
+    CapsuleVerdict, DIFFERENCES_SHOWN, Difference, Differences, Outcome as CapsuleOutcome,
+    REPLAYS_KEPT, REPLAYS_RUNNING_MAX, RecordPlace, ReplayRequest, ReplayStart, ReplayState,
+    ReplayStatus, RestoreReport, RestoreRequest, SAVEPOINTS_MAX, SavedPosition, SavedTask,
+    Savepoint, StartKind, StateChange, StateKept, UNMATCHED_MAX, run_capsule,
 };
 pub use trial::TrialState;
 
@@ -77,6 +80,8 @@ pub struct Functions {
     /// Trials and canaries that are followed.
     following: TaskTracker,
     replays: travel::Replays,
+    /// Held while a state is copied out of the journal: one at a time.
+    copies: tokio::sync::Mutex<()>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -101,6 +106,7 @@ impl Functions {
             history: History::default(),
             following: TaskTracker::new(),
             replays: travel::Replays::default(),
+            copies: tokio::sync::Mutex::default(),
         })
     }
 
