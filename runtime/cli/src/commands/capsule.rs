@@ -191,19 +191,19 @@ impl Run {
         }
         match report.verdict {
             CapsuleVerdict::Same if report.recorded.faults.is_empty() => {
-                ui.line("the same as recorded, without a fault".to_owned())
+                ui.line("the same as recorded, without a fault")
             }
             CapsuleVerdict::Same => {
-                ui.line("the same fault as recorded".to_owned())?;
+                ui.line("the same fault as recorded")?;
                 if self.wasm.is_none() {
                     let file = show(&self.file);
                     ui.next(format!("mend it, then pelton capsule run {file} --wasm NEW.wasm"));
                 }
                 Ok(())
             }
-            CapsuleVerdict::Passes => ui.line("passes: nothing fails".to_owned()),
+            CapsuleVerdict::Passes => ui.line("passes: nothing fails"),
             CapsuleVerdict::FailsOtherwise => {
-                ui.line("fails, and otherwise than recorded; then it was:".to_owned())?;
+                ui.line("fails, and otherwise than recorded; then it was:")?;
                 tell(&report.recorded, ui)
             }
         }
