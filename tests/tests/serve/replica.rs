@@ -245,7 +245,7 @@ fn state_is_looked_at_on_a_replica_and_is_what_was_shipped() {
         "stats.toml",
         "[function]\nname = \"stats\"\n[[input]]\ntopic = \"in\"\npartitions = 3\n",
     );
-    let deploy = ["deploy", &guest("running-stats"), "--manifest", "stats.toml"];
+    let deploy = ["deploy", &guest("running_stats"), "--manifest", "stats.toml"];
     leader.pelton(&deploy).expect(0);
     let replica = Server::start_with(&two, FREE, &["--follow", &leader.address]);
     let rows: String =
