@@ -1,7 +1,7 @@
 //! A capsule on the command line: exported from a server, run without one.
 
 use crate::server::Server;
-use crate::support::{Place, guest};
+use crate::support::{Place, built};
 
 const MANIFEST: &str = "[function]\nname = \"stats\"\n[[input]]\ntopic = \"in\"\npartitions = 1\n";
 
@@ -10,7 +10,7 @@ fn a_fault_is_exported_and_runs_again_without_the_server() {
     let place = Place::new();
     let server = Server::start(&place);
     place.write("stats.toml", MANIFEST);
-    server.pelton(&["deploy", &guest("running_stats"), "--manifest", "stats.toml"]).expect(0);
+    server.pelton(&["deploy", &built("running_stats"), "--manifest", "stats.toml"]).expect(0);
     server.pelton(&["capsule", "export", "stats"]).expect_error(3, "E-CAPSULE-NONE");
     let records = "{\"key\":\"a\",\"value\":1}\n{\"key\":\"a\",\"value\":\"oops\"}\n";
     server.pelton_with(&["produce", "in"], records).expect(0);
@@ -32,9 +32,9 @@ fn a_fault_is_exported_and_runs_again_without_the_server() {
         let report = place.pelton(&["capsule", "run", file, "-o", "json"]).expect(0).json();
         assert_eq!((&report["verdict"], &report["unknown_reads"]), (&"same".into(), &0.into()));
         // A module that mends it, and one that does not.
-        let mended = ["capsule", "run", file, "--wasm", &guest("deduplicate")];
+        let mended = ["capsule", "run", file, "--wasm", &built("deduplicate")];
         assert!(place.pelton(&mended).expect(0).out.contains("passes"));
-        place.pelton(&["capsule", "run", file, "--wasm", &guest("running_stats_v1")]).expect(6);
+        place.pelton(&["capsule", "run", file, "--wasm", &built("running_stats_v1")]).expect(6);
     }
     let mut bytes = std::fs::read(place.path().join("stats.capsule")).unwrap();
     std::fs::write(place.path().join("short"), &bytes[..bytes.len() - 1]).unwrap();

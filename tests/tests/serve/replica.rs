@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::load::{deploy_filter, numbers, records};
 use crate::server::{FREE, Server, ended, up};
-use crate::support::{Place, guest};
+use crate::support::{Place, built, guest};
 
 const RECORDS: usize = 20_000;
 
@@ -245,7 +245,7 @@ fn state_is_looked_at_on_a_replica_and_is_what_was_shipped() {
         "stats.toml",
         "[function]\nname = \"stats\"\n[[input]]\ntopic = \"in\"\npartitions = 3\n",
     );
-    let deploy = ["deploy", &guest("running_stats"), "--manifest", "stats.toml"];
+    let deploy = ["deploy", &built("running_stats"), "--manifest", "stats.toml"];
     leader.pelton(&deploy).expect(0);
     let replica = Server::start_with(&two, FREE, &["--follow", &leader.address]);
     let rows: String =
