@@ -10,6 +10,7 @@ use crate::call::{PaneGroup, Work};
 use crate::config::TaskConfig;
 use crate::migrate::OldReads;
 use crate::random::{random, seed};
+use crate::reads::Reads;
 use crate::slice::Slice;
 use crate::telemetry::Telemetry;
 
@@ -24,6 +25,7 @@ pub(crate) struct TaskEnvironment {
     /// Windows or timers, where the call is about those.
     pub(crate) units: Units,
     pub(crate) old_reads: Arc<OldReads>,
+    pub(crate) reads: Option<Arc<Reads>>,
 }
 
 /// What the rows of a call without records stand for.
@@ -67,6 +69,9 @@ impl Environment for TaskEnvironment {
         let keys = batch.records().map_err(malformed)?;
         let values = self.state.get_many(store, &keys).map_err(state_fault)?;
         self.old_reads.note(&self.state, store, &keys);
+        if let Some(reads) = &self.reads {
+            reads.note(store, &keys);
+        }
         Ok(values)
     }
 
@@ -81,6 +86,9 @@ impl Environment for TaskEnvironment {
         let entries = self.state.scan(store, start, end, limit as usize, reverse);
         let entries = entries.map_err(state_fault)?;
         self.old_reads.note_entries(&self.state, store, &entries);
+        if let Some(reads) = &self.reads {
+            reads.note_entries(store, &entries);
+        }
         Ok(entries)
     }
 

@@ -9,7 +9,7 @@ use crate::config::InputConfig;
 use crate::slice::{Piece, Slice};
 
 /// One input of a task.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Input {
     pub(crate) config: InputConfig,
     /// The offset to be read next, behind everything that is committed.

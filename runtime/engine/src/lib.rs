@@ -25,6 +25,7 @@ mod plan;
 mod pool;
 mod progress;
 mod random;
+mod reads;
 pub mod scheduler;
 mod scratch;
 mod shadow;
@@ -44,6 +45,7 @@ pub use peers::Peers;
 pub use pool::GuestPool;
 pub use progress::EventClock;
 pub use random::random;
+pub use reads::{Reads, Touched};
 pub use shadow::{
     Beat, Cause, Difference, DifferenceKind, Effect, Emitted, FEED_BYTES_MAX, FEED_COMMITS_MAX,
     Fed, Feed, Shadow, ShadowSeed, TOLD_MAX, Tally,

@@ -5,6 +5,7 @@ mod support;
 
 use std::sync::Arc;
 
+use pelton_batch::{Kind, OpKind};
 use pelton_core::window::Assigner;
 use pelton_core::{Fault, FaultKind};
 use pelton_engine::{GuestPool, Replacement, Step, Task, TaskConfig, Verdict};
@@ -108,6 +109,70 @@ fn a_failure_that_may_pass_does_not_end_the_trial() {
     assert!(matches!(pollster::block_on(task.step()).unwrap(), Step::Wait { .. }));
     assert!(task.is_on_trial());
     assert_eq!(task.take_verdict(), None);
+}
+
+#[test]
+fn a_failure_that_was_to_pass_and_never_does_ends_the_trial_without_a_trace() {
+    let world = World::new();
+    let mut task = world.start(&sums(), live(&world, &sums()));
+    drain(&mut task);
+    let mut new = replacement(&world, &faulty(FaultKind::Failure, true));
+    Arc::make_mut(&mut new.config).retry.attempts_max = 2;
+    task.replace(new).unwrap();
+    world.append("in", &[row("a", "2", 2)], &[1]);
+    while task.is_on_trial() {
+        world.clock.advance(60_000);
+        pollster::block_on(task.step()).unwrap();
+    }
+    drain(&mut task);
+    assert!(matches!(task.take_verdict(), Some(Verdict::Failed(_))));
+    assert_eq!(values(&world, "out"), ["2"]);
+    assert!(world.rows("dead").is_empty());
+}
+
+/// [`window_sums`] that fires a window early at each record of value 7, and fails to do so.
+fn fails_early() -> Native {
+    let sums = window_sums(TUMBLING, 0);
+    let body = Arc::clone(&sums.body);
+    native(sums.declaration, move |batch, environment, out| {
+        let kind = batch.kind();
+        let groups = batch.groups().unwrap();
+        if kind == Kind::Finish {
+            return Err(Fault::new(FaultKind::Trap, "boom"));
+        }
+        body(batch, environment, out)?;
+        if (0..batch.rows()).any(|row| groups.records().value(row) == Some(b"7")) {
+            out.push(&op(OpKind::FireWindow, 0));
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_window_that_fires_early_and_fails_on_trial_goes_back_with_all_of_its_commit() {
+    let world = World::new();
+    let sums = window_sums(TUMBLING, 0);
+    world.append("in", &[row("a", "1", 1)], &[1]);
+    let mut task = world.start(&sums, live(&world, &sums));
+    drain(&mut task);
+    let (before, position) = (task.state().digest(), task.progress().next().unwrap().1);
+    task.replace(replacement(&world, &fails_early())).unwrap();
+    world.append("in", &[row("a", "7", 2)], &[1]);
+    while task.is_on_trial() {
+        pollster::block_on(task.step()).unwrap();
+    }
+    assert!(matches!(task.take_verdict(), Some(Verdict::Failed(fault)) if fault.message == "boom"));
+    // Nothing is left of the call that was answered before.
+    assert_eq!((task.state().digest(), task.progress().next().unwrap().1), (before, position));
+    assert_eq!(task.config().deployment, 1);
+    world.append("in", &[row("a", "1", 20)], &[1]);
+    drain(&mut task);
+    assert_eq!(values(&world, "out"), ["0: 2 8"]);
+    assert!(world.rows("dead").is_empty());
+    drop(task);
+    // Nor in what is kept.
+    let task = world.start(&sums, live(&world, &sums));
+    assert_eq!(task.state().pane_count(), 1);
 }
 
 #[test]

@@ -6,7 +6,8 @@ mod common;
 
 use common::*;
 use pelton_batch::{Batch, Kind, OpKind, Operation, RecordsBuilder};
-use pelton_state::{StateError, TaskState};
+use pelton_core::window::Window;
+use pelton_state::{Part, StateError, TaskState};
 
 fn keys(keys: &[Option<&[u8]>]) -> Vec<u8> {
     let mut builder = RecordsBuilder::new();
@@ -215,4 +216,27 @@ fn a_listing_is_in_key_order_under_its_prefix_and_up_to_its_limit() {
         assert_eq!(keys(b"b", 2), [b"b1", b"b2"]);
         assert!(keys(b"c", 9).is_empty());
     }
+}
+
+#[test]
+fn what_is_not_retained_is_gone_with_its_timers_and_panes_and_is_no_change() {
+    let mut state = TaskState::new(layout());
+    commit(&mut state, &[put(KV, b"a", b"1"), put(KV, b"b", b"2"), put(ORDERED, b"a", b"3")]);
+    let (one, other) = (Window { start: 0, end: 10 }, Window { start: 10, end: 20 });
+    state.begin();
+    state.put_pane(one, Some(b"a"), b"x", 1).unwrap();
+    state.put_pane(one, Some(b"b"), b"y", 1).unwrap();
+    state.put_pane(other, None, b"z", 1).unwrap();
+    state.accept();
+    let _ = state.take_changes();
+    state.retain(|part| match part {
+        Part::Entry { store, key } => (store, key) == (KV, b"b"),
+        Part::Timer { key } | Part::Pane { key } => key == Some(b"b"),
+    });
+    assert!(state.take_changes().is_empty());
+    assert_eq!((state.get(KV, b"a"), state.get(ORDERED, b"a")), (None, None));
+    assert_eq!(state.get(KV, b"b").unwrap().value, b"2");
+    assert_eq!(state.pane_count(), 1);
+    assert_eq!(state.pane(one, Some(b"b")).unwrap().value, b"y");
+    assert_eq!((state.next_pane_end(), state.first_window()), (Some(10), Some(one)));
 }

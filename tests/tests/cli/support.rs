@@ -97,7 +97,12 @@ pub(crate) fn guest(name: &str) -> String {
 
 /// The example that misbehaves as its records say. `cargo xtask guests` builds it.
 pub(crate) fn faulty() -> String {
-    example("target/wasm32-unknown-unknown/release/faulty.wasm")
+    built("faulty")
+}
+
+/// Another guest example that `cargo xtask guests` builds.
+pub(crate) fn built(name: &str) -> String {
+    example(&format!("target/wasm32-unknown-unknown/release/{name}.wasm"))
 }
 
 fn example(path: &str) -> String {

@@ -3,6 +3,7 @@
 
 mod backup;
 mod beside;
+mod capsule;
 mod commands;
 mod dev;
 mod dev_session;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::load::{deploy_filter, numbers, records};
 use crate::server::{FREE, Server, ended, up};
-use crate::support::{Place, guest};
+use crate::support::{Place, built, guest};
 
 const RECORDS: usize = 20_000;
 
@@ -235,4 +235,37 @@ fn a_replica_without_its_leader_answers_reads_and_says_how_long() {
     replica.kill();
     let replica = Server::start_with(&two, FREE, &follow);
     with(&replica, &["topic", "ls"]).expect(0);
+}
+
+#[test]
+fn state_is_looked_at_on_a_replica_and_is_what_was_shipped() {
+    let (one, two) = (Place::new(), Place::new());
+    let leader = Server::start(&one);
+    one.write(
+        "stats.toml",
+        "[function]\nname = \"stats\"\n[[input]]\ntopic = \"in\"\npartitions = 3\n",
+    );
+    let deploy = ["deploy", &built("running_stats"), "--manifest", "stats.toml"];
+    leader.pelton(&deploy).expect(0);
+    let replica = Server::start_with(&two, FREE, &["--follow", &leader.address]);
+    let rows: String =
+        (0..60).map(|n| format!("{{\"key\":\"k{}\",\"value\":{n}}}\n", n % 20)).collect();
+    leader.pelton_with(&["produce", "in"], &rows).expect(0);
+    leader.values("out", 0, 60);
+    caught_up(&leader, &replica);
+    let list = ["state", "ls", "stats", "stats", "--prefix", "k1"];
+    let found = replica.json(&list);
+    assert_eq!(found.as_array().unwrap().len(), 11, "k1 and k10 to k19: {found}");
+    assert_eq!(found, leader.json(&list));
+    let get = ["state", "get", "stats", "stats", "k7"];
+    assert_eq!(replica.pelton(&get).expect(0).out, leader.pelton(&get).expect(0).out);
+    replica.pelton(&["state", "get", "stats", "stats", "none"]).expect_error(5, "E-KEY-NOT-FOUND");
+    replica.pelton(&["state", "ls", "stats", "nothing"]).expect_error(5, "E-STORE-UNKNOWN");
+    // It moves on with what is shipped, and does not need the leader.
+    leader.pelton_with(&["produce", "in"], "{\"key\":\"k7\",\"value\":1000}\n").expect(0);
+    leader.values("out", 0, 61);
+    caught_up(&leader, &replica);
+    let now = leader.pelton(&get).expect(0).out;
+    leader.kill();
+    assert_eq!(replica.pelton(&get).expect(0).out, now);
 }

@@ -219,3 +219,38 @@ fn where_retention_has_removed_the_input_a_replay_begins_behind_it() {
     let error = start(&world, ReplayRequest::new(Start::Earliest)).unwrap_err();
     assert_eq!(error.code, "E-REPLAY-EMPTY");
 }
+
+#[test]
+fn after_a_restart_a_replay_into_a_topic_says_how_it_ended_and_what_to_do() {
+    let world = World::new();
+    world.deploy("faulty", "").unwrap();
+    world.append(0, &[("0-k".to_owned(), "x".to_owned(), 0)]);
+    world.settle();
+    let to = |topic: &str| ReplayRequest {
+        to: Some(TopicName::parse(topic).unwrap()),
+        ..ReplayRequest::new(Start::Earliest)
+    };
+    let done = replay(&world, to("first"));
+    assert_eq!(done.state, ReplayState::Done);
+    let slow = ("0-k".to_owned(), "slow".to_owned(), 0);
+    world.append(0, &vec![slow; 200]);
+    world.settle();
+    let running = start(&world, to("second")).unwrap();
+    assert_eq!(running.state, ReplayState::Running);
+    let world = world.reopen();
+    let all = world.functions.replays(&function()).unwrap();
+    assert_eq!(all.len(), 2, "{all:?}");
+    assert_eq!(all[0], done);
+    assert_eq!((all[1].id, all[1].state), (running.id, ReplayState::Interrupted));
+    let error = all[1].error.as_ref().unwrap();
+    assert!(error.contains("pelton topic rm second"), "{error}");
+    // Numbers go on, and it stays so.
+    let next = start(&world, ReplayRequest::new(Start::Offset(0))).unwrap();
+    assert_eq!(next.id, running.id + 1);
+    let world = world.reopen();
+    let again = world.functions.replays(&function()).unwrap();
+    assert_eq!(again, all, "a comparison is not kept");
+    world.runtime.block_on(world.functions.remove(&function(), false)).unwrap();
+    world.deploy("faulty", "").unwrap();
+    assert!(world.functions.replays(&function()).unwrap().is_empty());
+}

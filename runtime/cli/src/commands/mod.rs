@@ -3,6 +3,7 @@
 mod backup;
 mod build;
 mod canary;
+mod capsule;
 mod check;
 mod completions;
 mod consume;
@@ -74,6 +75,8 @@ pub(crate) enum Command {
     Savepoint(savepoint::Savepoint),
     /// Run a function again over records that it has seen
     Replay(replay::Replay),
+    /// Capsules: one call of a function in a file, to run it again anywhere
+    Capsule(capsule::Capsule),
     /// Show where a function and its shadow differ
     Diff(diff::Diff),
     /// Make the canary or shadow of a function the version that runs, live
@@ -131,6 +134,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Rollback(command) => command.run(ui),
         Command::Savepoint(command) => command.run(ui),
         Command::Replay(command) => command.run(ui),
+        Command::Capsule(command) => command.run(ui),
         Command::Diff(command) => command.run(ui),
         Command::Promote(command) => command.run(ui),
         Command::Pause(command) => command.run(ui),

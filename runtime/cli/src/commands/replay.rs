@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use pelton_core::Limits;
 use pelton_server::functions::{Differences, ReplayState, ReplayStatus, StartKind};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
@@ -30,12 +31,14 @@ Examples:
   pelton replay hello --from earliest --diff
   pelton replay hello --from 2026-03-01T08:00:00Z --diff --wasm fixed.wasm
   pelton replay hello --from 1000 --to hello-again
+  pelton replay hello --ls
   pelton replay hello --cancel 3")]
 pub(crate) struct Replay {
     /// The function
     name: String,
     /// Where to begin: earliest, an offset, or a time such as 2026-03-01T08:00:00Z
-    #[arg(long, value_name = "PLACE", value_parser = place, required_unless_present = "cancel")]
+    #[arg(long, value_name = "PLACE", value_parser = place,
+        required_unless_present_any = ["cancel", "ls"])]
     from: Option<Value>,
     /// Where to end: an offset or a time; else where the live function stands
     #[arg(long, value_name = "PLACE", value_parser = place)]
@@ -44,7 +47,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "TOPIC", conflicts_with = "diff")]
     to: Option<String>,
     /// Compare the results with what was emitted
-    #[arg(long, required_unless_present_any = ["to", "cancel"])]
+    #[arg(long, required_unless_present_any = ["to", "cancel", "ls"])]
     diff: bool,
     /// The version to run; else the active one
     #[arg(long, value_name = "N")]
@@ -55,6 +58,9 @@ pub(crate) struct Replay {
     /// Cancel the replay of this number
     #[arg(long, value_name = "ID", conflicts_with_all = ["from", "until", "to", "diff"])]
     cancel: Option<u64>,
+    /// List the function's replays, and how they ended
+    #[arg(long, conflicts_with_all = ["from", "until", "to", "diff", "cancel", "version", "wasm"])]
+    ls: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -80,6 +86,9 @@ fn place(place: &str) -> std::result::Result<Value, String> {
 impl Replay {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let client = self.server.client()?;
+        if self.ls {
+            return list(&client, &self.name, ui);
+        }
         if let Some(id) = self.cancel {
             let id = id.to_string();
             let parts = ["functions", &self.name, "replays", &id];
@@ -102,6 +111,37 @@ impl Replay {
         bar.finish_and_clear();
         show(&status, ui)
     }
+}
+
+#[derive(Deserialize)]
+struct All {
+    replays: Vec<ReplayStatus>,
+}
+
+fn list(client: &Client, function: &str, ui: &mut Ui) -> Result<Exit> {
+    let All { replays } = client.get(&["functions", function, "replays"])?;
+    if ui.is_json() {
+        ui.json(&replays)?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = Columns::new(&[">id", ">version", "state", ">read", ">emitted", "to"]);
+    for replay in &replays {
+        table.row(&[
+            replay.id.to_string(),
+            replay.version.to_string(),
+            format!("{:?}", replay.state).to_lowercase(),
+            format!("{}/{}", replay.records_in, replay.records),
+            replay.records_out.to_string(),
+            replay.to.as_deref().map_or_else(|| "-".into(), text::short),
+        ]);
+    }
+    ui.line(table.to_string())?;
+    for replay in &replays {
+        if let Some(error) = &replay.error {
+            ui.note(format!("{}: {error}", replay.id));
+        }
+    }
+    Ok(Exit::Ok)
 }
 
 /// Uploads a module; answers its digest.

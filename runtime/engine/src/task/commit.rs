@@ -1,7 +1,7 @@
 //! Committing: the only way that anything a guest did becomes real.
 
 use bytes::Bytes;
-use pelton_core::{Commit, Domain, Error, Position, Result, TaskMeta, TaskRecord};
+use pelton_core::{Commit, Domain, Error, Fault, Position, Result, TaskMeta, TaskRecord};
 
 use super::{Pending, Step, Task, owned, start};
 use crate::environment::Units;
@@ -43,7 +43,17 @@ impl Task {
         if self.pending.as_ref().is_none_or(|pending| pending.record.is_some()) {
             return Ok(());
         }
-        let saved = self.save().await?;
+        let saved = match self.save().await {
+            Ok(saved) => saved,
+            Err(fault) if self.go_back(Some(&fault))? => return Ok(()),
+            Err(fault) => {
+                let text = format!("{} could not save: {fault}", self.config.id);
+                return Err(Error::new("E-FUNCTION-SAVE", Domain::Guest, text));
+            }
+        };
+        if self.mark.take().is_some() {
+            owned(&mut self.state)?.accept();
+        }
         let changes = Bytes::from(owned(&mut self.state)?.take_changes());
         let mut meta = self.meta();
         meta.layout = (!self.layout_written).then(|| start::layout_of(&self.config));
@@ -74,13 +84,10 @@ impl Task {
     }
 
     /// What the instance wants kept, where the function saves and something has changed.
-    async fn save(&mut self) -> Result<Option<Vec<u8>>> {
+    async fn save(&mut self) -> Result<Option<Vec<u8>>, Fault> {
         let Some(mut guest) = self.own_guest.take() else { return Ok(None) };
         let environment = self.environment_of(Slice::default(), self.watermark(), Units::None);
-        let saved = guest.save(environment).await.map_err(|fault| {
-            let text = format!("{} could not save: {fault}", self.config.id);
-            Error::new("E-FUNCTION-SAVE", Domain::Guest, text)
-        })?;
+        let saved = guest.save(environment).await?;
         if self.pool.reuses() {
             self.own_guest = Some(guest);
         }

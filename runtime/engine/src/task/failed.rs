@@ -24,7 +24,8 @@ impl Task {
             return self.migration_failed(values, fault);
         }
         let passing = fault.retryable || fault.kind == FaultKind::Host;
-        if self.pending.is_none() && !passing && self.go_back(Some(fault))? {
+        // What follows within the same commit cannot be tried again.
+        if (self.pending.is_some() || !passing) && self.go_back(Some(fault))? {
             return Ok(Settled::Again);
         }
         self.attempt += 1;
@@ -41,6 +42,7 @@ impl Task {
                 Counters::add(&self.counters.retries, 1);
                 Ok(Settled::Wait { until_ms: self.time.ms().saturating_add(after_ms) })
             }
+            Decision::Poison if self.go_back(Some(fault))? => Ok(Settled::Again),
             Decision::Poison if self.migrate_first() => {
                 self.attempt = 0;
                 Ok(Settled::Again)

@@ -5,6 +5,7 @@
 
 mod calls;
 mod commit;
+mod cutout;
 mod failed;
 mod migrate;
 mod repeat;
@@ -38,6 +39,7 @@ use crate::outputs::Outputs;
 use crate::peers::Peers;
 use crate::pool::GuestPool;
 use crate::progress::EventClock;
+use crate::reads::Reads;
 use crate::scratch::Scratch;
 use crate::shadow::Tap;
 use crate::slice::Slice;
@@ -118,9 +120,13 @@ pub struct Task {
     own_guest: Option<Box<dyn Guest>>,
     saved: Option<Vec<u8>>,
     trial: Option<replace::Before>,
+    /// Where the call on trial began, until its commit is made up.
+    mark: Option<Box<replace::Mark>>,
     verdict: Option<Verdict>,
     /// Hears its calls, where it has a shadow or is one.
     tap: Option<Box<Tap>>,
+    /// Takes down what its calls read, where somebody asks.
+    reads: Option<Arc<Reads>>,
     sweep: migrate::Sweep,
     /// What the call under way has read of another schema version.
     old_reads: Arc<OldReads>,
@@ -237,6 +243,7 @@ impl Task {
             watermark,
             units,
             old_reads: Arc::clone(&self.old_reads),
+            reads: self.reads.clone(),
         })
     }
 }

@@ -12,6 +12,7 @@ use super::migrate::Sweep;
 use super::{Task, owned, start};
 use crate::config::TaskConfig;
 use crate::faults::UnitLimit;
+use crate::input::Input;
 use crate::migrate::MIGRATE_VALUES_MAX;
 use crate::outputs::Outputs;
 use crate::pool::GuestPool;
@@ -40,6 +41,13 @@ pub(crate) struct Before {
     replacement: Replacement,
     saved: Option<Vec<u8>>,
     layout_written: bool,
+}
+
+/// Where inputs and time stood before the first call of a commit on trial.
+pub(crate) struct Mark {
+    inputs: Vec<Input>,
+    clocks: Vec<EventClock>,
+    watermark: i64,
 }
 
 impl Task {
@@ -153,10 +161,31 @@ impl Task {
     /// before goes on.
     pub(super) fn go_back(&mut self, fault: Option<&Fault>) -> Result<bool> {
         let Some(before) = self.trial.take() else { return Ok(false) };
+        self.undo_trial()?;
         self.install(before.replacement)?;
         self.saved = before.saved;
         self.layout_written = before.layout_written;
         self.verdict = fault.map(|fault| Verdict::Failed(fault.clone()));
         Ok(true)
+    }
+
+    /// A call begins: on trial all of its commit can be taken back until that is made up.
+    pub(super) fn mark_trial(&mut self) {
+        if self.trial.is_none() || self.pending.is_some() {
+            return;
+        }
+        let (inputs, clocks) = (self.inputs.clone(), self.clocks.clone());
+        self.mark = Some(Box::new(Mark { inputs, clocks, watermark: self.watermark }));
+    }
+
+    /// Takes back what calls on trial have left, where their commit is not made up.
+    fn undo_trial(&mut self) -> Result<()> {
+        let Some(mark) = self.mark.take() else { return Ok(()) };
+        owned(&mut self.state)?.rollback();
+        self.outputs.clear();
+        if self.pending.take().is_some() {
+            (self.inputs, self.clocks, self.watermark) = (mark.inputs, mark.clocks, mark.watermark);
+        }
+        Ok(())
     }
 }

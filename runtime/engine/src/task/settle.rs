@@ -36,6 +36,9 @@ impl Task {
     /// A fault that halts the task.
     pub(super) async fn call(&mut self, call: &Call) -> Result<Settled> {
         self.old_reads.take();
+        if let Some(reads) = &self.reads {
+            reads.note_call(call);
+        }
         let environment = self.environment(call);
         let answers = self.ask(call, &environment).await;
         drop(environment);
@@ -127,7 +130,10 @@ impl Task {
         let config = Arc::clone(&self.config);
         let watermark = self.watermark();
         let state = owned(&mut self.state)?;
-        state.begin();
+        // On trial, what follows within the same commit is taken back with what it follows.
+        if self.mark.is_none() || self.pending.is_none() {
+            state.begin();
+        }
         let mut result = apply_all(call, answers, &config, state, &mut self.outputs, watermark);
         if self.pending.is_some() && !matches!(result, Ok(Applied::Done { .. }) | Err(_)) {
             let text = "a window that fires early cannot be tried again";
@@ -146,7 +152,9 @@ impl Task {
                 let behind = call.work.plan().map_or(watermark, |plan| plan.watermark);
                 windows::close_passed(state, spec, behind);
             }
-            state.accept();
+            if self.mark.is_none() {
+                state.accept();
+            }
         } else {
             state.rollback();
             self.outputs.clear();

@@ -106,6 +106,8 @@ impl Task {
             saved: self.saved.clone(),
             trial: None,
             verdict: None,
+            mark: None,
+            reads: None,
             tap: Some(Box::default()),
             sweep: Default::default(),
             old_reads: Arc::default(),

@@ -197,6 +197,8 @@ impl Task {
             repeating: (false, 0),
             trial: None,
             verdict: None,
+            mark: None,
+            reads: None,
             tap: None,
             scratch: Scratch::default(),
             config: Arc::new(config),

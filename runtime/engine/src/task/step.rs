@@ -152,6 +152,7 @@ impl Task {
     /// Makes a call, and what follows from it within the same commit, and commits.
     pub(super) async fn run(&mut self, call: Call) -> Result<Step> {
         let mut call = call;
+        self.mark_trial();
         self.note_began(&call);
         self.tap_begin();
         loop {

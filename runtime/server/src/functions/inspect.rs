@@ -1,12 +1,15 @@
 //! Looking into a function's state. What is answered is durable: a power cut does not take it back.
+//! Where tasks run, they are asked; on a replica their state is put together from what was shipped.
 
 use std::sync::Arc;
 
 use pelton_core::{Domain, Error, FunctionId, Result};
 use pelton_engine::Task;
+use pelton_journal::Role;
 
 use super::registry::unknown;
-use super::{Functions, blocking};
+use super::travel::stored_task;
+use super::{FunctionRecord, Functions, blocking};
 
 /// An entry of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +79,10 @@ impl Functions {
         function: &FunctionId,
         look: impl Fn(&mut Task) -> Result<Vec<StateEntry>> + Clone + Send + 'static,
     ) -> Result<Vec<StateEntry>> {
-        self.registry.find(function)?.ok_or_else(|| unknown(function))?;
+        let record = self.registry.find(function)?.ok_or_else(|| unknown(function))?;
+        if self.node.journal().role() != Role::Leader {
+            return self.look_at_copy(&record, look).await;
+        }
         let stopped = || {
             let text = format!(
                 "{function} does not run, so that its state cannot be looked at; `pelton status \
@@ -97,6 +103,27 @@ impl Functions {
         let journal = Arc::clone(self.node.journal());
         blocking(move || journal.wait_durable(newest).map_err(Error::from_coded)).await?;
         Ok(all)
+    }
+
+    /// As [`Self::look`], where no task runs: each is put together from what the journal has of it.
+    async fn look_at_copy(
+        &self,
+        record: &FunctionRecord,
+        look: impl Fn(&mut Task) -> Result<Vec<StateEntry>> + Send + 'static,
+    ) -> Result<Vec<StateEntry>> {
+        // One copy of a state is enough at a time.
+        let _turn = self.copies.lock().await;
+        let loaded = self.load(record, record.active).await?;
+        let node = Arc::clone(&self.node);
+        blocking(move || {
+            let mut all = Vec::new();
+            for part in node.replacements(&loaded.spec, &loaded.factory)? {
+                let task = stored_task(node.journal(), part)?;
+                all.extend(task.map_or(Ok(Vec::new()), |mut task| look(&mut task))?);
+            }
+            Ok(all)
+        })
+        .await
     }
 }
 

@@ -18,6 +18,7 @@ impl Functions {
     /// Where the registry cannot be read.
     pub async fn start_all(self: &Arc<Self>) -> Result<()> {
         self.sweep().await?;
+        self.replays.recall(self.node.journal(), self.now_ms())?;
         for record in self.registry.all()? {
             if record.paused || record.active == 0 {
                 continue;
@@ -167,6 +168,7 @@ impl Functions {
         let (journal, name) = (Arc::clone(self.node.journal()), function.clone());
         blocking(move || {
             registry.remove(&name, now)?;
+            super::travel::forget_replays(&journal, &name, now)?;
             if !keep_state {
                 let is_own = |key: &str| {
                     key.rsplit_once('#').is_some_and(|(owner, _)| owner == name.to_string())
@@ -178,6 +180,7 @@ impl Functions {
             Ok(())
         })
         .await?;
+        self.replays.forget(function);
         if !keep_state {
             self.remove_savepoints(function).await?;
         }

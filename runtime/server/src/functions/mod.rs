@@ -34,9 +34,12 @@ pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Ver
 pub use shadow::{ShadowState, ShadowStatus};
 pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
 pub use travel::{
-    AUTOMATIC_SAVEPOINTS_MAX, DIFFERENCES_SHOWN, Difference, Differences, REPLAYS_KEPT,
-    REPLAYS_RUNNING_MAX, ReplayRequest, ReplayStart, ReplayState, ReplayStatus, RestoreReport,
-    RestoreRequest, SAVEPOINTS_MAX, SavedPosition, SavedTask, Savepoint, StartKind, UNMATCHED_MAX,
+    AUTOMATIC_SAVEPOINTS_MAX, CAPSULE_BYTES_MAX, CAPSULE_FORMAT, CAPSULE_OUTPUTS_SHOWN, Capsule,
+    CapsuleFault, CapsuleHead, CapsuleLine, CapsuleOf, CapsuleOutput, CapsuleReport,
+    CapsuleVerdict, DIFFERENCES_SHOWN, Difference, Differences, Outcome as CapsuleOutcome,
+    REPLAYS_KEPT, REPLAYS_RUNNING_MAX, RecordPlace, ReplayRequest, ReplayStart, ReplayState,
+    ReplayStatus, RestoreReport, RestoreRequest, SAVEPOINTS_MAX, SavedPosition, SavedTask,
+    Savepoint, StartKind, StateChange, StateKept, UNMATCHED_MAX, run_capsule,
 };
 pub use trial::TrialState;
 
@@ -80,6 +83,8 @@ pub struct Functions {
     following: TaskTracker,
     replays: travel::Replays,
     resting: resting::Resting,
+    /// Held while a state is copied out of the journal: one at a time.
+    copies: tokio::sync::Mutex<()>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -106,6 +111,7 @@ impl Functions {
             following: TaskTracker::new(),
             replays: travel::Replays::default(),
             resting: resting::Resting::default(),
+            copies: tokio::sync::Mutex::default(),
         })
     }
 

@@ -6,6 +6,7 @@
 
 mod auth;
 mod backup;
+mod capsules;
 mod config;
 mod connection;
 mod console;

@@ -106,7 +106,8 @@ pub(super) async fn start(
     Ok((StatusCode::CREATED, Json(started)))
 }
 
-/// Lists the replays of a function since the server was started.
+/// Lists the replays of a function: those since the server was started, and before that those into a
+/// topic.
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/functions/{function}/replays",
     tag = "functions", operation_id = "listReplays", params(FunctionPath),
     responses((status = 200, body = ReplayList), (status = "4XX", body = ErrorBody),

@@ -12,8 +12,8 @@ use super::extract::{no_method, no_route};
 use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
-    auth, backup, console, consume, functions, groups, health, history, inspect, metrics, produce,
-    redrive, replays, replication, savepoints, shadow, token_routes, topics,
+    auth, backup, capsules, console, consume, functions, groups, health, history, inspect, metrics,
+    produce, redrive, replays, replication, savepoints, shadow, token_routes, topics,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -78,6 +78,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(savepoints::restore))
         .routes(routes!(replays::list, replays::start))
         .routes(routes!(replays::describe, replays::cancel))
+        .routes(routes!(capsules::export))
         .routes(routes!(shadow::describe, shadow::stop))
         .routes(routes!(shadow::differences))
         .routes(routes!(shadow::promote))

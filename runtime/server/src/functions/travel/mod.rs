@@ -1,10 +1,16 @@
 //! Time travel: savepoints, and rewinding a function to one.
 
+mod capsule;
 mod create;
 mod replay;
 mod restore;
 mod savepoint;
 
+pub use capsule::{
+    CAPSULE_BYTES_MAX, CAPSULE_FORMAT, CAPSULE_OUTPUTS_SHOWN, Capsule, CapsuleFault, CapsuleHead,
+    CapsuleLine, CapsuleOf, CapsuleOutput, CapsuleReport, CapsuleVerdict, Outcome, RecordPlace,
+    StateChange, StateKept, run_capsule,
+};
 pub use replay::{
     DIFFERENCES_SHOWN, Difference, Differences, REPLAYS_KEPT, REPLAYS_RUNNING_MAX, ReplayRequest,
     ReplayStart, ReplayState, ReplayStatus, StartKind, UNMATCHED_MAX,
@@ -14,5 +20,6 @@ pub use savepoint::{
     AUTOMATIC_SAVEPOINTS_MAX, SAVEPOINTS_MAX, SavedPosition, SavedTask, Savepoint,
 };
 
-pub(super) use replay::Replays;
+pub(super) use capsule::stored_task;
+pub(super) use replay::{Replays, forget_replays};
 pub(super) use savepoint::artefacts;

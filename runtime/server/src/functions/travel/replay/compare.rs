@@ -305,7 +305,11 @@ fn shown(bytes: &[u8]) -> String {
 }
 
 /// Everything that makes a record what it is.
-fn hash_of(topic: usize, partition: u32, record: &Record<'_>) -> blake3::Hash {
+pub(in crate::functions::travel) fn hash_of(
+    topic: usize,
+    partition: u32,
+    record: &Record<'_>,
+) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&(topic as u64).to_le_bytes());
     hasher.update(&partition.to_le_bytes());

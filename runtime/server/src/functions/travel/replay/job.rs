@@ -4,14 +4,17 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use pelton_core::{Domain, Error, FunctionId, Result, TopicName};
+use pelton_core::{Clock as _, Domain, Error, FunctionId, Result, TopicName};
 use pelton_engine::Counters;
+use pelton_journal::Journal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::compare::Differences;
+use super::kept;
 use super::plan::{ReplayStart, TaskPlan};
 use super::sink::Target;
+use crate::clock::SystemClock;
 use crate::functions::lock;
 
 /// Replays of a function that may run at once.
@@ -31,12 +34,14 @@ pub enum ReplayState {
     Cancelled,
     /// It failed: `error` tells why.
     Failed,
+    /// The server was stopped while it ran: `error` tells what to do.
+    Interrupted,
 }
 
 /// A replay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReplayStatus {
-    /// Its number on this server, since it was started.
+    /// Its number on this server.
     pub id: u64,
     /// The function.
     #[schema(value_type = String)]
@@ -81,6 +86,8 @@ pub(in crate::functions) struct Job {
     records_out: AtomicU64,
     faults: AtomicU64,
     cancelled: AtomicBool,
+    /// It is cancelled since the server ends.
+    stopping: AtomicBool,
     target: Target,
     ended: Mutex<Ended>,
 }
@@ -104,6 +111,7 @@ impl Job {
             records_out: AtomicU64::new(0),
             faults: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
             target,
             ended: Mutex::new(Ended { running: plans.len(), error: None, differences: None }),
         })
@@ -138,6 +146,13 @@ impl Job {
         now
     }
 
+    /// It does not begin at all.
+    pub(super) fn abandon(&self, error: &Error) {
+        let mut ended = lock(&self.ended);
+        ended.running = 0;
+        ended.error = Some(Error::new(error.code, error.domain, error.to_string()));
+    }
+
     /// Takes note that a task has ended. The first that fails ends the others.
     pub(super) fn ended(&self, result: Result<()>) {
         let mut ended = lock(&self.ended);
@@ -146,8 +161,10 @@ impl Job {
             ended.error.get_or_insert(error);
         }
         ended.running -= 1;
-        if ended.running == 0
-            && let Target::Compare(compare) = &self.target
+        if ended.running > 0 {
+            return;
+        }
+        if let Target::Compare(compare) = &self.target
             && ended.error.is_none()
             && !self.is_cancelled()
         {
@@ -155,6 +172,19 @@ impl Job {
                 Ok(differences) => ended.differences = Some(differences),
                 Err(error) => ended.error = Some(error),
             }
+        }
+        drop(ended);
+        self.keep_end();
+    }
+
+    /// Keeps how a replay into a topic has ended, but for one that ends with the server.
+    fn keep_end(&self) {
+        let Target::Topic { journal, .. } = &self.target else { return };
+        if self.stopping.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Err(error) = kept::keep(journal, &self.status(), SystemClock.now_ms()) {
+            tracing::warn!(function = %self.function, %error, "the end of a replay is not kept");
         }
     }
 
@@ -186,6 +216,8 @@ impl Job {
 #[derive(Default)]
 struct All {
     jobs: VecDeque<Arc<Job>>,
+    /// Those of earlier runs of the server, oldest first.
+    past: Vec<ReplayStatus>,
     last: u64,
 }
 
@@ -213,26 +245,58 @@ impl Replays {
         Ok(())
     }
 
-    pub(super) fn of(&self, function: &FunctionId) -> Vec<Arc<Job>> {
+    /// Remembers what is kept of earlier runs of the server.
+    pub(in crate::functions) fn recall(&self, journal: &Journal, now_ms: i64) -> Result<()> {
+        let past = kept::recall(journal, now_ms)?;
+        let mut all = lock(&self.0);
+        all.last = all.last.max(past.last().map_or(0, |replay| replay.id));
+        all.past = past;
+        Ok(())
+    }
+
+    /// Forgets those of a function that is removed.
+    pub(in crate::functions) fn forget(&self, function: &FunctionId) {
+        lock(&self.0).past.retain(|replay| replay.function != *function);
+    }
+
+    /// Those of a function, oldest first.
+    pub(super) fn statuses(&self, function: &FunctionId) -> Vec<ReplayStatus> {
+        let past = lock(&self.0).past.clone();
+        let past = past.into_iter().filter(|replay| replay.function == *function);
+        past.chain(self.of(function).iter().map(|job| job.status())).collect()
+    }
+
+    /// One of a function.
+    pub(super) fn status(&self, function: &FunctionId, id: u64) -> Result<ReplayStatus> {
+        let found = self.statuses(function).into_iter().find(|replay| replay.id == id);
+        found.ok_or_else(|| unknown(function, id))
+    }
+
+    fn of(&self, function: &FunctionId) -> Vec<Arc<Job>> {
         let all = lock(&self.0);
         all.jobs.iter().filter(|job| job.function == *function).cloned().collect()
     }
 
     pub(super) fn get(&self, function: &FunctionId, id: u64) -> Result<Arc<Job>> {
         let found = self.of(function).into_iter().find(|job| job.id.load(Ordering::Relaxed) == id);
-        found.ok_or_else(|| {
-            let text = format!(
-                "{function} has no replay {id}; a server remembers the last {REPLAYS_KEPT} since \
-                 its start"
-            );
-            Error::new("E-REPLAY-UNKNOWN", Domain::User, text)
-        })
+        found.ok_or_else(|| unknown(function, id))
     }
 
-    /// Cancels all that run.
+    /// Ends all that run, with the server.
     pub(in crate::functions) fn cancel_all(&self) {
-        lock(&self.0).jobs.iter().for_each(|job| job.cancel());
+        for job in &lock(&self.0).jobs {
+            job.stopping.store(true, Ordering::Relaxed);
+            job.cancel();
+        }
     }
+}
+
+fn unknown(function: &FunctionId, id: u64) -> Error {
+    let text = format!(
+        "{function} has no replay {id} that runs or is remembered: the last {REPLAYS_KEPT} are, and \
+         over a restart those into a topic"
+    );
+    Error::new("E-REPLAY-UNKNOWN", Domain::User, text)
 }
 
 fn check(all: &All, function: &FunctionId) -> Result<()> {

@@ -7,6 +7,7 @@
 
 mod compare;
 mod job;
+mod kept;
 mod plan;
 mod run;
 mod sink;
@@ -15,7 +16,10 @@ pub use compare::{DIFFERENCES_SHOWN, Difference, Differences, UNMATCHED_MAX};
 pub use job::{REPLAYS_KEPT, REPLAYS_RUNNING_MAX, ReplayState, ReplayStatus};
 pub use plan::{ReplayStart, StartKind};
 
+pub(super) use compare::hash_of as record_hash;
 pub(in crate::functions) use job::Replays;
+pub(in crate::functions) use kept::forget_replays;
+pub(in crate::functions) use plan::{Live, read as live};
 
 use std::sync::Arc;
 
@@ -96,6 +100,15 @@ impl Functions {
         .await?;
         let job = Job::new(function, number, request.to.as_ref(), &plans, target);
         self.replays.add(&job)?;
+        if request.to.is_some() {
+            let (node, status) = (Arc::clone(&self.node), job.status());
+            blocking(move || {
+                let kept = kept::keep(node.journal(), &status, node.clock().now_ms())?;
+                node.journal().wait_durable(kept).map_err(Error::from_coded)
+            })
+            .await
+            .inspect_err(|error| job.abandon(error))?;
+        }
         self.run_replay(&job, &loaded, plans);
         Ok(job.status())
     }
@@ -133,7 +146,7 @@ impl Functions {
     /// `E-FUNCTION-UNKNOWN`.
     pub fn replays(&self, function: &FunctionId) -> Result<Vec<ReplayStatus>> {
         self.registry.get(function)?;
-        Ok(self.replays.of(function).iter().map(|job| job.status()).collect())
+        Ok(self.replays.statuses(function))
     }
 
     /// A replay.
@@ -141,7 +154,7 @@ impl Functions {
     /// # Errors
     /// `E-REPLAY-UNKNOWN`.
     pub fn replay_status(&self, function: &FunctionId, id: u64) -> Result<ReplayStatus> {
-        Ok(self.replays.get(function, id)?.status())
+        self.replays.status(function, id)
     }
 
     /// Cancels a replay that runs: it ends behind the call that is under way. What it has written

@@ -77,10 +77,10 @@ pub(super) struct TaskPlan {
 }
 
 /// What the journal holds of a live task.
-struct Live {
+pub(in crate::functions) struct Live {
     id: TaskId,
-    snapshot: Option<(u64, Bytes, TaskMeta)>,
-    tail: Vec<(u64, TaskRecord)>,
+    pub(in crate::functions) snapshot: Option<(u64, Bytes, TaskMeta)>,
+    pub(in crate::functions) tail: Vec<(u64, TaskRecord)>,
 }
 
 fn of(error: pelton_journal::Error) -> Error {
@@ -124,7 +124,7 @@ pub(super) fn plan(
 }
 
 /// Reads a task, which may go on meanwhile and take a snapshot.
-fn read(journal: &Journal, key: &str) -> Result<Option<Live>> {
+pub(in crate::functions) fn read(journal: &Journal, key: &str) -> Result<Option<Live>> {
     const TRIES: u32 = 10;
     let Some(task) = journal.task(key) else { return Ok(None) };
     let mut tries = 0;
