@@ -151,6 +151,11 @@ impl Client {
         Ok(Events::new(response.into_body().into_reader(), self.base.clone()))
     }
 
+    /// What an event tells of why its stream has ended.
+    pub(crate) fn told(&self, data: &str) -> CliError {
+        Failed::status(&self.base, StatusCode::BAD_REQUEST, data.as_bytes()).into()
+    }
+
     fn send(&self, call: &Call<'_>) -> Outcome<Response<ureq::Body>> {
         let mut uri = format!("{}/api/v1{}", self.base, call.path);
         for (index, (name, value)) in call.query.iter().enumerate() {

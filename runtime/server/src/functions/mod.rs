@@ -15,6 +15,7 @@ mod record;
 mod registry;
 mod shadow;
 mod status;
+mod tap;
 mod travel;
 mod trial;
 
@@ -32,6 +33,7 @@ pub use pipeline::{Pipeline, PipelineFunction, PipelineTopic};
 pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Version};
 pub use shadow::{ShadowState, ShadowStatus};
 pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
+pub use tap::{FunctionTap, SAMPLES_AT_ONCE_MAX, TapSample, Tapped};
 pub use travel::{
     AUTOMATIC_SAVEPOINTS_MAX, DIFFERENCES_SHOWN, Difference, Differences, REPLAYS_KEPT,
     REPLAYS_RUNNING_MAX, ReplayRequest, ReplayStart, ReplayState, ReplayStatus, RestoreReport,

@@ -36,6 +36,7 @@ mod sse;
 mod stall;
 mod state;
 mod status;
+mod tap;
 mod token_routes;
 mod tokens;
 mod topics;
