@@ -94,10 +94,10 @@ fn windows_are_told_by_the_window_and_faults_by_the_record() {
     let world = World::new();
     let mut task = start(&world, &poisoned(&sums()), 100);
     let watch = task.watch().unwrap();
-    world.append("in", &[row("a", "1", 1), row("a", "poison", 2), row("a", "5", 3)], &[3]);
+    world.append("in", &[row("a", "1", 1), row("a", "13", 2), row("a", "5", 3)], &[3]);
     drain(&mut task);
     let all = samples(&watch);
-    assert_eq!(texts(&all), ["0:1>1", "1:poison>", "2:5>6"]);
+    assert_eq!(texts(&all), ["0:1>1", "1:13>", "2:5>6"]);
     assert_eq!(
         all.iter().map(|s| s.effect.fault.is_some()).collect::<Vec<_>>(),
         [false, true, false]

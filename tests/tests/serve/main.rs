@@ -14,6 +14,6 @@ mod replica;
 mod server;
 mod starts;
 mod story;
-mod tap;
 #[path = "../cli/support.rs"]
 mod support;
+mod tap;

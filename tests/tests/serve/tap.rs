@@ -43,7 +43,11 @@ fn a_tap_shows_what_goes_in_and_out_over_a_new_version_and_a_pause() {
         assert_eq!(next, format!("  -> long {sent}={sent} {pad}"));
     }
     assert!(lines.contains(&"all 1:0 k=short") && lines.contains(&"all 1:1 k=short"), "{lines:?}");
-    assert!(shown.err.contains("version 1\n") && shown.err.contains("version 2\n"), "{}", shown.err);
+    assert!(
+        shown.err.contains("version 1\n") && shown.err.contains("version 2\n"),
+        "{}",
+        shown.err
+    );
 
     // A paused function is tapped as well: there is something to see when it goes on.
     while server.pelton(&["pause", "long"]).code != 0 {}
@@ -61,7 +65,8 @@ fn a_tap_is_json_a_line_and_ends_with_the_function() {
     let server = Server::start(&place);
     server.pelton(&["tap", "long"]).expect_error(5, "E-FUNCTION-UNKNOWN");
     deploy_filter(&place, &server);
-    let mut watching = server.command(&["tap", "long", "--max", "1", "-o", "json"]).spawn().unwrap();
+    let mut watching =
+        server.command(&["tap", "long", "--max", "1", "-o", "json"]).spawn().unwrap();
     let mut number = 0;
     while watching.try_wait().unwrap().is_none() {
         server.pelton_with(&["produce", "all"], &records(number..number + 1)).expect(0);
@@ -72,6 +77,6 @@ fn a_tap_is_json_a_line_and_ends_with_the_function() {
     assert_eq!(sample["cause"]["topic"], "default/all");
     assert_eq!(sample["sent"][0]["value"], sample["value"]);
     let watching = tap(&server, &[]);
-    server.pelton(&["rm", "long", "--yes"]).expect(0);
+    server.pelton(&["rm", "long"]).expect(0);
     ended(watching).expect_error(5, "E-FUNCTION-UNKNOWN");
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::Agent;
-use ureq::http::{Method, Request, Response, header};
+use ureq::http::{Method, Request, Response, StatusCode, header};
 
 pub(crate) use args::ServerArgs;
 pub(crate) use error::{Failed, Outcome};
@@ -21,6 +21,8 @@ pub(crate) use producer::{Producer, Range};
 pub(crate) use reader::{Consumed, From, TopicReader};
 pub(crate) use url::base_of;
 use url::encoded;
+
+use crate::error::CliError;
 
 /// Most bytes of an answer that is read as a whole.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
