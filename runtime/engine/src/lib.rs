@@ -48,7 +48,8 @@ pub use random::random;
 pub use reads::{Reads, Touched};
 pub use shadow::{
     Beat, Cause, Difference, DifferenceKind, Effect, Emitted, FEED_BYTES_MAX, FEED_COMMITS_MAX,
-    Fed, Feed, Shadow, ShadowSeed, TOLD_MAX, Tally,
+    Fed, Feed, Given, Sample, Shadow, ShadowSeed, TOLD_MAX, Tally, WATCHED_BYTES_MAX,
+    WATCHED_COMMITS_MAX, WATCHES_MAX, Watch, Watched,
 };
 pub use task::{
     Parts, Repeat, Replacement, Savepoint, Step, Task, Verdict, check_savepoint, savepoint_meta,

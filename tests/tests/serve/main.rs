@@ -22,4 +22,5 @@ mod starts;
 mod story;
 #[path = "../cli/support.rs"]
 mod support;
+mod tap;
 mod under_load;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::Agent;
-use ureq::http::{Method, Request, Response, header};
+use ureq::http::{Method, Request, Response, StatusCode, header};
 
 pub(crate) use args::ServerArgs;
 pub(crate) use error::{Failed, Outcome};
@@ -21,6 +21,8 @@ pub(crate) use producer::{Producer, Range};
 pub(crate) use reader::{Consumed, From, TopicReader};
 pub(crate) use url::base_of;
 use url::encoded;
+
+use crate::error::CliError;
 
 /// Most bytes of an answer that is read as a whole.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
@@ -149,6 +151,11 @@ impl Client {
     pub(crate) fn events(&self, call: Call<'_>) -> Outcome<Events> {
         let response = self.send(&call.accept("text/event-stream"))?;
         Ok(Events::new(response.into_body().into_reader(), self.base.clone()))
+    }
+
+    /// What an event tells of why its stream has ended.
+    pub(crate) fn told(&self, data: &str) -> CliError {
+        Failed::status(&self.base, StatusCode::BAD_REQUEST, data.as_bytes()).into()
     }
 
     fn send(&self, call: &Call<'_>) -> Outcome<Response<ureq::Body>> {

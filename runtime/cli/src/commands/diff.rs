@@ -140,7 +140,7 @@ fn sent(mark: &str, style: Style, records: &[ComparedRecord], ui: &mut Ui) -> Re
 }
 
 /// A value as a person reads it.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => printable(text),
         Value::Null => "null".into(),

@@ -86,7 +86,8 @@ fn show(line: &Line, ui: &mut Ui) -> Result<()> {
     ui.line(format!("{} {level} {} {message}", text::time(line.time_ms), line.partition))
 }
 
-fn odd(data: &str) -> CliError {
+/// What the server sent and nobody expected.
+pub(super) fn odd(data: &str) -> CliError {
     let text = format!("the server sent what this pelton cannot read: {data}");
     CliError::new("E-SERVER-ANSWER", Exit::Failure, text).next("use the pelton of its version")
 }

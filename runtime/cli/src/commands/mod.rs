@@ -30,6 +30,7 @@ mod savepoint;
 mod schema;
 mod state;
 mod status;
+mod tap;
 mod token;
 mod topic;
 mod up;
@@ -89,6 +90,8 @@ pub(crate) enum Command {
     Rm(rm::Rm),
     /// Print what a function of a server has logged
     Logs(logs::Logs),
+    /// Watch what goes into a function of a server, and what comes of it
+    Tap(tap::Tap),
     /// Look into the state of a function of a server
     State(state::State),
     /// Dead letters: what a function could not get past, and why
@@ -141,6 +144,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Resume(command) => command.run(ui),
         Command::Rm(command) => command.run(ui),
         Command::Logs(command) => command.run(ui),
+        Command::Tap(command) => command.run(ui),
         Command::State(command) => command.run(ui),
         Command::Dev(command) => command.run(ui),
         Command::Dlq(command) => command.run(ui),

@@ -75,6 +75,14 @@ pub struct Effect {
     pub(crate) state: Vec<u64>,
 }
 
+impl Effect {
+    /// Changes of state and timers, in number.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        self.state.len()
+    }
+}
+
 /// What targets mean to a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Vocabulary {
@@ -95,6 +103,14 @@ impl Vocabulary {
             timers: declared.timers.iter().map(|timer| timer.name.clone()).collect(),
             inputs: config.inputs.iter().map(|input| input.partition.clone()).collect(),
         }
+    }
+
+    /// The record of `row` as a cause.
+    pub(super) fn record(&self, rows: &RowIndex<'_>, row: usize) -> Option<Cause> {
+        let (input, offset) = rows.place(row)?;
+        let (records, at) = rows.get(row)?;
+        let key = records.key(at).map(Bytes::copy_from_slice);
+        Some(Cause::Record { input: self.inputs.get(input)?.clone(), offset, key })
     }
 
     fn name(names: &[String], target: u16) -> String {
@@ -137,7 +153,7 @@ struct CallView<'a> {
     groups: Option<Groups<'a>>,
 }
 
-fn window_cause(group: &PaneGroup, adding: bool) -> Cause {
+pub(super) fn window_cause(group: &PaneGroup, adding: bool) -> Cause {
     let (window, key) = (group.window, group.key.clone());
     Cause::Window { start: window.start, end: window.end, key, adding }
 }
@@ -157,13 +173,7 @@ impl CallView<'_> {
                     key: timer.key.as_deref().map(Bytes::copy_from_slice),
                 })
             }
-            _ => {
-                let (input, offset) = self.rows.place(cause)?;
-                let (records, row) = self.rows.get(cause)?;
-                let key = records.key(row).map(Bytes::copy_from_slice);
-                let input = self.names.inputs.get(input)?.clone();
-                Some(Cause::Record { input, offset, key })
-            }
+            _ => self.names.record(self.rows, cause),
         }
     }
 

@@ -15,7 +15,7 @@ pub const FEED_BYTES_MAX: usize = 64 << 20;
 /// What a task's next step was.
 pub(crate) enum Next {
     /// It has committed these calls.
-    Commit(Vec<Heard>),
+    Commit(Vec<Arc<Heard>>),
     /// It has nothing to do.
     Rest,
 }
@@ -36,7 +36,7 @@ pub struct Beat {
 impl Beat {
     fn bytes(&self) -> usize {
         match &self.next {
-            Next::Commit(calls) => calls.iter().map(Heard::bytes).sum(),
+            Next::Commit(calls) => calls.iter().map(|call| call.bytes()).sum(),
             Next::Rest => 0,
         }
     }

@@ -5,22 +5,28 @@
 //! state; [`ShadowSeed::grow`] makes a [`Shadow`] of that, on another thread; [`Shadow::follow`] takes
 //! the commits one by one and pairs what both versions did by cause. The task never waits for it: a
 //! feed that is full is lost, and its shadow has to begin anew.
+//!
+//! [`Task::watch`](crate::Task::watch) lets somebody look on in the same way, with no function of their own.
 
 mod effects;
 mod feed;
 mod pairs;
 mod sink;
 mod tap;
+mod watch;
 
 pub use effects::{Cause, Effect, Emitted};
 pub use feed::{Beat, FEED_BYTES_MAX, FEED_COMMITS_MAX, Fed, Feed};
 pub use pairs::{Difference, DifferenceKind, TOLD_MAX, Tally};
+pub use watch::{
+    Given, Sample, WATCHED_BYTES_MAX, WATCHED_COMMITS_MAX, WATCHES_MAX, Watch, Watched,
+};
 
 pub(crate) use effects::Vocabulary;
 pub(crate) use feed::Next;
 pub(crate) use pairs::Pairs;
 pub(crate) use sink::{NoSource, ShadowSink};
-pub(crate) use tap::{Heard, Tap};
+pub(crate) use tap::{Committed, Heard, Tap};
 
 use crate::task::Task;
 

@@ -1,5 +1,7 @@
 //! Pairing what two versions did, by cause.
 
+use std::sync::Arc;
+
 use pelton_batch::FormatError;
 
 use super::effects::{Cause, Effect, Effects, Vocabulary};
@@ -87,8 +89,12 @@ impl Pairs {
     }
 
     /// Takes what both did in the same commit. Where it is the same to the byte, nobody looks closer.
-    pub(crate) fn add(&mut self, old: &[Heard], new: &[Heard]) -> Result<(), FormatError> {
-        self.tally.compared += old.iter().map(compared).sum::<u64>();
+    pub(crate) fn add(
+        &mut self,
+        old: &[Arc<Heard>],
+        new: &[Arc<Heard>],
+    ) -> Result<(), FormatError> {
+        self.tally.compared += old.iter().map(|heard| compared(heard)).sum::<u64>();
         if self.old_names == self.new_names && same(old, new) {
             return Ok(());
         }
@@ -152,8 +158,8 @@ fn compared(heard: &Heard) -> u64 {
     heard.work.units() as u64
 }
 
-fn same(old: &[Heard], new: &[Heard]) -> bool {
-    let equal = |(old, new): (&Heard, &Heard)| {
+fn same(old: &[Arc<Heard>], new: &[Arc<Heard>]) -> bool {
+    let equal = |(old, new): (&Arc<Heard>, &Arc<Heard>)| {
         let failed = old.fault.is_some() || new.fault.is_some();
         !failed && old.batches == new.batches && old.answers == new.answers
     };

@@ -1,10 +1,14 @@
 //! What a task's calls came to, for whoever compares.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use pelton_core::Fault;
 
 use super::feed::{Beat, Feed, Next};
+use super::watch::{WATCHES_MAX, Watch, Watched};
 use crate::call::{Call, Work};
+use crate::config::TaskConfig;
 
 /// One call that was committed.
 #[derive(Debug)]
@@ -24,32 +28,82 @@ impl Heard {
     }
 }
 
-/// Hears a task's calls. Only a task that has a shadow, or is one, has it.
+/// A commit, as the task made it.
+pub(crate) struct Committed<'a> {
+    /// The inputs have ended.
+    pub(crate) flushing: bool,
+    pub(crate) sequence: u64,
+    pub(crate) config: &'a Arc<TaskConfig>,
+}
+
+/// Hears a task's calls. Only a task that is watched, has a shadow or is one, has it.
 #[derive(Default)]
 pub(crate) struct Tap {
-    /// Where commits are told; a shadow keeps what it hears.
+    /// Where commits are told to a shadow.
     feed: Option<Feed>,
+    /// Where they are told to those who watch.
+    watches: Vec<Arc<Watch>>,
+    /// It is a shadow's own: what it hears waits to be taken.
+    keeps: bool,
     /// What the commit under way is made of.
-    calls: Vec<Heard>,
+    calls: Vec<Arc<Heard>>,
+    /// Records, windows and timers of the commit under way.
+    units: u64,
     answers: Vec<Vec<u8>>,
     fault: Option<Fault>,
     begun: Option<(i64, Vec<bool>, i64)>,
-    /// The feed is lost: nothing is kept for it.
+    /// The feed is lost and no watch has room: nothing is kept for them.
     deaf: bool,
     rested: bool,
 }
 
 impl Tap {
-    pub(crate) fn telling(feed: Feed) -> Self {
+    /// The tap of a task that is a shadow.
+    pub(crate) fn keeping() -> Self {
         let mut tap = Self::default();
-        tap.feed = Some(feed);
+        tap.keeps = true;
         tap
+    }
+
+    /// Commits are told to `feed` from here on.
+    pub(crate) fn tell(&mut self, feed: Feed) {
+        (self.feed, self.rested) = (Some(feed), false);
+    }
+
+    pub(crate) fn has_shadow(&self) -> bool {
+        self.feed.is_some()
+    }
+
+    /// Ends the feed. Answers whether the tap is still wanted.
+    pub(crate) fn end_shadow(&mut self) -> bool {
+        self.feed.take().iter().for_each(Feed::end);
+        self.is_wanted()
+    }
+
+    /// One more who watches, if there may be one more.
+    pub(crate) fn watch(&mut self) -> Option<Arc<Watch>> {
+        self.drop_unread();
+        if self.watches.len() >= WATCHES_MAX {
+            return None;
+        }
+        let watch = Arc::<Watch>::default();
+        self.watches.push(Arc::clone(&watch));
+        Some(watch)
+    }
+
+    fn drop_unread(&mut self) {
+        self.watches.retain(|watch| Arc::strong_count(watch) > 1);
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.keeps || self.feed.is_some() || !self.watches.is_empty()
     }
 
     /// A call is about to be made at this wall time, with these inputs idle.
     pub(crate) fn begin(&mut self, time_ms: i64, idle: Vec<bool>, followed: i64) {
         self.begun = Some((time_ms, idle, followed));
-        self.deaf = self.feed.as_ref().is_some_and(Feed::is_lost);
+        let unfed = self.feed.as_ref().is_none_or(Feed::is_lost);
+        self.deaf = !self.keeps && unfed && self.watches.iter().all(|watch| watch.is_full());
     }
 
     pub(crate) fn answered(&mut self, answers: Vec<Vec<u8>>) {
@@ -61,30 +115,53 @@ impl Tap {
         self.answers.clear();
     }
 
-    /// A call is part of the commit.
-    pub(crate) fn hear(&mut self, call: Call) {
+    /// A call is part of the commit. It is handed back where it is not kept.
+    pub(crate) fn hear(&mut self, call: Call) -> Option<Call> {
         let (answers, fault) = (std::mem::take(&mut self.answers), self.fault.take());
-        if !self.deaf && !matches!(call.work, Work::Migrate(_)) {
-            self.calls.push(Heard { work: call.work, batches: call.batches, answers, fault });
+        if matches!(call.work, Work::Migrate(_)) {
+            return Some(call);
         }
+        self.units += call.work.units() as u64;
+        if self.deaf {
+            return Some(call);
+        }
+        let heard = Heard { work: call.work, batches: call.batches, answers, fault };
+        self.calls.push(Arc::new(heard));
+        None
     }
 
     /// The calls that were heard since the last time.
-    pub(crate) fn take(&mut self) -> Vec<Heard> {
+    pub(crate) fn take(&mut self) -> Vec<Arc<Heard>> {
         std::mem::take(&mut self.calls)
     }
 
     /// What was heard is committed. Answers whether the tap is still wanted.
-    pub(crate) fn committed(&mut self, flushing: bool) -> bool {
-        let (Some(feed), Some(begun)) = (&self.feed, self.begun.take()) else { return true };
-        let (time_ms, idle, followed) = begun;
-        let next = Next::Commit(std::mem::take(&mut self.calls));
-        self.rested = false;
-        feed.push(Beat { time_ms, idle, followed, flushing, next })
+    pub(crate) fn committed(&mut self, commit: Committed<'_>) -> bool {
+        if self.keeps {
+            return true;
+        }
+        let (calls, units) = (self.take(), std::mem::take(&mut self.units));
+        self.drop_unread();
+        if units > 0 && !self.watches.is_empty() {
+            let (config, sequence) = (Arc::clone(commit.config), commit.sequence);
+            let deployment = config.deployment;
+            let watched = Watched { sequence, deployment, config, calls: calls.clone() };
+            self.watches.iter().for_each(|watch| watch.push(&watched, units));
+        }
+        if let (Some(feed), Some(begun)) = (&self.feed, self.begun.take()) {
+            let (time_ms, idle, followed) = begun;
+            let (flushing, next) = (commit.flushing, Next::Commit(calls));
+            self.rested = false;
+            if !feed.push(Beat { time_ms, idle, followed, flushing, next }) {
+                self.feed = None;
+            }
+        }
+        self.is_wanted()
     }
 
     /// The task has nothing to do.
     pub(crate) fn rest(&mut self, time_ms: i64, idle: Vec<bool>, followed: i64) {
+        self.drop_unread();
         if let (Some(feed), false) = (&self.feed, self.rested) {
             self.rested = true;
             feed.push(Beat { time_ms, idle, followed, flushing: false, next: Next::Rest });
@@ -95,5 +172,6 @@ impl Tap {
 impl Drop for Tap {
     fn drop(&mut self) {
         self.feed.iter().for_each(Feed::end);
+        self.watches.iter().for_each(|watch| watch.end());
     }
 }

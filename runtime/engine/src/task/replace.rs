@@ -135,7 +135,7 @@ impl Task {
         self.migrate_limit = UnitLimit::new(limit.min(MIGRATE_VALUES_MAX));
         self.sweep = Sweep::default();
         // A shadow compares with the version that it was begun beside.
-        self.tap = None;
+        self.end_shadow();
         self.outputs = Outputs::new(&new.config);
         self.own_guest = None;
         self.attempt = 0;

@@ -15,8 +15,8 @@ use crate::migrate::MIGRATE_VALUES_MAX;
 use crate::outputs::Outputs;
 use crate::progress::EventClock;
 use crate::shadow::{
-    Beat, Difference, Feed, Heard, Next, NoSource, Pairs, Shadow, ShadowSeed, ShadowSink, Tally,
-    Tap, Vocabulary,
+    Beat, Committed, Difference, Feed, Heard, Next, NoSource, Pairs, Shadow, ShadowSeed,
+    ShadowSink, Tally, Tap, Vocabulary, WATCHES_MAX, Watch,
 };
 use crate::slice::Slice;
 use crate::telemetry::{Counters, NoTelemetry};
@@ -42,7 +42,7 @@ impl Task {
     /// `E-SWAP-INPUTS` and `E-SWAP-WINDOW` as for [`Self::replace`]; `E-SHADOW-BUSY` (to be retried)
     /// while a commit waits for storage or a snapshot is written. Then nothing has changed.
     pub fn shadow(&mut self, new: &Replacement) -> Result<(ShadowSeed, Feed)> {
-        self.tap = None;
+        self.end_shadow();
         if self.pending.is_some() || self.snapshot.is_some() || !self.state.is_folded() {
             let text = format!("{}: its state is being written; try again", self.config.id);
             return Err(Error::new("E-SHADOW-BUSY", Domain::External, text).retry());
@@ -54,7 +54,7 @@ impl Task {
         let limit = config.limits.batch_records.value as usize;
         let mut shadow = self.bare_shadow(config, new, limit);
         let frozen = owned(&mut self.state)?.freeze();
-        self.tap = Some(Box::new(Tap::telling(feed.clone())));
+        self.tap.get_or_insert_default().tell(feed.clone());
         let make = Box::new(move || {
             let layout = start::state_layout(&start::layout_of(&shadow.config), &shadow.config);
             let mut state = frozen.thaw(layout.limits.clone());
@@ -65,11 +65,34 @@ impl Task {
         Ok((ShadowSeed { make }, feed))
     }
 
+    /// Ends the shadow that it tells of its commits, if there is one.
+    pub(super) fn end_shadow(&mut self) {
+        if self.tap.as_mut().is_some_and(|tap| !tap.end_shadow()) {
+            self.tap = None;
+        }
+    }
+
+    /// Lets somebody watch the commits that follow, over other deployments too, until the watch is
+    /// dropped or the task has ended. To be called between two steps.
+    ///
+    /// # Errors
+    /// `E-TAP-BUSY` (to be retried) where [`WATCHES_MAX`] watch already.
+    pub fn watch(&mut self) -> Result<Arc<Watch>> {
+        let tap = self.tap.get_or_insert_default();
+        tap.watch().ok_or_else(|| {
+            let text = format!(
+                "{} has {WATCHES_MAX} taps, and no more are let in; end one of them",
+                self.config.id.function
+            );
+            Error::new("E-TAP-BUSY", Domain::External, text).retry()
+        })
+    }
+
     /// Whether it tells a shadow of its commits. Where it does not, it keeps nothing of its calls: all
     /// that a task without a shadow does is to look that it has none.
     #[must_use]
     pub fn has_shadow(&self) -> bool {
-        self.tap.is_some()
+        self.tap.as_ref().is_some_and(|tap| tap.has_shadow())
     }
 
     /// The shadow, but for its state.
@@ -108,7 +131,7 @@ impl Task {
             verdict: None,
             mark: None,
             reads: None,
-            tap: Some(Box::default()),
+            tap: Some(Box::new(Tap::keeping())),
             sweep: Default::default(),
             old_reads: Arc::default(),
             rows_limit: UnitLimit::wide(limit),
@@ -155,8 +178,9 @@ impl Task {
     }
 
     pub(super) fn tap_committed(&mut self) {
-        let flushing = self.flushing;
-        if self.tap.as_mut().is_some_and(|tap| !tap.committed(flushing)) {
+        let Some(tap) = &mut self.tap else { return };
+        let (flushing, sequence) = (self.flushing, self.sequence);
+        if !tap.committed(Committed { flushing, sequence, config: &self.config }) {
             self.tap = None;
         }
     }
@@ -164,13 +188,16 @@ impl Task {
     /// A call is over: its memory serves the next one, unless somebody has heard it.
     pub(super) fn done_with(&mut self, call: Call, settled: &Settled) {
         let is_kept = matches!(settled, Settled::Commit | Settled::Follow(_));
-        match &mut self.tap {
+        let unheard = match &mut self.tap {
             Some(tap) if is_kept => tap.hear(call),
-            _ => self.scratch.reclaim(call.batches),
+            _ => Some(call),
+        };
+        if let Some(call) = unheard {
+            self.scratch.reclaim(call.batches);
         }
     }
 
-    fn heard(&mut self) -> Vec<Heard> {
+    fn heard(&mut self) -> Vec<Arc<Heard>> {
         self.tap.as_mut().map(|tap| tap.take()).unwrap_or_default()
     }
 
@@ -254,7 +281,7 @@ impl Shadow {
         Ok((std::mem::take(&mut self.pairs.tally), std::mem::take(&mut self.pairs.told)))
     }
 
-    fn pair(&mut self, old: &[Heard], new: &[Heard]) -> Result<()> {
+    fn pair(&mut self, old: &[Arc<Heard>], new: &[Arc<Heard>]) -> Result<()> {
         self.pairs.add(old, new).map_err(super::calls::format_error)
     }
 }

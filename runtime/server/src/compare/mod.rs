@@ -7,3 +7,4 @@ mod shown;
 pub use board::{Board, Counts, DIFFERENCES_KEPT};
 pub use fields::{FIELDS_MAX, FieldDifference, field_differences};
 pub use shown::{CauseKind, ComparedRecord, ComparisonCause, DifferenceEntry, DifferenceWay};
+pub(crate) use shown::{records, shown};

@@ -20,7 +20,7 @@ pub enum CauseKind {
     Timer,
 }
 
-/// The record, window or timer that two versions did not do the same for.
+/// The record, window or timer that a function did something for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ComparisonCause {
     /// What it is.
@@ -123,7 +123,7 @@ impl DifferenceEntry {
     }
 }
 
-fn shown(cause: Cause, partition: u32) -> ComparisonCause {
+pub(crate) fn shown(cause: Cause, partition: u32) -> ComparisonCause {
     let of = |kind, key: &Option<bytes::Bytes>| ComparisonCause {
         kind,
         partition,
@@ -154,7 +154,7 @@ fn shown(cause: Cause, partition: u32) -> ComparisonCause {
     }
 }
 
-fn records(effect: &Effect) -> Vec<ComparedRecord> {
+pub(crate) fn records(effect: &Effect) -> Vec<ComparedRecord> {
     let header =
         |(name, value): &(String, Option<bytes::Bytes>)| (name.clone(), value_of(value.as_deref()));
     let record = |emitted: &Emitted| ComparedRecord {

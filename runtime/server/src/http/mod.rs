@@ -37,6 +37,7 @@ mod sse;
 mod stall;
 mod state;
 mod status;
+mod tap;
 mod token_routes;
 mod tokens;
 mod topics;

@@ -13,7 +13,7 @@ use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
     auth, backup, capsules, console, consume, functions, groups, health, history, inspect, metrics,
-    produce, redrive, replays, replication, savepoints, shadow, token_routes, topics,
+    produce, redrive, replays, replication, savepoints, shadow, tap, token_routes, topics,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -29,7 +29,7 @@ use super::{
         (name = "replication", description = "Copies of this server at other sites"),
         (name = "server", description = "The server itself"),
     ),
-    components(schemas(super::ErrorBody, Name, CursorText, FromText)),
+    components(schemas(super::ErrorBody, Name, CursorText, FromText, crate::functions::TapSample)),
     modifiers(&Bearer),
 )]
 struct Document;
@@ -85,6 +85,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(inspect::list_state))
         .routes(routes!(inspect::get_state))
         .routes(routes!(inspect::logs))
+        .routes(routes!(tap::tap))
         .routes(routes!(backup::make))
         .routes(routes!(replication::status))
         .routes(routes!(replication::frames))

@@ -47,7 +47,7 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         "E-HTTP-BODY-SIZE" | "E-REQUEST-RECORDS" | "E-LIMIT" => StatusCode::PAYLOAD_TOO_LARGE,
         "E-HTTP-TYPE" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "E-OFFSET-RANGE" => StatusCode::RANGE_NOT_SATISFIABLE,
-        "E-HTTP-RATE" | "E-PRODUCER-LIMIT" => StatusCode::TOO_MANY_REQUESTS,
+        "E-HTTP-RATE" | "E-PRODUCER-LIMIT" | "E-TAP-BUSY" => StatusCode::TOO_MANY_REQUESTS,
         "E-JOURNAL-POISONED" => StatusCode::SERVICE_UNAVAILABLE,
         "E-JOURNAL-FULL" => StatusCode::INSUFFICIENT_STORAGE,
         _ => match domain {
