@@ -154,3 +154,43 @@ fn a_module_that_cannot_be_opened_is_refused_with_its_reason() {
         assert_eq!(error.code, code, "{mode}: {error}");
     }
 }
+
+#[test]
+fn a_tenant_with_many_busy_functions_leaves_half_of_the_worker_to_the_other() {
+    const HOGS: usize = 8;
+    const RECORDS: usize = 60;
+    let slow = module("target/wasm32-unknown-unknown/release/faulty.wasm");
+    let world = World::new();
+    let deploy = |function: &str, records: usize| {
+        let input = format!("{function}-in");
+        world.append(&input, &vec!["slow"; records]);
+        let id = FunctionId::parse(function).unwrap();
+        let mut spec = DeploymentSpec::new(id, vec![InputSpec::new(topic(&input))]);
+        spec.bounded = true;
+        spec.limits.set("batch_records", 4).unwrap();
+        spec.settings.entries.insert("slow-rounds".into(), "1000000".into());
+        spec.outputs.insert("out".into(), topic(&format!("{function}-out")));
+        (spec.clone(), world.node.load(&slow, &spec).unwrap())
+    };
+    let hogs: Vec<_> = (0..HOGS).map(|hog| deploy(&format!("hog/f{hog}"), 10 * RECORDS)).collect();
+    let (good, factory) = deploy("good/f", RECORDS);
+    let hogs: Vec<_> = hogs
+        .into_iter()
+        .map(|(spec, factory)| world.node.deploy(&spec, factory).unwrap())
+        .collect();
+    let good = world.node.deploy(&good, factory).unwrap();
+    let hogs_did = || hogs.iter().map(|hog| hog.progress().records_in).sum::<u64>();
+    // The hogs may have begun while the other was not there.
+    while good.progress().records_in == 0 {
+        std::thread::park_timeout(std::time::Duration::from_millis(1));
+    }
+    let before = hogs_did();
+    good.wait().unwrap();
+    let meanwhile = hogs_did() - before;
+    let records = RECORDS as u64;
+    assert!(
+        meanwhile < 3 * records,
+        "{meanwhile} records of the one tenant's {HOGS} functions beside {records} of the other's"
+    );
+    assert!(meanwhile > records / 3, "the other way round is not fair either: {meanwhile}");
+}

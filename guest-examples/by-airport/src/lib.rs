@@ -36,18 +36,21 @@ mod tests {
 
     #[test]
     fn flights_get_their_airport_as_the_key_and_stay_as_they_were() {
-        let mut test = Harness::new(crate::function);
-        let departed = r#"{"carrier":"UA","origin":"EWR","dep_delay":2,"dep_time":1357034400000}"#;
-        let cancelled = r#"{"carrier":"UA","origin":"LGA","dep_delay":null,"dep_time":null}"#;
-        for value in [departed, cancelled, r#"{"dep_time":null}"#] {
-            test.push("UA", value, 5);
+        let plain = || Harness::new(crate::function);
+        for mut test in [plain(), plain().batch(1).fresh_instances()] {
+            let departed =
+                r#"{"carrier":"UA","origin":"EWR","dep_delay":2,"dep_time":1357034400000}"#;
+            let cancelled = r#"{"carrier":"UA","origin":"LGA","dep_delay":null,"dep_time":null}"#;
+            for value in [departed, cancelled, r#"{"dep_time":null}"#] {
+                test.push("UA", value, 5);
+            }
+            let sent = |test: &mut Harness, output| {
+                let of = test.outputs(output);
+                of.iter().map(|out| (out.key_text(), out.text(), out.timestamp)).collect::<Vec<_>>()
+            };
+            assert_eq!(sent(&mut test, "departed"), [("EWR".into(), departed.into(), 5)]);
+            assert_eq!(sent(&mut test, "cancelled"), [("LGA".into(), cancelled.into(), 5)]);
+            assert_eq!(test.rejected().len(), 1, "a flight from nowhere");
         }
-        let sent = |test: &mut Harness, output| {
-            let of = test.outputs(output);
-            of.iter().map(|out| (out.key_text(), out.text(), out.timestamp)).collect::<Vec<_>>()
-        };
-        assert_eq!(sent(&mut test, "departed"), [("EWR".into(), departed.into(), 5)]);
-        assert_eq!(sent(&mut test, "cancelled"), [("LGA".into(), cancelled.into(), 5)]);
-        assert_eq!(test.rejected().len(), 1, "a flight from nowhere");
     }
 }

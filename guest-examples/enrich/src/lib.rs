@@ -49,20 +49,23 @@ mod tests {
 
     #[test]
     fn a_record_gets_the_row_of_its_key_as_it_is_by_then() {
-        let mut test = harness();
-        test.push_to("stream", "N1", r#"{"n":1}"#, 10);
-        test.push_to("table", "N1", r#"{"seats":2}"#, 20);
-        test.push_to("stream", "N1", r#"{"n":2}"#, 30);
-        test.push_to("stream", "N2", r#"{"n":3}"#, 30);
-        test.push_to("table", "N1", Null, 40);
-        test.push_to("stream", "N1", r#"{"n":4}"#, 50);
+        let run = |mut test: Harness| {
+            test.push_to("stream", "N1", r#"{"n":1}"#, 10);
+            test.push_to("table", "N1", r#"{"seats":2}"#, 20);
+            test.push_to("stream", "N1", r#"{"n":2}"#, 30);
+            test.push_to("stream", "N2", r#"{"n":3}"#, 30);
+            test.push_to("table", "N1", Null, 40);
+            test.push_to("stream", "N1", r#"{"n":4}"#, 50);
+            test.texts("out")
+        };
         let expected = [
             r#"{"n":1,"row":null}"#,
             r#"{"n":2,"row":{"seats":2}}"#,
             r#"{"n":3,"row":null}"#,
             r#"{"n":4,"row":null}"#,
         ];
-        assert_eq!(test.texts("out"), expected);
+        assert_eq!(run(harness()), expected);
+        assert_eq!(run(harness().batch(1).fresh_instances()), expected);
     }
 
     #[test]

@@ -133,13 +133,15 @@ mod tests {
 
     #[test]
     fn the_95th_percentile_is_that_of_the_nearest_rank() {
-        let mut test = Harness::new(crate::function);
-        for delay in (1..=200).rev() {
-            test.push("UA", format!(r#"{{"dep_delay":{}}}"#, delay - 50), 1);
+        let plain = || Harness::new(crate::function);
+        for mut test in [plain(), plain().batch(1).fresh_instances()] {
+            for delay in (1..=200).rev() {
+                test.push("UA", format!(r#"{{"dep_delay":{}}}"#, delay - 50), 1);
+            }
+            test.push("AA", r#"{"dep_delay":7.5}"#, 2);
+            let out = test.outputs("out");
+            assert_eq!(out[199].json::<Summary>().p95_delay, 140.0);
+            assert_eq!(out[200].json::<Summary>().p95_delay, 7.5, "never above the largest");
         }
-        test.push("AA", r#"{"dep_delay":7.5}"#, 2);
-        let out = test.outputs("out");
-        assert_eq!(out[199].json::<Summary>().p95_delay, 140.0);
-        assert_eq!(out[200].json::<Summary>().p95_delay, 7.5, "never above the largest");
     }
 }

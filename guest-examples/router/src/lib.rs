@@ -36,14 +36,16 @@ mod tests {
 
     #[test]
     fn flights_go_where_they_belong_unchanged() {
-        let mut test = Harness::new(crate::function);
-        let departed = r#"{"carrier":"UA","dep_delay":2,"dep_time":1357034400000}"#;
-        let cancelled = r#"{"carrier":"UA","dep_delay":null,"dep_time":null}"#;
-        for value in [departed, cancelled, departed, "not a flight"] {
-            test.push("UA", value, 5);
+        let plain = || Harness::new(crate::function);
+        for mut test in [plain(), plain().batch(1).fresh_instances()] {
+            let departed = r#"{"carrier":"UA","dep_delay":2,"dep_time":1357034400000}"#;
+            let cancelled = r#"{"carrier":"UA","dep_delay":null,"dep_time":null}"#;
+            for value in [departed, cancelled, departed, "not a flight"] {
+                test.push("UA", value, 5);
+            }
+            assert_eq!(test.texts("departed"), [departed, departed]);
+            assert_eq!(test.texts("cancelled"), [cancelled]);
+            assert_eq!(test.rejected()[0].record.text(), "not a flight");
         }
-        assert_eq!(test.texts("departed"), [departed, departed]);
-        assert_eq!(test.texts("cancelled"), [cancelled]);
-        assert_eq!(test.rejected()[0].record.text(), "not a flight");
     }
 }

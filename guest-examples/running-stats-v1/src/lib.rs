@@ -71,11 +71,13 @@ mod tests {
 
     #[test]
     fn statistics_run_by_key() {
-        let mut test = Harness::new(crate::function);
-        test.push("a", "1", 1);
-        test.push("b", "7", 2);
-        test.push("a", "3", 3);
-        let last = test.outputs("out")[2].json::<Summary>();
-        assert_eq!(last, Summary { count: 2, sum: 4.0, mean: 2.0, min: 1.0, max: 3.0 });
+        let plain = || Harness::new(crate::function);
+        for mut test in [plain(), plain().batch(1).fresh_instances()] {
+            test.push("a", "1", 1);
+            test.push("b", "7", 2);
+            test.push("a", "3", 3);
+            let last = test.outputs("out")[2].json::<Summary>();
+            assert_eq!(last, Summary { count: 2, sum: 4.0, mean: 2.0, min: 1.0, max: 3.0 });
+        }
     }
 }

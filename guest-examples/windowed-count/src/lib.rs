@@ -54,21 +54,25 @@ mod tests {
 
     #[test]
     fn records_are_counted_by_key_and_hour() {
-        let mut test = Harness::new(crate::function);
-        for (key, time) in [("JFK", 0), ("JFK", HOUR - 1), ("LGA", 5), ("JFK", HOUR), ("LGA", 6)] {
-            test.push(key, "x", time);
+        let plain = || Harness::new(crate::function);
+        for mut test in [plain(), plain().batch(1).fresh_instances()] {
+            for (key, time) in
+                [("JFK", 0), ("JFK", HOUR - 1), ("LGA", 5), ("JFK", HOUR), ("LGA", 6)]
+            {
+                test.push(key, "x", time);
+            }
+            let counts = |test: &mut Harness| {
+                let out = test.outputs("out");
+                out.iter().map(|o| (o.key_text(), o.json::<Count>())).collect::<Vec<_>>()
+            };
+            let count = |start, count| Count { start, end: start + HOUR, count };
+            let first = [("JFK".to_owned(), count(0, 2)), ("LGA".to_owned(), count(0, 1))];
+            assert_eq!(counts(&mut test), first);
+            assert_eq!(test.outputs("late").len(), 1);
+            test.finish();
+            assert_eq!(counts(&mut test)[2], ("JFK".to_owned(), count(HOUR, 1)));
+            assert_eq!(test.outputs("out")[2].timestamp, 2 * HOUR - 1);
         }
-        let counts = |test: &mut Harness| {
-            let out = test.outputs("out");
-            out.iter().map(|o| (o.key_text(), o.json::<Count>())).collect::<Vec<_>>()
-        };
-        let count = |start, count| Count { start, end: start + HOUR, count };
-        let first = [("JFK".to_owned(), count(0, 2)), ("LGA".to_owned(), count(0, 1))];
-        assert_eq!(counts(&mut test), first);
-        assert_eq!(test.outputs("late").len(), 1);
-        test.finish();
-        assert_eq!(counts(&mut test)[2], ("JFK".to_owned(), count(HOUR, 1)));
-        assert_eq!(test.outputs("out")[2].timestamp, 2 * HOUR - 1);
     }
 
     #[test]

@@ -192,6 +192,19 @@ pub(crate) fn refuse_shared(named: &[(&str, &Path)], written: usize) -> Result<(
     Ok(())
 }
 
+/// Refuses to write to a file inside of a data directory: it may be one of the log's own.
+pub(crate) fn refuse_within(written: &[(&str, &Path)], data_dir: &Path) -> Result<()> {
+    let Ok(folder) = data_dir.canonicalize() else { return Ok(()) };
+    for (role, path) in written {
+        if place_of(path).is_some_and(|place| place.starts_with(&folder)) {
+            let text = format!("{} is {role} and lies in the data directory", show(path));
+            return Err(CliError::bad_input("E-OUTPUT-FILE", text)
+                .next(format!("give {role} a file outside of {}; - is stdout", show(data_dir))));
+        }
+    }
+    Ok(())
+}
+
 /// Where a file lies, or would lie; none of pipes, devices, and of what is nowhere.
 fn place_of(path: &Path) -> Option<PathBuf> {
     match fs::metadata(path) {

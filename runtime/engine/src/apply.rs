@@ -159,12 +159,13 @@ impl Applying<'_> {
     }
 
     /// Whether the call has to be made again: a retry, something that becomes due in the middle, a
-    /// window that is to fire before the last record, a rejection that halts.
+    /// window that is to fire or be purged before the last record, a rejection that halts.
     fn must_call_again(&self, operations: &Operations<'_>) -> Result<Option<Applied>, Fault> {
         let units = self.work.units();
         let mut keep = units;
         let kinds = operations.kinds();
-        let calls = [OpKind::Retry, OpKind::Reject, OpKind::FireWindow];
+        let calls = [OpKind::Retry, OpKind::Reject, OpKind::FireWindow, OpKind::PurgeWindow];
+        let accumulates = matches!(self.work, Work::Accumulate(..));
         let looked_at =
             if calls.iter().any(|kind| kinds.has(*kind)) { operations.len() } else { 0 };
         for operation in (0..looked_at).map(|row| operations.get(row)) {
@@ -178,6 +179,7 @@ impl Applying<'_> {
                     keep = keep.min(cause);
                 }
                 OpKind::FireWindow if units > 1 => keep = keep.min(units / 2),
+                OpKind::PurgeWindow if units > 1 && accumulates => keep = keep.min(units / 2),
                 _ => {}
             }
         }
@@ -261,13 +263,14 @@ impl Applying<'_> {
                 let record = Outgoing { key, value, timestamp, partition };
                 outputs.send(target, record, operations.headers(operation.row))
             }
-            OpKind::Put => {
+            // An append that names no time to live keeps that of the key.
+            OpKind::Put | OpKind::Append => {
                 self.check_store(operation)?;
                 let time = self.time_of(cause)?;
                 let expires = (operation.ttl > 0).then(|| due::expires_at(time, operation.ttl));
                 state.apply(operation, expires).map_err(state_fault)
             }
-            OpKind::Delete | OpKind::DeletePrefix | OpKind::Append => {
+            OpKind::Delete | OpKind::DeletePrefix => {
                 self.check_store(operation)?;
                 self.time_of(cause)?;
                 state.apply(operation, None).map_err(state_fault)

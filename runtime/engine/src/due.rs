@@ -39,7 +39,7 @@ pub(crate) fn cut(
                 }
                 operation.timestamp.unwrap_or(i64::MAX).saturating_add(1)
             }
-            OpKind::Put if operation.ttl > 0 => {
+            OpKind::Put | OpKind::Append if operation.ttl > 0 => {
                 let Some((records, at)) = rows.get(operation.cause as usize) else { continue };
                 expires_at(records.timestamp(at), operation.ttl)
             }

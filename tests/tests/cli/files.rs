@@ -35,6 +35,26 @@ fn a_file_that_is_read_is_never_written_to() {
 }
 
 #[test]
+fn a_data_directory_is_never_written_to_as_an_output() {
+    let place = Place::new();
+    let run = ["run", &guest("router"), "--data-dir", "data", "--output"];
+    place.pelton_with(&[&run[..], &["out.jsonl"]].concat(), LINE).expect(0);
+    let format = place.read("data/FORMAT");
+    for (written, role) in [
+        (["data/FORMAT", "--dead-letters", "dead.jsonl"], "--output"),
+        (["./data/segments/new", "--dead-letters", "dead.jsonl"], "--output"),
+        (["out.jsonl", "--dead-letters", "data/../data/x"], "--dead-letters"),
+    ] {
+        let ended = place.pelton_with(&[&run[..], &written].concat(), LINE);
+        let ended = ended.expect_error(3, "E-OUTPUT-FILE");
+        let text = format!("is {role} and lies in the data directory");
+        assert!(ended.err.contains(&text), "{}", ended.err);
+    }
+    assert_eq!(place.read("data/FORMAT"), format);
+    place.pelton_with(&[&run[..], &["out.jsonl"]].concat(), LINE).expect(0);
+}
+
+#[test]
 fn a_run_that_fails_leaves_the_output_before_it_as_it_was() {
     let place = Place::new();
     place.write("out.jsonl", "before\n");

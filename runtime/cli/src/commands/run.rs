@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::input::InputArgs;
 use crate::project::show;
 use crate::settings::SettingsArgs;
-use crate::sink::{LineSink, refuse_shared};
+use crate::sink::{LineSink, refuse_shared, refuse_within};
 use crate::text;
 use crate::ui::Ui;
 
@@ -112,7 +112,11 @@ impl Run {
         named.extend(output.as_deref().map(|file| ("--output", file)));
         named.extend(dead_letters.as_deref().map(|file| ("--dead-letters", file)));
         let written = named.len() - read;
-        refuse_shared(&named, written)
+        refuse_shared(&named, written)?;
+        match &self.data_dir {
+            Some(data_dir) => refuse_within(&named[read..], data_dir),
+            None => Ok(()),
+        }
     }
 
     fn report(

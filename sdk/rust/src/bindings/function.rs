@@ -644,13 +644,19 @@ pub mod pelton {
             #[used]
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            /// How much a line matters.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum Level {
+                /// Each step of the code.
                 Trace,
+                /// For whoever looks for a bug.
                 Debug,
+                /// What happened, in the ordinary course of things.
                 Info,
+                /// Worth a look; the function went on.
                 Warn,
+                /// It could not do what it should have done.
                 Error,
             }
             impl ::core::fmt::Debug for Level {
@@ -1174,7 +1180,9 @@ pub mod pelton {
             #[repr(C)]
             #[derive(Clone, Copy)]
             pub struct Hop {
+                /// How long a window is.
                 pub size: i64,
+                /// How long after one window the next one starts, at most `size`.
                 pub advance: i64,
             }
             impl ::core::fmt::Debug for Hop {
@@ -1252,7 +1260,9 @@ pub mod pelton {
             #[repr(C)]
             #[derive(Clone, Copy)]
             pub struct Window {
+                /// Which windows a record belongs to, by its timestamp.
                 pub assigner: Assigner,
+                /// Whether the function gets the records of a window or an accumulator of them.
                 pub shape: WindowShape,
                 /// How long after its end a window takes late records, ms.
                 pub grace_ms: i64,
@@ -1286,8 +1296,9 @@ pub mod pelton {
             pub struct Setup {
                 /// Tenant and name of the function, `tenant/name`.
                 pub function: _rt::String,
-                /// The oldest and newest version of this contract that the host speaks.
+                /// The oldest version of this contract that the host speaks.
                 pub contract_min: u32,
+                /// The newest version of this contract that the host speaks.
                 pub contract_max: u32,
                 /// The version of the batch layout that the host writes.
                 pub batch_version: u16,
@@ -1316,9 +1327,13 @@ pub mod pelton {
                 pub contract: u32,
                 /// Names of the outputs. The manifest maps each to a topic.
                 pub outputs: _rt::Vec<_rt::String>,
+                /// The stores that it reads and writes.
                 pub stores: _rt::Vec<Store>,
+                /// The kinds of timers that it sets.
                 pub timers: _rt::Vec<Timer>,
+                /// The windows that its records go into; without them it is called with the records.
                 pub window: ::core::option::Option<Window>,
+                /// What it wants of each record beside key, value, timestamp and headers.
                 pub columns: Columns,
             }
             impl ::core::fmt::Debug for Declaration {
