@@ -5,6 +5,7 @@ mod basics;
 mod demo;
 mod files;
 mod invoke;
+mod profiles;
 mod project;
 mod read;
 mod run;

@@ -178,6 +178,25 @@ fn a_paused_function_waits_and_goes_on() {
 }
 
 #[test]
+fn a_server_is_given_what_a_profile_makes_of_the_manifest() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    place.write(
+        "f.toml",
+        "[function]\nname = 'f'\n[[input]]\ntopic = 'in'\n[[output]]\nname = 'out'\ntopic = 'o'\n\
+         [profile.staging.function]\nname = 'f-staging'\n\
+         [[profile.staging.input]]\ntopic = 'in-staging'\n",
+    );
+    let deploy = ["deploy", &guest("filter"), "--manifest", "f.toml"];
+    server.pelton(&[&deploy[..], &["--profile", "staging"]].concat()).expect(0);
+    server.pelton(&deploy).expect(0);
+    let all = server.json(&["ls"]);
+    let of = |index: usize| (all[index]["function"].clone(), all[index]["inputs"].clone());
+    assert_eq!(of(0), (json!("default/f"), json!(["default/in"])));
+    assert_eq!(of(1), (json!("default/f-staging"), json!(["default/in-staging"])));
+}
+
+#[test]
 fn deploy_says_what_is_missing() {
     let place = Place::new();
     // Nobody is asked before everything is there.

@@ -51,7 +51,9 @@ fn broken() -> World {
     world.settle();
     world.append(0, &[row("0-k", "2", 500), row("0-k", "3", 501)]);
     world.settle();
+    // A call of its own, which reads nothing: it fails before.
     world.append(0, &[row("0-k", "oops", 502)]);
+    world.settle();
     world.append(0, &[row("0-k", "4", 503)]);
     world.settle();
     assert_eq!(world.rows("f.dead", 0).len() + world.rows("f.dead", 1).len(), 1);
@@ -81,7 +83,7 @@ fn a_fault_is_the_same_elsewhere_and_a_repaired_module_passes() {
     let repaired = run(&capsule, Some(&module("deduplicate")));
     assert_eq!(repaired.verdict, CapsuleVerdict::Passes, "{repaired:?}");
     assert_eq!(repaired.outcome.outputs[0].value.as_deref(), Some("oops"));
-    assert!(repaired.unknown_reads > 0, "it read a store that the call had not");
+    assert!(repaired.unknown_reads > 0, "it reads what the call did not: {repaired:?}");
     let other = run(&capsule, Some(&module("windowed_contents")));
     assert!(other.outcome.records == 0);
 }

@@ -106,7 +106,7 @@ impl Functions {
             let text = format!("{function} reads no topic: add an [[input]] to its pelton.toml");
             return Err(Error::new("E-INPUT-NONE", Domain::User, text));
         }
-        let turn = self.turn_now(&function)?;
+        let turn = self.turn_soon(&function).await?;
         let digest = blake3::hash(&request.wasm).to_hex().to_string();
         let known = self.registry.find(&function)?;
         let record = known.unwrap_or_else(|| FunctionRecord::new(function.clone()));

@@ -85,7 +85,7 @@ impl Functions {
     /// # Errors
     /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`.
     pub async fn pause(&self, function: &FunctionId) -> Result<()> {
-        let _turn = self.turn_now(function)?;
+        let _turn = self.turn_soon(function).await?;
         let mut record = self.registry.get(function)?;
         self.stop_running(function).await;
         self.failed.remove(function);
@@ -102,7 +102,7 @@ impl Functions {
     /// # Errors
     /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`, or what keeps it from starting.
     pub async fn resume(self: &Arc<Self>, function: &FunctionId) -> Result<()> {
-        let _turn = self.turn_now(function)?;
+        let _turn = self.turn_soon(function).await?;
         let mut record = self.registry.get(function)?;
         if self.running(function).is_some_and(|running| running.deployment.is_running()) {
             return Ok(());
@@ -125,7 +125,7 @@ impl Functions {
         to: Option<u64>,
         wait: Duration,
     ) -> Result<DeployReport> {
-        let _turn = self.turn_now(function)?;
+        let _turn = self.turn_soon(function).await?;
         let record = self.registry.get(function)?;
         if let (Some(canary), None) = (record.canary, to) {
             let active = self.load(&record, record.active).await?;
@@ -160,7 +160,7 @@ impl Functions {
     /// # Errors
     /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`.
     pub async fn remove(&self, function: &FunctionId, keep_state: bool) -> Result<()> {
-        let _turn = self.turn_now(function)?;
+        let _turn = self.turn_soon(function).await?;
         self.registry.get(function)?;
         self.stop_running(function).await;
         self.failed.remove(function);

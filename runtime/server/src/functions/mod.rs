@@ -21,6 +21,7 @@ mod travel;
 mod trial;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use pelton_core::{Domain, Error, FunctionId, Result, TopicName};
@@ -65,6 +66,9 @@ struct Versions {
     /// While the active one is on trial: the one to go back to.
     before: Option<Loaded>,
 }
+
+/// How long a change waits for another one of the same function.
+const TURN_WAIT: Duration = Duration::from_millis(500);
 
 /// The functions of a node.
 pub struct Functions {
@@ -170,10 +174,10 @@ impl Functions {
         lock.lock_owned().await
     }
 
-    /// Its turn to change a function, if nobody else is at it.
-    fn turn_now(&self, function: &FunctionId) -> Result<tokio::sync::OwnedMutexGuard<()>> {
-        let lock = Arc::clone(&self.changing.entry(function.clone()).or_default());
-        lock.try_lock_owned().map_err(|_| {
+    /// Its turn to change a function, if nobody else is at it for long: the end of a trial or of a
+    /// canary is written down in a moment.
+    async fn turn_soon(&self, function: &FunctionId) -> Result<tokio::sync::OwnedMutexGuard<()>> {
+        tokio::time::timeout(TURN_WAIT, self.turn(function)).await.map_err(|_| {
             let text = format!("{function} is being changed by another request; try again later");
             Error::new("E-FUNCTION-BUSY", Domain::User, text).retry()
         })

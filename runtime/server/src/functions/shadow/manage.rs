@@ -103,7 +103,7 @@ impl Functions {
     /// # Errors
     /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`, `E-SHADOW-NONE`.
     pub async fn stop_shadow(&self, function: &FunctionId) -> Result<()> {
-        let _turn = self.turn_now(function)?;
+        let _turn = self.turn_soon(function).await?;
         let mut record = self.registry.get(function)?;
         let number = record.shadow.take().ok_or_else(|| no_shadow(function))?;
         self.detach(function);
@@ -121,7 +121,7 @@ impl Functions {
         function: &FunctionId,
         wait: Duration,
     ) -> Result<DeployReport> {
-        let _turn = self.turn_now(function)?;
+        let _turn = self.turn_soon(function).await?;
         let mut record = self.registry.get(function)?;
         if record.canary.is_some() {
             return self.promote_canary(function, wait).await;

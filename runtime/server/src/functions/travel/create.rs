@@ -25,7 +25,7 @@ impl Functions {
     /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`, `E-SAVEPOINT-NAME`, `E-SAVEPOINT-EXISTS`,
     /// `E-SAVEPOINT-LIMIT`, `E-SAVEPOINT-BUSY`, what the journal answers.
     pub async fn savepoint(&self, function: &FunctionId, name: Option<&str>) -> Result<Savepoint> {
-        let _turn = self.turn_now(function)?;
+        let _turn = self.turn_soon(function).await?;
         let record = self.registry.get(function)?;
         let known = savepoint::all(self.node.journal(), function)?;
         let by_hand = known.iter().filter(|savepoint| !savepoint.automatic).count();
@@ -61,7 +61,7 @@ impl Functions {
     /// # Errors
     /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`, `E-SAVEPOINT-UNKNOWN`.
     pub async fn remove_savepoint(&self, function: &FunctionId, name: &str) -> Result<()> {
-        let _turn = self.turn_now(function)?;
+        let _turn = self.turn_soon(function).await?;
         self.registry.get(function)?;
         savepoint::get(self.node.journal(), function, name)?;
         self.forget_savepoints(function, vec![name.to_owned()]).await

@@ -61,7 +61,7 @@ impl Functions {
         name: &str,
         request: RestoreRequest,
     ) -> Result<RestoreReport> {
-        let turn = self.turn_now(function)?;
+        let turn = self.turn_soon(function).await?;
         let record = self.registry.get(function)?;
         let wanted = savepoint::get(self.node.journal(), function, name)?;
         let number = if request.with_code { wanted.version } else { record.active };
