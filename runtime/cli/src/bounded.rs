@@ -102,14 +102,7 @@ impl Job {
         bar.finish_and_clear();
         let (factory, reads) = Observed::new(factory?);
         let declared = factory.declaration();
-        manifest.check_stores(&declared.stores)?;
-        spec.window = manifest.window.apply(declared.window.as_ref(), &declared.outputs)?;
-        for name in &declared.outputs {
-            let topic = TopicName::new(manifest.function.tenant().clone(), name);
-            if let (false, Ok(topic)) = (spec.outputs.contains_key(name), topic) {
-                spec.outputs.insert(name.clone(), topic);
-            }
-        }
+        spec.complete(manifest, declared)?;
         let mut outputs = spec.output_topics(declared)?;
         let mut seen = HashSet::new();
         outputs.retain(|topic| seen.insert(topic.clone()));
