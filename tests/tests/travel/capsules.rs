@@ -52,6 +52,8 @@ fn broken() -> World {
     world.append(0, &[row("0-k", "2", 500), row("0-k", "3", 501)]);
     world.settle();
     world.append(0, &[row("0-k", "oops", 502)]);
+    // A commit of its own: with the next record it would have read the key's state.
+    world.settle();
     world.append(0, &[row("0-k", "4", 503)]);
     world.settle();
     assert_eq!(world.rows("f.dead", 0).len() + world.rows("f.dead", 1).len(), 1);
