@@ -11,6 +11,7 @@ mod ends;
 mod export;
 mod figures;
 mod full;
+mod invoke;
 mod load;
 mod openapi;
 #[path = "../../../runtime/otel/tests/receiver/mod.rs"]

@@ -211,7 +211,7 @@ impl Run {
 }
 
 /// Faults, and what was sent.
-fn tell(outcome: &CapsuleOutcome, ui: &mut Ui) -> Result<()> {
+pub(super) fn tell(outcome: &CapsuleOutcome, ui: &mut Ui) -> Result<()> {
     for fault in &outcome.faults {
         let message = printable(&fault.message);
         ui.line(format!("fault: {}: {message} [{}]", printable(&fault.place), fault.code))?;

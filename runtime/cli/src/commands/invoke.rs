@@ -8,6 +8,7 @@ use pelton_batch::{Batch, Kind, OpKind, RecordsBuilder};
 use pelton_core::{GuestFactory, Manifest};
 
 use super::check::read_module;
+use super::deployed::DeployedArgs;
 use crate::bounded::spec_of;
 use crate::clock;
 use crate::error::{CliError, Result};
@@ -22,17 +23,20 @@ use crate::windowed;
 
 /// Call a function with one record and show what it answers
 ///
-/// The call has no state behind it and nothing of its answer is carried out: this shows the
+/// With FILE the call has no state behind it and nothing of its answer is carried out: this shows the
 /// operations that the function asks for. A function on windows is run over the one record to the
-/// end: this shows what it sends when the record's windows close. What it logs goes to stderr. The
-/// exit code is 6 where the function rejects the record.
+/// end: this shows what it sends when the record's windows close. With --deployed a server calls the
+/// version that runs there with a copy of its state, as if the record came next, and commits nothing.
+/// What is logged goes to stderr. The exit code is 6 where the record is rejected.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  pelton invoke hello.wasm --key kitchen --value '{\"celsius\":21.5}'")]
+Examples:
+  pelton invoke hello.wasm --key kitchen --value '{\"celsius\":21.5}'
+  pelton invoke --deployed hello --key kitchen --value '{\"celsius\":21.5}'")]
 pub(crate) struct Invoke {
     /// The function
-    file: PathBuf,
+    #[arg(required_unless_present = "deployed")]
+    file: Option<PathBuf>,
     /// Key of the record; else null
     #[arg(short, long)]
     key: Option<String>,
@@ -47,13 +51,16 @@ pub(crate) struct Invoke {
     header: Vec<String>,
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    deployed: DeployedArgs,
 }
 
 impl Invoke {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
-        let manifest = self.settings.manifest(&self.file)?;
-        let wasm = read_module(&self.file, &manifest.limits)?;
         let row = self.row()?;
+        let Some(file) = &self.file else { return self.deployed.invoke(&batch(&row), ui) };
+        let manifest = self.settings.manifest(file)?;
+        let wasm = read_module(file, &manifest.limits)?;
         check_bounds(&row, &manifest.limits)
             .map_err(|bad| CliError::bad_input(bad.code, bad.text))?;
         let session = Session::open(None)?;

@@ -9,6 +9,7 @@ mod completions;
 mod consume;
 mod demo;
 pub(crate) mod deploy;
+mod deployed;
 mod dev;
 mod diff;
 pub(crate) mod dlq;

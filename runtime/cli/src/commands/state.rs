@@ -68,13 +68,13 @@ struct Get {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Bytes {
+pub(super) enum Bytes {
     Text(String),
     Base64(String),
 }
 
 impl Bytes {
-    fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Text(text) => text.clone().into_bytes(),
             Self::Base64(text) => BASE64_STANDARD.decode(text).unwrap_or_default(),

@@ -153,6 +153,19 @@ impl RecordBatch {
         parts.filter_map(|(number, part)| Some((number as u32, part.as_mut()?)))
     }
 
+    /// The partition that the one record goes to, and a batch of it alone.
+    ///
+    /// # Errors
+    /// `E-INVOKE-RECORDS` where there is none or more than one.
+    pub fn into_single(mut self) -> Result<(u32, Vec<u8>)> {
+        let rows = self.rows;
+        let part = self.parts().next().filter(|_| rows == 1);
+        part.map(|(partition, part)| (partition, part.records.finish())).ok_or_else(|| {
+            let text = format!("the request holds {rows} records: send exactly one");
+            user("E-INVOKE-RECORDS", text)
+        })
+    }
+
     /// Tells batches apart that a producer sent under the same number: over all that it said, not
     /// over what was added to it.
     pub(super) fn digest(&self) -> [u8; 16] {

@@ -39,10 +39,11 @@ pub use tap::{FunctionTap, SAMPLES_AT_ONCE_MAX, TapSample, Tapped};
 pub use travel::{
     AUTOMATIC_SAVEPOINTS_MAX, CAPSULE_BYTES_MAX, CAPSULE_FORMAT, CAPSULE_OUTPUTS_SHOWN, Capsule,
     CapsuleFault, CapsuleHead, CapsuleLine, CapsuleOf, CapsuleOutput, CapsuleReport,
-    CapsuleVerdict, DIFFERENCES_SHOWN, Difference, Differences, Outcome as CapsuleOutcome,
-    REPLAYS_KEPT, REPLAYS_RUNNING_MAX, RecordPlace, ReplayRequest, ReplayStart, ReplayState,
-    ReplayStatus, RestoreReport, RestoreRequest, SAVEPOINTS_MAX, SavedPosition, SavedTask,
-    Savepoint, StartKind, StateChange, StateKept, UNMATCHED_MAX, run_capsule,
+    CapsuleVerdict, Change, DIFFERENCES_SHOWN, Difference, Differences, Invocation, Invoked,
+    Outcome as CapsuleOutcome, REPLAYS_KEPT, REPLAYS_RUNNING_MAX, RecordPlace, ReplayRequest,
+    ReplayStart, ReplayState, ReplayStatus, RestoreReport, RestoreRequest, SAVEPOINTS_MAX,
+    SavedPosition, SavedTask, Savepoint, StartKind, StateChange, StateKept, UNMATCHED_MAX,
+    run_capsule,
 };
 pub use trial::TrialState;
 

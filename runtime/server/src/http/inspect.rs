@@ -76,7 +76,7 @@ pub(super) enum Shown {
 }
 
 impl Shown {
-    fn new(bytes: Vec<u8>) -> Self {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
         let is_plain = |text: &str| !text.chars().any(|c| c.is_control() && !c.is_whitespace());
         match String::from_utf8(bytes) {
             Ok(text) if is_plain(&text) => Self::Text(text),

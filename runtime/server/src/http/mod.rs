@@ -20,6 +20,7 @@ mod health;
 mod history;
 mod housekeeping;
 mod inspect;
+mod invoke;
 mod listen;
 mod log_stream;
 mod metrics;

@@ -119,6 +119,9 @@ pub(super) async fn produce(
     Ok(Json(ProducedBody { partitions, duplicate }))
 }
 
-fn read_batch(bytes: &[u8], batch: &mut crate::data::RecordBatch) -> pelton_core::Result<()> {
+pub(super) fn read_batch(
+    bytes: &[u8],
+    batch: &mut crate::data::RecordBatch,
+) -> pelton_core::Result<()> {
     batch.push_batch(bytes)
 }

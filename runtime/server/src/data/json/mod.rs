@@ -32,6 +32,14 @@ pub fn read_lines(text: &[u8], batch: &mut RecordBatch) -> Result<()> {
     Ok(())
 }
 
+/// Adds the one record that a JSON object is.
+///
+/// # Errors
+/// As [`read_list`].
+pub fn read_one(text: &[u8], batch: &mut RecordBatch) -> Result<()> {
+    read_record(text, batch).map_err(|problem| problem.at("the body"))
+}
+
 /// Valid JSON without the white space between its parts; numbers stay as they are written.
 fn compact(json: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());

@@ -7,14 +7,18 @@
 mod execute;
 mod find;
 mod format;
+mod invoke;
 mod outcome;
 mod run;
 
 pub(in crate::functions) use execute::stored_task;
 pub use find::{CapsuleOf, RecordPlace};
 pub use format::{CAPSULE_BYTES_MAX, CAPSULE_FORMAT, Capsule, CapsuleHead, StateKept};
+pub use invoke::{Invocation, Invoked};
 pub use outcome::{CAPSULE_OUTPUTS_SHOWN, CapsuleFault, CapsuleOutput, Outcome};
-pub use run::{CapsuleLine, CapsuleReport, StateChange, Verdict as CapsuleVerdict, run_capsule};
+pub use run::{
+    CapsuleLine, CapsuleReport, Change, StateChange, Verdict as CapsuleVerdict, run_capsule,
+};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

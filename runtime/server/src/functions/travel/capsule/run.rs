@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use pelton_batch::{Batch, OpKind};
-use pelton_core::{Domain, Error, Manifest, Result, TaskRecord, TopicName};
+use pelton_core::{Domain, Error, LogLevel, Manifest, Result, TaskRecord, TopicName};
 use pelton_engine::TaskConfig;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::execute::{Base, Executed, execute};
 use super::format::{Capsule, StateKept};
@@ -44,8 +45,31 @@ pub struct StateChange {
     pub value: Option<String>,
 }
 
+impl From<Change> for StateChange {
+    fn from(change: Change) -> Self {
+        let text = |bytes: Option<Bytes>| bytes.map(|bytes| text(&bytes));
+        let (key, value) = (text(change.key), text(change.value));
+        Self { kind: change.kind.to_owned(), name: change.name, key, value }
+    }
+}
+
+/// A change of state, with the bytes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// As of a [`StateChange`].
+    pub kind: &'static str,
+    /// The store or timer.
+    pub name: String,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The value.
+    pub value: Option<Bytes>,
+    /// When a timer is due, ms.
+    pub due_ms: Option<i64>,
+}
+
 /// A line that the call has logged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CapsuleLine {
     /// How grave it is.
     pub level: String,
@@ -112,8 +136,6 @@ fn report(capsule: &Capsule, config: &TaskConfig, executed: Executed) -> Capsule
         false if outcome.faults.is_empty() => Verdict::Passes,
         false => Verdict::FailsOtherwise,
     };
-    let line =
-        |(level, message)| CapsuleLine { level: format!("{level:?}").to_lowercase(), message };
     let held = capsule
         .head
         .read
@@ -128,13 +150,20 @@ fn report(capsule: &Capsule, config: &TaskConfig, executed: Executed) -> Capsule
         verdict,
         recorded,
         outcome,
-        lines: executed.lines.into_iter().map(line).collect(),
-        changes: changes(config, &executed.changes),
+        lines: lines(executed.lines),
+        changes: changes(config, &executed.changes).into_iter().map(StateChange::from).collect(),
         unknown_reads,
     }
 }
 
-fn changes(config: &TaskConfig, batches: &[Bytes]) -> Vec<StateChange> {
+pub(super) fn lines(all: Vec<(LogLevel, String)>) -> Vec<CapsuleLine> {
+    let line =
+        |(level, message)| CapsuleLine { level: format!("{level:?}").to_lowercase(), message };
+    all.into_iter().map(line).collect()
+}
+
+/// The first changes of state that are in these batches.
+pub(super) fn changes(config: &TaskConfig, batches: &[Bytes]) -> Vec<Change> {
     let declared = &config.declaration;
     let mut all = Vec::new();
     for batch in batches {
@@ -161,11 +190,12 @@ fn changes(config: &TaskConfig, batches: &[Bytes]) -> Vec<StateChange> {
             let key = operation
                 .key
                 .map(|key| if is_window { key.get(17..).unwrap_or_default() } else { key });
-            all.push(StateChange {
-                kind: kind.to_owned(),
+            all.push(Change {
+                kind,
                 name: name.unwrap_or_default(),
-                key: key.map(text),
-                value: operation.value.map(text),
+                key: key.map(Bytes::copy_from_slice),
+                value: operation.value.map(Bytes::copy_from_slice),
+                due_ms: operation.timestamp.filter(|_| operation.kind == OpKind::SetTimer),
             });
             if all.len() == CHANGES_SHOWN {
                 return all;
