@@ -3,11 +3,12 @@
 //! A profile holds the same tables as the manifest. Its keys replace those of the same name, one by
 //! one; a list of tables (`[[profile.NAME.input]]`) replaces the whole list.
 
-use toml::Table;
 use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
 
 use super::Manifest;
 use super::problem::{ManifestError, Problems};
+use super::section::integer;
 
 const KEY: &str = "profile";
 
@@ -100,26 +101,32 @@ fn merge<'a>(base: &mut DeTable<'a>, overlay: &DeTable<'a>) {
 /// As [`Manifest::parse_profile`].
 pub fn flatten(text: &str, file: &str, profile: &str) -> Result<String, ManifestError> {
     super::build::manifest(text, file, Some(profile))?;
-    let mut table: Table = text.parse().unwrap_or_default();
-    let overlay = match table.remove(KEY) {
-        Some(toml::Value::Table(mut all)) => all.remove(profile),
-        _ => None,
-    };
-    if let Some(toml::Value::Table(overlay)) = overlay {
-        merge_values(&mut table, overlay);
+    // It has just been read: nothing is wrong with it.
+    let (table, _) = DeTable::parse_recoverable(text);
+    let table = table.get_ref();
+    let mut merged = without(table, KEY);
+    let profiles = profiles(table, &mut Problems::new(text));
+    if let Some((_, overlay)) = profiles.iter().find(|(name, _)| name == profile) {
+        merge(&mut merged, overlay);
     }
-    Ok(table.to_string())
+    Ok(plain_table(&merged).to_string())
 }
 
-fn merge_values(base: &mut Table, overlay: Table) {
-    for (key, value) in overlay {
-        match (base.get_mut(&key), value) {
-            (Some(toml::Value::Table(known)), toml::Value::Table(over)) => {
-                merge_values(known, over);
-            }
-            (_, value) => {
-                base.insert(key, value);
-            }
+fn plain_table(table: &DeTable<'_>) -> Table {
+    table.iter().map(|(key, value)| (key.get_ref().to_string(), plain(value.get_ref()))).collect()
+}
+
+fn plain(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => Value::String(text.to_string()),
+        DeValue::Integer(_) => Value::Integer(integer(value).unwrap_or_default()),
+        // A number of the configuration reaches the function as it is written.
+        DeValue::Float(number) => Value::String(number.as_str().replace('_', "")),
+        DeValue::Boolean(flag) => Value::Boolean(*flag),
+        DeValue::Datetime(time) => Value::Datetime(*time),
+        DeValue::Array(all) => {
+            Value::Array(all.iter().map(|value| plain(value.get_ref())).collect())
         }
+        DeValue::Table(table) => Value::Table(plain_table(table)),
     }
 }

@@ -241,6 +241,9 @@ call_cpu_ms = 100
 memory_bytes = "64MiB"
 [config]
 level = "info"
+share = 1_0.10
+bits = 0x1F
+is = true
 [profile.staging.function]
 name = "hello-staging"
 [profile.staging.limits]
