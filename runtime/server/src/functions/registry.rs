@@ -6,6 +6,8 @@ use bytes::Bytes;
 use pelton_core::{Domain, Error, FunctionId, Result};
 use pelton_journal::{Commit, Journal};
 
+use crate::data::of;
+
 use super::record::FunctionRecord;
 
 const PREFIX: &str = "function/";
@@ -14,10 +16,6 @@ const PREFIX: &str = "function/";
 #[derive(Clone)]
 pub(crate) struct Registry {
     journal: Arc<Journal>,
-}
-
-fn of(error: pelton_journal::Error) -> Error {
-    Error::from_coded(error)
 }
 
 fn key(function: &FunctionId) -> String {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::savepoint::{self, Savepoint};
+use crate::data::of;
 use crate::functions::record::{EventKind, FunctionRecord};
 use crate::functions::{Functions, Loaded, Versions, blocking, lock};
 use crate::node::Node;
@@ -155,10 +156,6 @@ impl Functions {
         }
         Ok(topics.into_iter().collect())
     }
-}
-
-fn of(error: pelton_journal::Error) -> Error {
-    Error::from_coded(error)
 }
 
 /// Reads a savepoint whole under the version that is to go on from it, and checks that its inputs

@@ -6,6 +6,8 @@ use pelton_journal::{Commit, Journal};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::data::of;
+
 /// Savepoints made by hand that a function may have.
 pub const SAVEPOINTS_MAX: usize = 20;
 /// Automatic savepoints that are kept of a function: one more drops the oldest.
@@ -58,10 +60,6 @@ pub struct Savepoint {
     pub created_ms: i64,
     /// By partition.
     pub tasks: Vec<SavedTask>,
-}
-
-fn of(error: pelton_journal::Error) -> Error {
-    Error::from_coded(error)
 }
 
 fn prefix_of(function: &FunctionId) -> String {

@@ -5,6 +5,8 @@ use pelton_core::{Domain, Error, FunctionId, Position, Result, TaskId, TaskMeta,
 use pelton_journal::{Journal, Partition, Visibility};
 use serde::{Deserialize, Serialize};
 
+use crate::data::of;
+
 use super::super::replay::{Live, live};
 use super::outcome::said;
 
@@ -44,10 +46,6 @@ pub(super) struct FoundCall {
     /// Its decisions; of a call that is not committed, where it is to end.
     pub(super) decisions: Option<TaskMeta>,
     pub(super) until: Option<RecordPlace>,
-}
-
-fn of(error: pelton_journal::Error) -> Error {
-    Error::from_coded(error)
 }
 
 fn user(code: &'static str, text: String) -> Error {

@@ -11,6 +11,8 @@ use pelton_journal::{Journal, Partition, TaskId, Visibility};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::data::of;
+
 /// Differences that are shown; all are counted.
 pub const DIFFERENCES_SHOWN: usize = 100;
 /// Records without a match that a comparison bears; one more ends it.
@@ -85,10 +87,6 @@ pub(super) struct Compare {
     pairs: Vec<Pair>,
     unmatched: HashMap<blake3::Hash, Unmatched>,
     same: u64,
-}
-
-fn of(error: pelton_journal::Error) -> Error {
-    Error::from_coded(error)
 }
 
 impl Compare {

@@ -1,16 +1,14 @@
 //! Replays into a topic are kept in the journal's registry: a server that is started again says what
 //! became of those that ran when it was stopped.
 
-use pelton_core::{Error, FunctionId, Result};
+use pelton_core::{FunctionId, Result};
 use pelton_journal::{Commit, Journal};
+
+use crate::data::of;
 
 use super::job::{REPLAYS_KEPT, ReplayState, ReplayStatus};
 
 const PREFIX: &str = "replay/";
-
-fn of(error: pelton_journal::Error) -> Error {
-    Error::from_coded(error)
-}
 
 /// The function's name holds no `#`.
 fn key(function: &FunctionId, id: u64) -> String {

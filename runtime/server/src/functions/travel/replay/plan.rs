@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ReplayRequest;
+use crate::data::of;
 use crate::functions::Loaded;
 use crate::functions::travel::savepoint;
 use crate::node::Node;
@@ -81,10 +82,6 @@ pub(in crate::functions) struct Live {
     id: TaskId,
     pub(in crate::functions) snapshot: Option<(u64, Bytes, TaskMeta)>,
     pub(in crate::functions) tail: Vec<(u64, TaskRecord)>,
-}
-
-fn of(error: pelton_journal::Error) -> Error {
-    Error::from_coded(error)
 }
 
 /// Plans the tasks of a replay that have something to do. `rewound_ms`: when the function was last

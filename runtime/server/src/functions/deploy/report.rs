@@ -1,0 +1,112 @@
+//! What deploying did, or would do.
+
+use pelton_core::FunctionId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::record::FunctionRecord;
+use super::super::trial::TrialState;
+use super::super::{Functions, Loaded, lock};
+
+/// What deploying did, or would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// This very version runs already.
+    Unchanged,
+    /// The function is new, or was paused, and runs now.
+    Started,
+    /// Its tasks were taken over between two calls.
+    Swapped,
+    /// It follows the version that runs, and writes nothing.
+    Shadowed,
+    /// A share of the keys goes through it.
+    Canary,
+    /// Its inputs are others: its tasks were stopped behind a commit and started again.
+    Restarted,
+}
+
+/// The answer to a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeployReport {
+    /// The function.
+    #[schema(value_type = String)]
+    pub function: FunctionId,
+    /// The version that runs now, or would.
+    pub version: u64,
+    /// The version that ran before, if any.
+    pub before: Option<u64>,
+    /// What was done, or would be.
+    pub outcome: Outcome,
+    /// How far its trial has come.
+    pub trial: TrialState,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// What differs from the version before, a line each.
+    pub changes: Vec<String>,
+}
+
+impl Functions {
+    /// What deploying `new` would do.
+    pub(in crate::functions) fn report(
+        &self,
+        record: &FunctionRecord,
+        new: &Loaded,
+        dry_run: bool,
+    ) -> DeployReport {
+        let running = self.running(&record.function);
+        let active = running.as_ref().map(|running| lock(&running.versions).active.clone());
+        let stopped = running.as_ref().is_none_or(|running| !running.deployment.is_running());
+        let outcome = match &active {
+            _ if stopped => Outcome::Started,
+            Some(active) if active.number == new.number => Outcome::Unchanged,
+            Some(active) if active.same_inputs(new) => Outcome::Swapped,
+            _ => Outcome::Restarted,
+        };
+        DeployReport {
+            function: record.function.clone(),
+            version: new.number,
+            before: (record.active > 0).then_some(record.active),
+            outcome,
+            trial: TrialState::Passed,
+            dry_run,
+            changes: active.map_or_else(Vec::new, |active| changes(&active, new)),
+        }
+    }
+}
+
+/// What differs between two versions, a line each.
+fn changes(old: &Loaded, new: &Loaded) -> Vec<String> {
+    let mut changes = Vec::new();
+    let mut differ = |what: &str, old: String, new: String| {
+        if old != new {
+            changes.push(format!("{what}: {old} -> {new}"));
+        }
+    };
+    let list = |names: Vec<String>| match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    };
+    let inputs = |l: &Loaded| list(l.spec.inputs.iter().map(|i| i.topic.to_string()).collect());
+    let outputs = |l: &Loaded| {
+        list(l.spec.outputs.iter().map(|(name, topic)| format!("{name} to {topic}")).collect())
+    };
+    let stores = |l: &Loaded| {
+        let stores = l.factory.declaration().stores.iter();
+        list(stores.map(|s| format!("{} ({:?}, schema {})", s.name, s.kind, s.schema)).collect())
+    };
+    let config = |l: &Loaded| {
+        list(l.spec.settings.entries.iter().map(|(key, value)| format!("{key}={value}")).collect())
+    };
+    let window = |l: &Loaded| l.spec.window.as_ref().map_or("none".into(), |w| format!("{w:?}"));
+    differ("version", old.number.to_string(), new.number.to_string());
+    differ("inputs", inputs(old), inputs(new));
+    differ("outputs", outputs(old), outputs(new));
+    differ("stores", stores(old), stores(new));
+    differ("window", window(old), window(new));
+    differ("config", config(old), config(new));
+    if old.spec.limits != new.spec.limits {
+        changes.push("limits differ".to_owned());
+    }
+    changes
+}

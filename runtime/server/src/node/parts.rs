@@ -1,0 +1,120 @@
+//! What the tasks of a deployment are made of.
+
+use std::sync::Arc;
+
+use pelton_core::{Domain, Error, GuestFactory, Result, TopicName};
+use pelton_engine::{GuestPool, OutputTopic, Parts, Replacement, Task, TaskConfig};
+use pelton_journal::Visibility;
+use pelton_journal::adapter::{JournalSink, JournalSource};
+
+use super::Node;
+use crate::data::of;
+use crate::spec::{DeploymentSpec, PoisonSpec};
+
+impl Node {
+    /// What each task of a deployment would run with. Creates the topics that it writes to.
+    pub(crate) fn replacements(
+        &self,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+    ) -> Result<Vec<Replacement>> {
+        let partitions = self.co_partitions(spec)?;
+        self.task_parts(spec, factory, partitions, 0)
+    }
+
+    /// How each task of a deployment would be configured. Creates the topics that it writes to.
+    pub(crate) fn task_configs(
+        &self,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+    ) -> Result<Vec<Arc<TaskConfig>>> {
+        let parts = self.replacements(spec, factory)?;
+        Ok(parts.into_iter().map(|part| part.config).collect())
+    }
+
+    /// A task that does not run, as its last commit left it. It is taken over from whoever had it.
+    pub(crate) fn open_task(
+        &self,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+        partition: u32,
+    ) -> Result<Task> {
+        let part = self.replacements(spec, factory)?.into_iter().nth(partition as usize);
+        let part = part.ok_or_else(|| {
+            let text = format!("{} has no partition {partition}", spec.function);
+            Error::new("E-INTERNAL", Domain::Internal, text)
+        })?;
+        let journal = Arc::clone(&self.journal);
+        let parts = Parts {
+            source: Box::new(JournalSource::new(Arc::clone(&journal), Visibility::Appended)),
+            sink: Box::new(JournalSink::new(journal, Arc::clone(&self.clock))),
+            pool: part.pool,
+            clock: Arc::clone(&self.clock),
+            telemetry: self.telemetry.clone(),
+            peers: None,
+            config: Arc::unwrap_or_clone(part.config),
+        };
+        pollster::block_on(Task::start(parts))
+    }
+
+    /// What each task of a deployment runs with. Creates the topics that it writes to.
+    pub(super) fn task_parts(
+        &self,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+        partitions: u32,
+        first_worker: usize,
+    ) -> Result<Vec<Replacement>> {
+        let declared = factory.declaration();
+        let mut outputs = Vec::new();
+        for topic in spec.output_topics(declared)? {
+            outputs.push(self.output(&topic, partitions)?);
+        }
+        let dead_letters = match &spec.on_poison {
+            PoisonSpec::DeadLetter(topic) => Some(self.output(topic, partitions)?),
+            PoisonSpec::Skip | PoisonSpec::Halt => None,
+        };
+        let pools: Vec<_> =
+            (0..self.workers.len()).map(|_| GuestPool::new(Arc::clone(factory))).collect();
+        let part = |partition: u32| Replacement {
+            config: Arc::new(spec.task(partition, declared, &outputs, dead_letters.as_ref())),
+            pool: pools[(first_worker + partition as usize) % pools.len()].clone(),
+        };
+        Ok((0..partitions).map(part).collect())
+    }
+
+    fn output(&self, topic: &TopicName, partitions: u32) -> Result<OutputTopic> {
+        let partitions = match self.journal.topic(&topic.to_string()) {
+            Ok(known) => known.config().partitions,
+            Err(_) => {
+                self.ensure_topic(topic, partitions)?;
+                partitions
+            }
+        };
+        Ok(OutputTopic { topic: topic.clone(), partitions })
+    }
+
+    /// The number of partitions that all inputs have.
+    pub(crate) fn co_partitions(&self, spec: &DeploymentSpec) -> Result<u32> {
+        let mut found: Option<(&TopicName, u32)> = None;
+        for input in &spec.inputs {
+            let topic = self.journal.topic(&input.topic.to_string()).map_err(of)?;
+            let partitions = topic.config().partitions;
+            match found {
+                Some((first, count)) if count != partitions => {
+                    let text = format!(
+                        "{}: inputs must have equal numbers of partitions, but {first} has {count} \
+                         and {} has {partitions}",
+                        spec.function, input.topic
+                    );
+                    return Err(Error::new("E-INPUT-PARTITIONS", Domain::User, text));
+                }
+                _ => found = Some((&input.topic, partitions)),
+            }
+        }
+        found.map(|(_, partitions)| partitions).ok_or_else(|| {
+            let text = format!("{} has no input: name a topic to subscribe to", spec.function);
+            Error::new("E-INPUT-NONE", Domain::User, text)
+        })
+    }
+}
