@@ -127,3 +127,8 @@ fn on_node(job: Job, records: &[Owned], pooled: u32) -> Result<(Cost, Rig)> {
 pub(super) fn fixed(job: Job, count: usize) -> Result<()> {
     on_node(job, &records(count, KEYS), 0).map(drop)
 }
+
+/// What [`fixed`] does before the function runs.
+pub(super) fn fixed_append(count: usize) -> Result<()> {
+    Rig::new(SyncMode::Group, 0)?.append(&records(count, KEYS))
+}
