@@ -286,6 +286,10 @@ impl Applying<'_> {
                 state.remove_pane(group.window, group.key.as_deref());
                 Ok(())
             }
+            OpKind::MovePane => {
+                let text = format!("operation {} (MovePane) is not for guests", operation.row);
+                Err(Fault::new(FaultKind::Malformed, text))
+            }
             OpKind::Reject | OpKind::Retry | OpKind::FireWindow => Ok(()),
         }
     }

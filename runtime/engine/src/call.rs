@@ -18,6 +18,10 @@ pub(crate) struct PaneGroup {
     pub(crate) key: Option<Bytes>,
     /// Records that this call adds to it.
     pub(crate) records: u64,
+    /// The panes that a session grows from, earliest first.
+    pub(crate) sources: Vec<Window>,
+    /// What the guest made of the accumulators of several sources.
+    pub(crate) merged: Option<Bytes>,
 }
 
 /// What a call works on.
@@ -25,6 +29,9 @@ pub(crate) struct PaneGroup {
 pub(crate) enum Work {
     /// Records go to the guest.
     Records(Plan),
+    /// The accumulators that sessions grow from are merged; what comes of it is what the records are
+    /// added to, in the call that follows.
+    Merge(Plan, Vec<PaneGroup>),
     /// Records are added to the accumulators of these groups.
     Accumulate(Plan, Vec<PaneGroup>),
     /// Records are kept in the contents of these groups; the guest is not called.
@@ -48,9 +55,10 @@ impl Work {
     /// Records, groups, timers or values that the call is about: what a fault halves.
     pub(crate) fn units(&self) -> usize {
         match self {
-            Self::Records(plan) | Self::Accumulate(plan, _) | Self::Collect(plan, ..) => {
-                plan.slice.rows
-            }
+            Self::Records(plan)
+            | Self::Merge(plan, _)
+            | Self::Accumulate(plan, _)
+            | Self::Collect(plan, ..) => plan.slice.rows,
             Self::Fire { panes, .. } => panes.len(),
             Self::Timers(_, timers) => timers.len(),
             Self::Migrate(values) => values.len(),
@@ -60,7 +68,10 @@ impl Work {
     /// The plan of the records that the call consumes.
     pub(crate) fn plan(&self) -> Option<&Plan> {
         match self {
-            Self::Records(plan) | Self::Accumulate(plan, _) | Self::Collect(plan, ..) => Some(plan),
+            Self::Records(plan)
+            | Self::Merge(plan, _)
+            | Self::Accumulate(plan, _)
+            | Self::Collect(plan, ..) => Some(plan),
             Self::Fire { .. } | Self::Timers(..) | Self::Migrate(_) => None,
         }
     }
@@ -68,7 +79,9 @@ impl Work {
     /// The groups that causes name.
     pub(crate) fn groups(&self) -> &[PaneGroup] {
         match self {
-            Self::Accumulate(_, groups) | Self::Collect(_, groups, _) => groups,
+            Self::Merge(_, groups) | Self::Accumulate(_, groups) | Self::Collect(_, groups, _) => {
+                groups
+            }
             Self::Fire { panes, .. } => panes,
             _ => &[],
         }

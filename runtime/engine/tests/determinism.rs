@@ -12,6 +12,7 @@ use support::{Native, Row, World};
 fn functions() -> Vec<(&'static str, Native)> {
     let tumbling = Assigner::Tumbling { size_ms: 50 };
     let hopping = Assigner::Hopping { size_ms: 50, advance_ms: 20 };
+    let gap = Assigner::Session { gap_ms: 25 };
     vec![
         ("even", even()),
         ("sums", sums()),
@@ -25,6 +26,10 @@ fn functions() -> Vec<(&'static str, Native)> {
         ("hopping", window_sums(hopping, 0)),
         ("contents", window_contents(tumbling, 0)),
         ("contents with grace", window_contents(hopping, 25)),
+        ("host sessions", window_histories(gap, 0)),
+        ("host sessions with grace", window_histories(gap, 40)),
+        ("contents of sessions", window_contents(gap, 0)),
+        ("contents of sessions with grace", window_contents(gap, 40)),
     ]
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::window::{Assigner, Shape, WindowSpec};
 
 const FULL: &str = r#"
 [function]
@@ -96,7 +97,7 @@ fn an_unknown_key_names_file_line_key_and_what_is_allowed() {
     assert_eq!(
         error.to_string(),
         "here/pelton.toml:6:3: `window.szie`: unknown key (did you mean `size`?); allowed here: \
-         size, advance, grace, shape, late_output"
+         size, gap, advance, grace, shape, late_output"
     );
 }
 
@@ -196,6 +197,16 @@ fn window_settings_replace_only_what_they_name() {
     assert_eq!(spec.assigner, Assigner::Hopping { size_ms: 40, advance_ms: 20 });
     assert_eq!((spec.grace_ms, spec.late_output), (7, Some(1)));
 
+    let session = declared(Assigner::Session { gap_ms: 30 });
+    let gap = WindowSettings { gap_ms: Some(50), ..none.clone() };
+    let spec = gap.apply(Some(&session), &outputs).unwrap().unwrap();
+    assert_eq!(spec.assigner, Assigner::Session { gap_ms: 50 });
+    let grace = WindowSettings { grace_ms: Some(1), ..none.clone() };
+    let spec = grace.apply(Some(&session), &outputs).unwrap().unwrap();
+    assert_eq!((spec.assigner, spec.grace_ms), (Assigner::Session { gap_ms: 30 }, 1));
+    let spec = size.apply(Some(&session), &outputs).unwrap().unwrap();
+    assert_eq!(spec.assigner, Assigner::Tumbling { size_ms: 40 });
+
     let late = WindowSettings { late_output: Some("out".into()), ..none };
     let spec = late.apply(Some(&hopping), &outputs).unwrap().unwrap();
     assert_eq!(spec.late_output, Some(0));
@@ -210,6 +221,21 @@ fn window_settings_that_make_no_sense_are_refused() {
             WindowSettings { size_ms: Some(10), ..none.clone() },
             Some(declared(Assigner::Hopping { size_ms: 60, advance_ms: 20 })),
             "advance",
+        ),
+        (
+            WindowSettings { gap_ms: Some(10), size_ms: Some(10), ..none.clone() },
+            None,
+            "one or the other",
+        ),
+        (
+            WindowSettings { gap_ms: Some(10), ..none.clone() },
+            Some(declared(Assigner::Tumbling { size_ms: 60 })),
+            "declare sessions in its code",
+        ),
+        (
+            WindowSettings { advance_ms: Some(10), ..none.clone() },
+            Some(declared(Assigner::Session { gap_ms: 60 })),
+            "no `advance`",
         ),
         (
             WindowSettings { late_output: Some("nope".into()), ..none },

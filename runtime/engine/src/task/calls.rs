@@ -29,6 +29,8 @@ impl Task {
                 window,
                 key: key.map(|key| Bytes::from(Vec::from(key))),
                 records: 0,
+                sources: Vec::new(),
+                merged: None,
             });
             let room = self.room();
             return Ok(Some(windows::fire_call(panes.collect(), &self.state, spec, room, false)));
@@ -96,12 +98,14 @@ impl Task {
             clocks: &self.clocks,
             watermark: self.watermark,
             due_at: self.due_at(),
+            due_beside_panes: self.due_beside_panes(),
             ceiling: self.time.ms().saturating_add(self.config.limits.ahead_ms.value as i64),
         };
         let view = View {
             window: declared.window.as_ref(),
             group_null_keys: self.config.null_key == NullKey::Group,
             track: !declared.timers.is_empty() || !declared.stores.is_empty(),
+            state: &self.state,
         };
         plan(slice, now, view).map_err(format_error)
     }
@@ -114,8 +118,10 @@ impl Task {
                 Ok(Call { work: Work::Records(plan), batches })
             }
             Some(Shape::Contents) => windows::collect_call(plan),
+            Some(Shape::Incremental) if plan.merges() => windows::merge_call(plan, &self.state),
             Some(Shape::Incremental) => {
-                windows::accumulate_call(plan, &self.state, declared, &mut self.scratch)
+                let merged = windows::Merged::new();
+                windows::accumulate_call(plan, &self.state, declared, &mut self.scratch, merged)
             }
         }
     }

@@ -78,7 +78,10 @@ impl Task {
                 state.remove_timer(*domain, timer);
                 Ok(())
             }),
-            Work::Records(plan) | Work::Accumulate(plan, _) | Work::Collect(plan, ..) => {
+            Work::Records(plan)
+            | Work::Merge(plan, _)
+            | Work::Accumulate(plan, _)
+            | Work::Collect(plan, ..) => {
                 let rows = RowIndex::new(&plan.slice).map_err(format_error)?;
                 (0..rows.len())
                     .filter_map(|row| rows.unit(row))

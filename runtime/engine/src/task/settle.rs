@@ -44,6 +44,12 @@ impl Task {
         drop(environment);
         Counters::add(&self.counters.calls, call.batches.len() as u64);
         let settled = match answers {
+            Ok(answers) if matches!(call.work, Work::Merge(..)) => {
+                match self.merged(call, &answers)? {
+                    Ok(settled) => return Ok(settled),
+                    Err(fault) => Err(fault),
+                }
+            }
             Ok(answers) => {
                 let applied = self.apply(call, &answers)?;
                 if let Some(tap) = &mut self.tap {
@@ -62,6 +68,22 @@ impl Task {
             }
             Err(fault) => self.failed(call, &fault),
         }
+    }
+
+    /// The call that adds the records to what the guest has made of their sessions' accumulators.
+    fn merged(&mut self, call: &Call, answers: &[Vec<u8>]) -> Result<Result<Settled, Fault>> {
+        let (Some(plan), Some(answer)) = (call.work.plan(), answers.first()) else {
+            return Ok(Ok(Settled::Again));
+        };
+        let merged = match windows::merged_values(call.work.groups(), answer) {
+            Ok(merged) => merged,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let declared = &self.config.declaration;
+        let (plan, scratch) = (plan.clone(), &mut self.scratch);
+        let next = windows::accumulate_call(plan, &self.state, declared, scratch, merged);
+        let next = next.map_err(super::calls::format_error)?;
+        Ok(Ok(Settled::Follow(Box::new(next))))
     }
 
     fn environment(&self, call: &Call) -> SharedEnvironment {
@@ -350,6 +372,8 @@ fn apply_host(
     for unit in plan.unkeyed.iter().filter_map(|row| rows.unit(*row as usize)) {
         give_up(&unit, &unkeyed, config, outputs)?;
     }
+    let contents = matches!(call.work, Work::Collect(..));
+    windows::join_panes(call.work.groups(), contents, state).map_err(state_fault)?;
     if let Work::Collect(_, groups, contents) = &call.work {
         for (group, bytes) in groups.iter().zip(contents) {
             let key = group.key.as_deref();

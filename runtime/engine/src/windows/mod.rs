@@ -4,6 +4,10 @@
 mod contents;
 mod fire;
 mod group;
+mod merge;
+mod sessions;
 
 pub(crate) use fire::{Room, close_passed, fire_call, fired};
 pub(crate) use group::{accumulate_call, collect_call};
+pub(crate) use merge::{Merged, join_panes, merge_call, merged_values};
+pub(crate) use sessions::{Joined, Sessions};

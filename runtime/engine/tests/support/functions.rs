@@ -254,6 +254,36 @@ pub fn window_sums(assigner: Assigner, grace_ms: i64) -> Native {
     })
 }
 
+/// As [`window_sums`], but what it makes depends on the order in which records were added and windows
+/// were merged.
+pub fn window_histories(assigner: Assigner, grace_ms: i64) -> Native {
+    let mut declaration = declare(&["out", "late"]);
+    declaration.window = window(Shape::Incremental, assigner, grace_ms);
+    native(declaration, |batch, _, out| {
+        let groups = batch.groups().unwrap();
+        let records = groups.records();
+        for group in groups.iter() {
+            let mut text = String::from_utf8_lossy(group.accumulator.unwrap_or(b"")).into_owned();
+            if batch.kind() == Kind::Finish {
+                let text =
+                    format!("{}..{} #{}: {text}", group.start, group.end, group.pane.number());
+                emit(out, group.index, group.key, &text);
+                continue;
+            }
+            for row in groups.rows(group.index) {
+                let value = String::from_utf8_lossy(records.value(row).unwrap_or_default());
+                text = match batch.kind() {
+                    Kind::Merge => format!("({text}|{value})"),
+                    _ => format!("{text}{value}"),
+                };
+            }
+            let set = op(OpKind::Accumulator, group.index);
+            out.push(&Operation { value: Some(text.as_bytes()), ..set });
+        }
+        Ok(())
+    })
+}
+
 /// The same from whole contents.
 pub fn window_contents(assigner: Assigner, grace_ms: i64) -> Native {
     let mut declaration = declare(&["out", "late"]);
