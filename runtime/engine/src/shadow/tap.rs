@@ -118,7 +118,12 @@ impl Tap {
     /// A call is part of the commit. It is handed back where it is not kept.
     pub(crate) fn hear(&mut self, call: Call) -> Option<Call> {
         let (answers, fault) = (std::mem::take(&mut self.answers), self.fault.take());
-        if matches!(call.work, Work::Migrate(_)) {
+        // A merge that went well is part of the call that follows it.
+        let aside = match call.work {
+            Work::Merge(..) => fault.is_none(),
+            _ => matches!(call.work, Work::Migrate(_)),
+        };
+        if aside {
             return Some(call);
         }
         self.units += call.work.units() as u64;
