@@ -212,7 +212,8 @@ fn apply_pane(state: &mut TaskState, model: &mut Model, change: &Change) {
             }
             let mut merged = of_key().fold(ModelPane::default(), |mut all, (_, pane)| {
                 all.value.extend_from_slice(&pane.value);
-                (all.records, all.pending) = (all.records + pane.records, all.pending | pane.pending);
+                (all.records, all.pending) =
+                    (all.records + pane.records, all.pending | pane.pending);
                 all.fired = all.fired.max(pane.fired);
                 all
             });

@@ -95,6 +95,7 @@ fn stored() -> Value {
 fn window() -> Value {
     let keys = entries([
         ("size", duration("Length of a window.")),
+        ("gap", duration("Sessions: the longest time without a record within one.")),
         ("advance", duration("Distance of window starts, where windows overlap.")),
         ("grace", duration("How long after its end a window takes late records.")),
         ("shape", words("What the function is called with.", &["contents", "incremental"])),

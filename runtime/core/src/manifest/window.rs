@@ -3,8 +3,12 @@
 use super::keys;
 use super::problem::Problems;
 use super::section::Section;
+use super::units::parse_duration_ms;
 use crate::error::{Domain, Error, Result};
 use crate::window::{Assigner, Shape, WindowSpec};
+
+const SHAPES: [(&str, Shape); 2] =
+    [("contents", Shape::Contents), ("incremental", Shape::Incremental)];
 
 /// `[window]`: what replaces parts of the window that the function declares.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,6 +32,42 @@ impl WindowSettings {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The windows that a function declares, by settings of the same names and forms; none without any.
+    /// `outputs` are the names of its outputs.
+    ///
+    /// # Errors
+    /// A sentence that names the setting.
+    pub fn declared<'a>(
+        settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+        outputs: &[String],
+    ) -> std::result::Result<Option<WindowSpec>, String> {
+        let mut all = Self::default();
+        for (name, value) in settings {
+            all.set(name, value).map_err(|text| format!("windows, `{name}`: {text}"))?;
+        }
+        all.apply(None, outputs).map_err(|error| error.to_string())
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> std::result::Result<(), String> {
+        let duration = || parse_duration_ms(value).map(Some);
+        match name {
+            "size" => self.size_ms = duration()?,
+            "gap" => self.gap_ms = duration()?,
+            "advance" => self.advance_ms = duration()?,
+            "grace" => self.grace_ms = duration()?,
+            "shape" => {
+                let found = SHAPES.iter().find(|(word, _)| *word == value);
+                self.shape = Some(found.ok_or(format!("{value:?} is no shape"))?.1);
+            }
+            "late_output" => self.late_output = Some(value.to_owned()),
+            _ => {
+                let known = keys::WINDOW.join(", ");
+                return Err(format!("this host does not know it; it knows: {known}"));
+            }
+        }
+        Ok(())
     }
 
     /// The window in force: `declared` by the function, replaced where there is a setting.
@@ -120,13 +160,12 @@ pub(super) fn read(top: &Section<'_>, problems: &mut Problems<'_>) -> WindowSett
     let Some(section) = top.table("window", &keys::WINDOW, problems) else {
         return WindowSettings::default();
     };
-    let words = [("contents", Shape::Contents), ("incremental", Shape::Incremental)];
     let settings = WindowSettings {
         size_ms: section.duration("size", problems),
         gap_ms: section.duration("gap", problems),
         advance_ms: section.duration("advance", problems),
         grace_ms: section.duration("grace", problems),
-        shape: section.choice("shape", &words, problems),
+        shape: section.choice("shape", &SHAPES, problems),
         late_output: section.text("late_output", problems).map(str::to_owned),
     };
     let lengths =
