@@ -13,6 +13,9 @@ pub struct Window {
 }
 
 impl Window {
+    /// The window that holds everything.
+    pub const ALWAYS: Self = Self { start: i64::MIN, end: i64::MAX };
+
     /// Whether the two overlap, or one begins where the other ends.
     #[must_use]
     pub fn touches(&self, other: &Self) -> bool {
@@ -60,6 +63,8 @@ pub enum Assigner {
         /// Longest time without a record, at least 1.
         gap_ms: i64,
     },
+    /// One window that holds all records of a key and never ends by itself.
+    Global,
 }
 
 impl Assigner {
@@ -78,15 +83,17 @@ impl Assigner {
             Self::Hopping { size_ms, advance_ms } => (size_ms, advance_ms),
             // Aligned to nothing: each record begins one of its own.
             Self::Session { gap_ms } => (gap_ms, gap_ms),
+            Self::Global => (0, 1),
         };
         let past = if self.merges() { 0 } else { timestamp.rem_euclid(advance) };
         let last = timestamp.checked_sub(past);
         let count = if size == advance { 1 } else { (size - 1) / advance + 1 };
-        (0..count).rev().filter_map(move |back| {
+        let timed = (0..count).rev().filter_map(move |back| {
             let start = last?.checked_sub(back.checked_mul(advance)?)?;
             let end = start.checked_add(size)?;
             (end > timestamp).then_some(Window { start, end })
-        })
+        });
+        timed.chain((*self == Self::Global).then_some(Window::ALWAYS))
     }
 
     /// How long a window lasts, at least, ms.
@@ -95,6 +102,7 @@ impl Assigner {
         match *self {
             Self::Tumbling { size_ms } | Self::Hopping { size_ms, .. } => size_ms,
             Self::Session { gap_ms } => gap_ms,
+            Self::Global => i64::MAX,
         }
     }
 
@@ -147,6 +155,27 @@ pub struct WindowSpec {
     pub grace_ms: i64,
     /// Index of the declared output that gets the records that are later than that.
     pub late_output: Option<u16>,
+    /// After how many records of a key a window fires early, each time.
+    #[serde(default)]
+    pub early_records: Option<u64>,
+    /// Whether a window that has fired begins anew, instead of firing with everything again.
+    #[serde(default)]
+    pub discard: bool,
+}
+
+impl WindowSpec {
+    /// Windows that fire once, at their end: no grace, no late output.
+    #[must_use]
+    pub fn new(assigner: Assigner, shape: Shape) -> Self {
+        Self {
+            assigner,
+            shape,
+            grace_ms: 0,
+            late_output: None,
+            early_records: None,
+            discard: false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +206,14 @@ mod tests {
         let (one, other, apart) = (windows(7)[0], windows(17)[0], windows(18)[0]);
         assert!(one.touches(&other) && other.touches(&one) && !one.touches(&apart));
         assert_eq!(one.span(&other), Window { start: 7, end: 27 });
+    }
+
+    #[test]
+    fn the_global_window_holds_every_timestamp() {
+        for time in [i64::MIN, -1, 0, i64::MAX] {
+            assert_eq!(Assigner::Global.windows(time).collect::<Vec<_>>(), [Window::ALWAYS]);
+        }
+        assert!(Assigner::Global.check().is_ok());
     }
 
     #[test]

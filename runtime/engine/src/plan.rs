@@ -7,7 +7,7 @@ use pelton_state::TaskState;
 
 use crate::progress::{EventClock, task_watermark};
 use crate::slice::Slice;
-use crate::windows::{Joined, Sessions};
+use crate::windows::{EarlyCounts, Joined, Sessions};
 
 /// Where time stands before a slice.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +80,8 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
     let mut due_at = now.due_at;
     let exact = view.track || view.window.is_some() || due_at != i64::MAX;
     let merging = view.window.filter(|spec| spec.assigner.merges());
+    let every = view.window.and_then(|spec| spec.early_records);
+    let mut early = every.map(|every| EarlyCounts::new(every, view.state));
     let mut sessions = merging.map(|spec| Sessions::new(spec, view.state));
     let mut cut = None;
     slice.for_each(|row, piece, records, at| {
@@ -93,9 +95,12 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
                 looked.unkeyed.push(row as u32);
             } else if let Some(sessions) = &mut sessions {
                 match sessions.join(key, timestamp, watermark) {
-                    Joined::Session { index, end } => {
+                    Joined::Session { index, end, records } => {
                         due_at = due_at.min(end);
                         looked.joined.push((row as u32, index));
+                        if early.as_ref().is_some_and(|early| early.is_full(records)) {
+                            cut = Some(row + 1);
+                        }
                     }
                     Joined::Late => looked.late.push(row as u32),
                     Joined::NextSlice => {
@@ -104,7 +109,15 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
                     }
                 }
             } else {
+                let before = looked.assigned.len();
                 due_at = due_at.min(looked.assign(row as u32, timestamp, spec, watermark));
+                if let Some(early) = &mut early {
+                    for (_, window) in &looked.assigned[before..] {
+                        if early.add(*window, key) {
+                            cut = Some(row + 1);
+                        }
+                    }
+                }
             }
         }
         clocks[piece.input].observe(timestamp, now.ceiling);

@@ -28,6 +28,11 @@ fn functions() -> Vec<(&'static str, Native)> {
         ("contents with grace", window_contents(hopping, 25)),
         ("host sessions", window_histories(gap, 0)),
         ("host sessions with grace", window_histories(gap, 40)),
+        ("early", early(&window_histories(tumbling, 25), 3, false)),
+        ("early, hopping, discarding", early(&window_histories(hopping, 25), 2, true)),
+        ("early sessions", early(&window_histories(gap, 25), 4, false)),
+        ("by count", early(&window_histories(Assigner::Global, 0), 5, true)),
+        ("contents by count", early(&window_contents(Assigner::Global, 0), 4, true)),
         ("contents of sessions", window_contents(gap, 0)),
         ("contents of sessions with grace", window_contents(gap, 40)),
     ]

@@ -28,6 +28,14 @@ pub struct PaneRef<'a> {
     pub pending: bool,
 }
 
+impl<'a> PaneRef<'a> {
+    /// The accumulator; `None` where the pane was emptied and nothing has come since.
+    #[must_use]
+    pub fn accumulator(&self) -> Option<&'a [u8]> {
+        (self.records > 0 || !self.value.is_empty()).then_some(self.value)
+    }
+}
+
 /// Whether a pane with this tag has something to fire.
 #[inline]
 pub(crate) fn is_pending(tag: u32) -> bool {
@@ -186,6 +194,18 @@ impl TaskState {
         let fired = self.replay_pane(PaneWrite::Append, &key, &[], (meta.number, tag));
         debug_assert!(fired.is_ok(), "nothing refuses an empty append");
         self.journal_pane(OpKind::Append, &key, &[], Some(Meta { tag, ..meta }));
+    }
+
+    /// Forgets what a pane holds, but not how often it has fired: there is nothing to fire any more.
+    ///
+    /// # Errors
+    /// [`StateError::Limit`] where too many changes wait; nothing has changed then.
+    pub fn empty_pane(&mut self, window: Window, key: Option<&[u8]>) -> Result<(), StateError> {
+        if self.pane(window, key).is_none() {
+            return Ok(());
+        }
+        let emptied = |before: Option<Meta>| (0, before.map_or(0, |meta| meta.tag & !PENDING));
+        self.write_pane(PaneWrite::Put, window, key, &[], emptied)
     }
 
     /// Removes a pane.

@@ -28,6 +28,7 @@ enum Change {
     FirePanes { watermark: i64, max: usize },
     RemovePane { window: Window, key: Key },
     DropWindow { window: Window },
+    EmptyPane { window: Window, key: Key },
     MovePane { from: Window, to: Window, key: Key },
     MergePanes { to: Window, key: Key, value: Option<Vec<u8>> },
 }
@@ -90,6 +91,7 @@ fn change() -> impl Strategy<Value = Change> {
         ),
         1 => (window_of(), maybe()).prop_map(|(window, key)| Change::RemovePane { window, key }),
         1 => window_of().prop_map(|window| Change::DropWindow { window }),
+        1 => (window_of(), maybe()).prop_map(|(window, key)| Change::EmptyPane { window, key }),
         3 => (window_of(), window_of(), maybe()).prop_map(
             |(from, to, key)| Change::MovePane { from, to, key }
         ),
@@ -194,6 +196,12 @@ fn apply_pane(state: &mut TaskState, model: &mut Model, change: &Change) {
         Change::DropWindow { window } => {
             state.drop_window(*window);
             model.panes.retain(|(known, _), _| known != window);
+        }
+        Change::EmptyPane { window, key } => {
+            state.empty_pane(*window, key.as_deref()).unwrap();
+            if let Some(pane) = model.panes.get_mut(&(*window, key.clone())) {
+                *pane = ModelPane { fired: pane.fired, ..ModelPane::default() };
+            }
         }
         Change::MovePane { from, to, key } => {
             if model.panes.contains_key(&(*to, key.clone())) {

@@ -97,7 +97,7 @@ fn an_unknown_key_names_file_line_key_and_what_is_allowed() {
     assert_eq!(
         error.to_string(),
         "here/pelton.toml:6:3: `window.szie`: unknown key (did you mean `size`?); allowed here: \
-         size, gap, advance, grace, shape, late_output"
+         size, advance, gap, count, global, early_records, discard, grace, shape, late_output"
     );
 }
 
@@ -181,7 +181,8 @@ fn two_inputs_or_outputs_of_one_name_are_refused() {
 }
 
 fn declared(assigner: Assigner) -> WindowSpec {
-    WindowSpec { assigner, shape: Shape::Incremental, grace_ms: 7, late_output: Some(1) }
+    let spec = WindowSpec::new(assigner, Shape::Incremental);
+    WindowSpec { grace_ms: 7, late_output: Some(1), ..spec }
 }
 
 #[test]
@@ -207,6 +208,17 @@ fn window_settings_replace_only_what_they_name() {
     let spec = size.apply(Some(&session), &outputs).unwrap().unwrap();
     assert_eq!(spec.assigner, Assigner::Tumbling { size_ms: 40 });
 
+    let count = WindowSettings { count: Some(3), ..none.clone() };
+    let spec = count.apply(Some(&session), &outputs).unwrap().unwrap();
+    assert_eq!(
+        (spec.assigner, spec.early_records, spec.discard),
+        (Assigner::Global, Some(3), true)
+    );
+    let again = grace.apply(Some(&spec), &outputs).unwrap().unwrap();
+    assert_eq!((again.early_records, again.discard), (Some(3), true), "of the same kind");
+    let other = size.apply(Some(&spec), &outputs).unwrap().unwrap();
+    assert_eq!((other.early_records, other.discard), (None, false), "of another kind");
+
     let late = WindowSettings { late_output: Some("out".into()), ..none };
     let spec = late.apply(Some(&hopping), &outputs).unwrap().unwrap();
     assert_eq!(spec.late_output, Some(0));
@@ -225,12 +237,22 @@ fn window_settings_that_make_no_sense_are_refused() {
         (
             WindowSettings { gap_ms: Some(10), size_ms: Some(10), ..none.clone() },
             None,
-            "one or the other",
+            "of different kinds",
         ),
         (
             WindowSettings { gap_ms: Some(10), ..none.clone() },
             Some(declared(Assigner::Tumbling { size_ms: 60 })),
             "declare sessions in its code",
+        ),
+        (
+            WindowSettings { count: Some(10), discard: Some(true), ..none.clone() },
+            None,
+            "leave `early_records` and `discard` out",
+        ),
+        (
+            WindowSettings { global: Some(true), advance_ms: Some(1), ..none.clone() },
+            None,
+            "`global` makes windows that have no `advance`",
         ),
         (
             WindowSettings { advance_ms: Some(10), ..none.clone() },

@@ -1,5 +1,7 @@
 //! `[window]`: the windows in force.
 
+use std::mem::discriminant;
+
 use super::keys;
 use super::problem::Problems;
 use super::section::Section;
@@ -17,6 +19,14 @@ pub struct WindowSettings {
     pub size_ms: Option<i64>,
     /// Longest time without a record within a session, ms: makes the windows sessions.
     pub gap_ms: Option<i64>,
+    /// Records of a key that make a window, whenever they come.
+    pub count: Option<u32>,
+    /// Whether all records of a key are in one window, which never ends by itself.
+    pub global: Option<bool>,
+    /// After how many records of a key a window fires early, each time.
+    pub early_records: Option<u32>,
+    /// Whether a window that has fired begins anew.
+    pub discard: Option<bool>,
     /// Distance of window starts, ms; absent: the declared one, or the size.
     pub advance_ms: Option<i64>,
     /// How long after its end a window takes late records, ms.
@@ -62,6 +72,10 @@ impl WindowSettings {
                 self.shape = Some(found.ok_or(format!("{value:?} is no shape"))?.1);
             }
             "late_output" => self.late_output = Some(value.to_owned()),
+            "count" => self.count = Some(number(value)?),
+            "early_records" => self.early_records = Some(number(value)?),
+            "global" => self.global = Some(truth(value)?),
+            "discard" => self.discard = Some(truth(value)?),
             _ => {
                 let known = keys::WINDOW.join(", ");
                 return Err(format!("this host does not know it; it knows: {known}"));
@@ -96,51 +110,88 @@ impl WindowSettings {
                 ))
             })?),
         };
+        let same_kind =
+            |spec: &&WindowSpec| discriminant(&spec.assigner) == discriminant(&assigner);
+        let like = declared.filter(same_kind);
+        let (early_records, discard) = match self.count {
+            Some(count) => (Some(u64::from(count)), true),
+            None => (
+                self.early_records.map(u64::from).or(like.and_then(|spec| spec.early_records)),
+                self.discard.unwrap_or(like.is_some_and(|spec| spec.discard)),
+            ),
+        };
         Ok(Some(WindowSpec {
             assigner,
             shape: self.shape.or(declared.map(|spec| spec.shape)).unwrap_or(Shape::Contents),
             grace_ms: self.grace_ms.or(declared.map(|spec| spec.grace_ms)).unwrap_or(0),
             late_output,
+            early_records,
+            discard,
         }))
+    }
+
+    /// The settings that say which kind of windows it is to be.
+    fn kinds(&self) -> Vec<&'static str> {
+        let set = [
+            ("size", self.size_ms.is_some()),
+            ("gap", self.gap_ms.is_some()),
+            ("count", self.count.is_some()),
+            ("global", self.global == Some(true)),
+        ];
+        set.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect()
+    }
+
+    /// What cannot be set together.
+    fn contradiction(&self) -> Option<String> {
+        if let [one, other, ..] = self.kinds()[..] {
+            return Some(format!(
+                "`{one}` and `{other}` make windows of different kinds: set one of size, gap, count \
+                 and global"
+            ));
+        }
+        if let ([kind @ ("gap" | "count" | "global")], Some(_)) =
+            (&self.kinds()[..], self.advance_ms)
+        {
+            return Some(format!("`{kind}` makes windows that have no `advance`"));
+        }
+        if self.count.is_some() && (self.early_records.is_some() || self.discard.is_some()) {
+            let text = "windows of `count` records fire and begin anew with each of them: leave \
+                        `early_records` and `discard` out";
+            return Some(text.to_owned());
+        }
+        None
     }
 
     /// Which windows a record belongs to.
     fn assigner(&self, declared: Option<&WindowSpec>) -> std::result::Result<Assigner, String> {
+        if let Some(text) = self.contradiction() {
+            return Err(text);
+        }
+        if self.count.is_some() || self.global == Some(true) {
+            return Ok(Assigner::Global);
+        }
         if let Some(gap_ms) = self.gap_ms {
-            if self.size_ms.is_some() || self.advance_ms.is_some() {
-                return Err(
-                    "`gap` makes sessions, which have no `size` and no `advance`: set one or \
-                            the other"
-                        .into(),
-                );
-            }
             let incremental = |spec: &&WindowSpec| spec.shape == Shape::Incremental;
             if declared.filter(incremental).is_some_and(|spec| !spec.assigner.merges()) {
-                return Err(
-                    "`gap` makes sessions, but the function builds windows up that are never \
-                            merged: declare sessions in its code, where it says how two become one"
-                        .into(),
-                );
+                let text = "`gap` makes sessions, but the function builds windows up that are never \
+                            merged: declare sessions in its code, where it says how two become one";
+                return Err(text.to_owned());
             }
             return Ok(Assigner::Session { gap_ms });
         }
         let (size, advance) = match declared.map(|spec| spec.assigner) {
             Some(Assigner::Tumbling { size_ms }) => (Some(size_ms), None),
             Some(Assigner::Hopping { size_ms, advance_ms }) => (Some(size_ms), Some(advance_ms)),
-            Some(session @ Assigner::Session { .. }) if self.size_ms.is_none() => {
-                return match self.advance_ms {
-                    None => Ok(session),
-                    Some(_) => {
-                        Err("sessions have no `advance`: set `size` as well for windows that \
-                                    overlap"
-                            .into())
-                    }
-                };
+            Some(other) if self.size_ms.is_none() => {
+                let text = "the function's windows have no `advance`: set `size` as well for windows \
+                            that overlap";
+                return self.advance_ms.map_or(Ok(other), |_| Err(text.to_owned()));
             }
-            Some(Assigner::Session { .. }) | None => (None, None),
+            Some(Assigner::Session { .. } | Assigner::Global) | None => (None, None),
         };
         let size_ms = self.size_ms.or(size).ok_or(
-            "the window has no size: set `size` in [window], or `--window 1h`; or `gap` for sessions",
+            "the window has no size: set `size` in [window], or `--window 1h`; or `gap`, `count` or \
+             `global`",
         )?;
         // A new size alone makes declared tumbling windows; declared hops keep their advance.
         Ok(match self.advance_ms.or(advance) {
@@ -148,6 +199,15 @@ impl WindowSettings {
             _ => Assigner::Tumbling { size_ms },
         })
     }
+}
+
+fn number(value: &str) -> std::result::Result<u32, String> {
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("{value:?} is not a whole number from 1 to {}", u32::MAX))
+}
+
+fn truth(value: &str) -> std::result::Result<bool, String> {
+    value.parse().map_err(|_| format!("{value:?} is neither true nor false"))
 }
 
 fn index_of(names: &[String], name: &str) -> Option<u16> {
@@ -163,6 +223,10 @@ pub(super) fn read(top: &Section<'_>, problems: &mut Problems<'_>) -> WindowSett
     let settings = WindowSettings {
         size_ms: section.duration("size", problems),
         gap_ms: section.duration("gap", problems),
+        count: section.number("count", 1..=u32::MAX, problems),
+        global: section.truth("global", problems),
+        early_records: section.number("early_records", 1..=u32::MAX, problems),
+        discard: section.truth("discard", problems),
         advance_ms: section.duration("advance", problems),
         grace_ms: section.duration("grace", problems),
         shape: section.choice("shape", &SHAPES, problems),
@@ -180,8 +244,8 @@ pub(super) fn read(top: &Section<'_>, problems: &mut Problems<'_>) -> WindowSett
     {
         section.wrong("advance", "must not be longer than `size`", problems);
     }
-    if settings.gap_ms.is_some() && (settings.size_ms.is_some() || settings.advance_ms.is_some()) {
-        section.wrong("gap", "makes sessions, which have no `size` and no `advance`", problems);
+    if let Some(text) = settings.contradiction() {
+        section.wrong(settings.kinds().last().unwrap_or(&"advance"), text, problems);
     }
     settings
 }

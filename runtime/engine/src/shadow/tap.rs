@@ -135,6 +135,13 @@ impl Tap {
         None
     }
 
+    /// What was heard of the commit under way is taken back.
+    pub(crate) fn forget(&mut self) {
+        self.calls.clear();
+        self.answers.clear();
+        self.units = 0;
+    }
+
     /// The calls that were heard since the last time.
     pub(crate) fn take(&mut self) -> Vec<Arc<Heard>> {
         std::mem::take(&mut self.calls)

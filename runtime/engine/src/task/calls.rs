@@ -25,15 +25,12 @@ impl Task {
         {
             let groups = self.groups_limit.current();
             let due = owned(&mut self.state)?.due_panes(watermark, groups);
-            let panes = due.into_iter().map(|(window, key)| PaneGroup {
-                window,
-                key: key.map(|key| Bytes::from(Vec::from(key))),
-                records: 0,
-                sources: Vec::new(),
-                merged: None,
+            let now = self.newest();
+            let panes = due.into_iter().map(|(window, key)| {
+                PaneGroup::firing(window, key.map(|key| Bytes::from(Vec::from(key))), now)
             });
             let room = self.room();
-            return Ok(Some(windows::fire_call(panes.collect(), &self.state, spec, room, false)));
+            return Ok(Some(windows::fire_call(panes.collect(), &self.state, spec, room)));
         }
         let domains = [(TimeDomain::Event, watermark), (TimeDomain::Processing, self.time.ms())];
         for (domain, time) in domains {
@@ -42,6 +39,11 @@ impl Task {
             }
         }
         Ok(None)
+    }
+
+    /// The highest timestamp so far, ms.
+    pub(super) fn newest(&self) -> i64 {
+        self.clocks.iter().map(|clock| clock.progress.highest).max().unwrap_or(i64::MIN)
     }
 
     pub(super) fn room(&self) -> Room {

@@ -199,6 +199,7 @@ impl Task {
             trial: None,
             verdict: None,
             mark: None,
+            spoiled: Vec::new(),
             reads: None,
             tap: None,
             scratch: Scratch::default(),

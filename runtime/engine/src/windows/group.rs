@@ -118,6 +118,7 @@ impl Grouping<'_> {
             .map(|group| PaneGroup {
                 window: group.window,
                 key: shared(group),
+                time: group.window.end.saturating_sub(1),
                 records: group.records,
                 sources: group.sources.to_vec(),
                 merged: None,
@@ -156,7 +157,7 @@ pub(crate) fn accumulate_call(
                 start: window.start,
                 end: window.end,
                 pane: Pane::new(pane.as_ref().map_or(0, |pane| pane.fired), 0),
-                accumulator: pane.map(|pane| pane.value),
+                accumulator: pane.and_then(|pane| pane.accumulator()),
             });
         }
     }

@@ -21,13 +21,14 @@ struct Session {
     window: Window,
     /// The panes that it grows from, earliest first.
     sources: Vec<Window>,
+    records: u64,
 }
 
 /// Where a record belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Joined {
-    /// To the session of this number, which ends then.
-    Session { index: u32, end: i64 },
+    /// To the session of this number, which ends then and has so many records.
+    Session { index: u32, end: i64, records: u64 },
     /// To one whose grace is over.
     Late,
     /// To several, one of which has got records of this slice: it must begin the next slice, since
@@ -66,7 +67,8 @@ impl<'a> Sessions<'a> {
             Some(index) => {
                 let session = &mut self.touched[index as usize];
                 session.window = session.window.span(&own);
-                Joined::Session { index, end: session.window.end }
+                session.records += 1;
+                Joined::Session { index, end: session.window.end, records: session.records }
             }
             None => {
                 let window = sources.iter().fold(own, |window, source| window.span(source));
@@ -78,8 +80,10 @@ impl<'a> Sessions<'a> {
                 }
                 let index = self.touched.len() as u32;
                 of_key.push(index);
-                self.touched.push(Session { window, sources });
-                Joined::Session { index, end: window.end }
+                let kept = sources.iter().filter_map(|source| self.state.pane(*source, key));
+                let records = kept.map(|pane| pane.records).sum::<u64>() + 1;
+                self.touched.push(Session { window, sources, records });
+                Joined::Session { index, end: window.end, records }
             }
         }
     }

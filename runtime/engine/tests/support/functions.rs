@@ -224,7 +224,7 @@ pub fn distinct(ttl: i64) -> Native {
 }
 
 fn window(shape: Shape, assigner: Assigner, grace_ms: i64) -> Option<WindowSpec> {
-    Some(WindowSpec { assigner, shape, grace_ms, late_output: Some(1) })
+    Some(WindowSpec { grace_ms, late_output: Some(1), ..WindowSpec::new(assigner, shape) })
 }
 
 /// Counts and sums the records of each window and key, record by record.
@@ -281,6 +281,23 @@ pub fn window_histories(assigner: Assigner, grace_ms: i64) -> Native {
             out.push(&Operation { value: Some(text.as_bytes()), ..set });
         }
         Ok(())
+    })
+}
+
+/// The function with its windows changed.
+pub fn with_window(function: &Native, change: impl FnOnce(&mut WindowSpec)) -> Native {
+    let mut declaration = function.declaration.clone();
+    if let Some(spec) = &mut declaration.window {
+        change(spec);
+    }
+    let body = std::sync::Arc::clone(&function.body);
+    native(declaration, move |batch, environment, out| body(batch, environment, out))
+}
+
+/// Fires after every so many records, and begins anew then where `discard` says so.
+pub fn early(function: &Native, records: u64, discard: bool) -> Native {
+    with_window(function, |spec| {
+        (spec.early_records, spec.discard) = (Some(records), discard);
     })
 }
 
