@@ -58,6 +58,33 @@ impl Windows {
         Self::new([("gap", ms(gap))])
     }
 
+    /// Windows of `records` records of a key, whenever they come. What is not full is told at the end
+    /// of a bounded input.
+    #[must_use]
+    pub fn count(records: u32) -> Self {
+        Self::new([("count", records.to_string())])
+    }
+
+    /// One window that holds all records of a key and never ends by itself: for
+    /// [`Self::early_records`], and for inputs that end.
+    #[must_use]
+    pub fn global() -> Self {
+        Self::new([("global", "true".to_owned())])
+    }
+
+    /// A window fires before its end as well, after every so many records of its key.
+    #[must_use]
+    pub fn early_records(self, records: u32) -> Self {
+        self.with("early_records", records.to_string())
+    }
+
+    /// A window that has fired begins anew: it tells only of what has come since. Without it, it tells
+    /// of everything each time.
+    #[must_use]
+    pub fn discarding(self) -> Self {
+        self.with("discard", "true".to_owned())
+    }
+
     /// How long after its end a window takes late records (allowed lateness); none by default.
     #[must_use]
     pub fn grace(self, grace: Duration) -> Self {
@@ -117,13 +144,13 @@ impl<'a> Fired<'a> {
         K::decode(self.key().ok_or(Error::reject("the window has no key"))?)
     }
 
-    /// The window's start, inclusive, ms since the Unix epoch.
+    /// The window's start, inclusive, ms since the Unix epoch; `i64::MIN` of one without an end.
     #[must_use]
     pub fn start(&self) -> i64 {
         self.group.start
     }
 
-    /// The window's end, exclusive, ms since the Unix epoch.
+    /// The window's end, exclusive, ms since the Unix epoch; `i64::MAX` of one without an end.
     #[must_use]
     pub fn end(&self) -> i64 {
         self.group.end
@@ -133,6 +160,13 @@ impl<'a> Fired<'a> {
     #[must_use]
     pub fn pane(&self) -> u32 {
         self.group.pane.number()
+    }
+
+    /// Whether it fires before the watermark has reached its end: since enough records have come, or
+    /// the function said so.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        self.group.pane.has(Pane::EARLY)
     }
 
     /// Whether it fires again for late records.
