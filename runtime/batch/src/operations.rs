@@ -37,6 +37,9 @@ pub enum OpKind {
     PurgeWindow = 12,
     /// Set the accumulator of the group that is the cause to `value`.
     Accumulator = 13,
+    /// The pane under `key` goes to the key that is `value`. Only in state changes that a commit
+    /// journals: from a guest it is an error.
+    MovePane = 14,
 }
 
 impl OpKind {
@@ -45,7 +48,7 @@ impl OpKind {
     #[inline]
     pub fn from_u8(number: u8) -> Option<Self> {
         use OpKind::*;
-        const ALL: [OpKind; 13] = [
+        const ALL: [OpKind; 14] = [
             Forward,
             Emit,
             Put,
@@ -59,6 +62,7 @@ impl OpKind {
             FireWindow,
             PurgeWindow,
             Accumulator,
+            MovePane,
         ];
         ALL.get((number as usize).wrapping_sub(1)).copied()
     }
@@ -275,14 +279,14 @@ impl<'a> Operations<'a> {
     /// What the operation at `row` needs for its kind and has not.
     #[inline]
     fn lacks(&self, kind: OpKind, row: usize) -> Option<(u32, &'static str)> {
-        use OpKind::{Append, Delete, DeletePrefix, Put, SetTimer};
+        use OpKind::{Append, Delete, DeletePrefix, MovePane, Put, SetTimer};
         let there = |column: Option<BytesColumn<'_>>| column.is_some_and(|c| !c.is_null(row));
         match kind {
-            Put | Append | Delete | DeletePrefix if !there(self.keys) => {
+            Put | Append | Delete | DeletePrefix | MovePane if !there(self.keys) => {
                 Some((tag::KEY, "a state operation without a key"))
             }
-            Put | Append if !there(self.values) => {
-                Some((tag::VALUE, "a put or append without a value"))
+            Put | Append | MovePane if !there(self.values) => {
+                Some((tag::VALUE, "a put, append or move without a value"))
             }
             SetTimer if self.timestamp(row).is_none() => {
                 Some((tag::TIMESTAMP, "a timer is set to no time"))

@@ -64,6 +64,7 @@ fn name(kind: OpKind) -> &'static str {
         OpKind::FireWindow => "fire-window",
         OpKind::PurgeWindow => "purge-window",
         OpKind::Accumulator => "accumulator",
+        OpKind::MovePane => "move-pane",
     }
 }
 

@@ -24,6 +24,10 @@ pub(crate) struct SettingsArgs {
     /// Distance of window starts, where windows overlap
     #[arg(long, value_name = "DURATION", value_parser = parse_duration_ms)]
     advance: Option<i64>,
+    /// Sessions in place of windows: the longest time without a record within one
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_ms)]
+    #[arg(conflicts_with_all = ["window", "advance"])]
+    gap: Option<i64>,
     /// How long after its end a window takes late records
     #[arg(long, value_name = "DURATION", value_parser = parse_duration_ms)]
     grace: Option<i64>,
@@ -62,7 +66,12 @@ impl SettingsArgs {
         }
         manifest.config.extend(self.config.iter().cloned());
         let window = &mut manifest.window;
-        window.size_ms = self.window.or(window.size_ms);
+        // One kind of windows on the command line replaces another kind of the file.
+        if self.gap.is_some() {
+            (window.gap_ms, window.size_ms, window.advance_ms) = (self.gap, None, None);
+        } else if self.window.is_some() {
+            (window.size_ms, window.gap_ms) = (self.window, None);
+        }
         window.advance_ms = self.advance.or(window.advance_ms);
         window.grace_ms = self.grace.or(window.grace_ms);
         window.late_output = self.late_output.clone().or(window.late_output.take());

@@ -12,6 +12,23 @@ pub struct Window {
     pub end: i64,
 }
 
+impl Window {
+    /// The window that holds everything.
+    pub const ALWAYS: Self = Self { start: i64::MIN, end: i64::MAX };
+
+    /// Whether the two overlap, or one begins where the other ends.
+    #[must_use]
+    pub fn touches(&self, other: &Self) -> bool {
+        self.start <= other.end && other.start <= self.end
+    }
+
+    /// The window from the earlier start to the later end.
+    #[must_use]
+    pub fn span(&self, other: &Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
+
 impl Ord for Window {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.end, self.start).cmp(&(other.end, other.start))
@@ -40,23 +57,53 @@ pub enum Assigner {
         /// Distance of window starts, from 1 to `size_ms`.
         advance_ms: i64,
     },
+    /// For each key, records that are no further apart than `gap_ms`: from the first of them to
+    /// `gap_ms` behind the last. Sessions that touch are one.
+    Session {
+        /// Longest time without a record, at least 1.
+        gap_ms: i64,
+    },
+    /// One window that holds all records of a key and never ends by itself.
+    Global,
 }
 
 impl Assigner {
+    /// Whether windows of a key can become one: then which window a record belongs to depends on the
+    /// others, and [`Self::windows`] is only where it begins.
+    #[must_use]
+    pub fn merges(&self) -> bool {
+        matches!(self, Self::Session { .. })
+    }
+
     /// The windows that hold `timestamp`, earliest first. Windows that i64 cannot hold are left
     /// out.
     pub fn windows(&self, timestamp: i64) -> impl Iterator<Item = Window> + use<> {
         let (size, advance) = match *self {
             Self::Tumbling { size_ms } => (size_ms, size_ms),
             Self::Hopping { size_ms, advance_ms } => (size_ms, advance_ms),
+            // Aligned to nothing: each record begins one of its own.
+            Self::Session { gap_ms } => (gap_ms, gap_ms),
+            Self::Global => (0, 1),
         };
-        let last = timestamp.checked_sub(timestamp.rem_euclid(advance));
+        let past = if self.merges() { 0 } else { timestamp.rem_euclid(advance) };
+        let last = timestamp.checked_sub(past);
         let count = if size == advance { 1 } else { (size - 1) / advance + 1 };
-        (0..count).rev().filter_map(move |back| {
+        let timed = (0..count).rev().filter_map(move |back| {
             let start = last?.checked_sub(back.checked_mul(advance)?)?;
             let end = start.checked_add(size)?;
             (end > timestamp).then_some(Window { start, end })
-        })
+        });
+        timed.chain((*self == Self::Global).then_some(Window::ALWAYS))
+    }
+
+    /// How long a window lasts, at least, ms.
+    #[must_use]
+    pub fn size_ms(&self) -> i64 {
+        match *self {
+            Self::Tumbling { size_ms } | Self::Hopping { size_ms, .. } => size_ms,
+            Self::Session { gap_ms } => gap_ms,
+            Self::Global => i64::MAX,
+        }
     }
 
     /// Why the settings make no sense, if they do not.
@@ -67,6 +114,9 @@ impl Assigner {
         match *self {
             Self::Tumbling { size_ms } | Self::Hopping { size_ms, .. } if size_ms < 1 => {
                 Err(format!("the window size is {size_ms} ms; it must be at least 1 ms"))
+            }
+            Self::Session { gap_ms } if gap_ms < 1 => {
+                Err(format!("the session gap is {gap_ms} ms; it must be at least 1 ms"))
             }
             Self::Hopping { size_ms, advance_ms } if !(1..=size_ms).contains(&advance_ms) => {
                 Err(format!(
@@ -105,6 +155,27 @@ pub struct WindowSpec {
     pub grace_ms: i64,
     /// Index of the declared output that gets the records that are later than that.
     pub late_output: Option<u16>,
+    /// After how many records of a key a window fires early, each time.
+    #[serde(default)]
+    pub early_records: Option<u64>,
+    /// Whether a window that has fired begins anew, instead of firing with everything again.
+    #[serde(default)]
+    pub discard: bool,
+}
+
+impl WindowSpec {
+    /// Windows that fire once, at their end: no grace, no late output.
+    #[must_use]
+    pub fn new(assigner: Assigner, shape: Shape) -> Self {
+        Self {
+            assigner,
+            shape,
+            grace_ms: 0,
+            late_output: None,
+            early_records: None,
+            discard: false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +196,24 @@ mod tests {
         let starts: Vec<_> = hopping.windows(12).map(|w| w.start).collect();
         assert_eq!(starts, [4, 8, 12]);
         assert!(hopping.windows(13).all(|w| w.start <= 13 && 13 < w.end));
+    }
+
+    #[test]
+    fn a_session_begins_with_a_record_and_touches_what_ends_where_it_begins() {
+        let windows = |t| Assigner::Session { gap_ms: 10 }.windows(t).collect::<Vec<_>>();
+        assert_eq!(windows(7), [Window { start: 7, end: 17 }]);
+        assert!(windows(i64::MAX - 9).is_empty(), "i64 cannot hold its end");
+        let (one, other, apart) = (windows(7)[0], windows(17)[0], windows(18)[0]);
+        assert!(one.touches(&other) && other.touches(&one) && !one.touches(&apart));
+        assert_eq!(one.span(&other), Window { start: 7, end: 27 });
+    }
+
+    #[test]
+    fn the_global_window_holds_every_timestamp() {
+        for time in [i64::MIN, -1, 0, i64::MAX] {
+            assert_eq!(Assigner::Global.windows(time).collect::<Vec<_>>(), [Window::ALWAYS]);
+        }
+        assert!(Assigner::Global.check().is_ok());
     }
 
     #[test]

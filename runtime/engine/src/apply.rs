@@ -213,7 +213,8 @@ impl Applying<'_> {
             Work::Fire { panes, .. } => {
                 let group = panes.get(cause).ok_or_else(|| self.no_cause(cause))?;
                 let key = group.key.as_deref();
-                let unit = Unit::Group { window: group.window, key, value: None };
+                let (window, time) = (group.window, group.time);
+                let unit = Unit::Group { window, time, key, value: None };
                 dead_letters::give_up(&unit, &fault, self.config, outputs)
             }
             Work::Timers(_, timers) => {
@@ -230,7 +231,7 @@ impl Applying<'_> {
     /// The time that an operation inherits from its cause.
     fn time_of(&self, cause: usize) -> Result<i64, Fault> {
         let time = match self.work {
-            Work::Fire { panes, .. } => panes.get(cause).map(|p| p.window.end.saturating_sub(1)),
+            Work::Fire { panes, .. } => panes.get(cause).map(|pane| pane.time),
             Work::Timers(_, timers) => timers.get(cause).map(|timer| timer.due),
             _ => self.rows.get(cause).map(|(records, row)| records.timestamp(row)),
         };
@@ -285,6 +286,10 @@ impl Applying<'_> {
                 let group = &self.work.groups()[self.group_index(operation)?];
                 state.remove_pane(group.window, group.key.as_deref());
                 Ok(())
+            }
+            OpKind::MovePane => {
+                let text = format!("operation {} (MovePane) is not for guests", operation.row);
+                Err(Fault::new(FaultKind::Malformed, text))
             }
             OpKind::Reject | OpKind::Retry | OpKind::FireWindow => Ok(()),
         }

@@ -16,8 +16,23 @@ use crate::slice::Slice;
 pub(crate) struct PaneGroup {
     pub(crate) window: Window,
     pub(crate) key: Option<Bytes>,
+    /// The time of what is sent for it, ms: where a window fires.
+    pub(crate) time: i64,
     /// Records that this call adds to it.
     pub(crate) records: u64,
+    /// The panes that a session grows from, earliest first.
+    pub(crate) sources: Vec<Window>,
+    /// What the guest made of the accumulators of several sources.
+    pub(crate) merged: Option<Bytes>,
+}
+
+impl PaneGroup {
+    /// The pane as it fires; `now` is the highest timestamp so far, which is the time of what a window
+    /// without an end sends.
+    pub(crate) fn firing(window: Window, key: Option<Bytes>, now: i64) -> Self {
+        let time = if window == Window::ALWAYS { now } else { window.end.saturating_sub(1) };
+        Self { window, key, time, records: 0, sources: Vec::new(), merged: None }
+    }
 }
 
 /// What a call works on.
@@ -25,12 +40,16 @@ pub(crate) struct PaneGroup {
 pub(crate) enum Work {
     /// Records go to the guest.
     Records(Plan),
+    /// The accumulators that sessions grow from are merged; what comes of it is what the records are
+    /// added to, in the call that follows.
+    Merge(Plan, Vec<PaneGroup>),
     /// Records are added to the accumulators of these groups.
     Accumulate(Plan, Vec<PaneGroup>),
     /// Records are kept in the contents of these groups; the guest is not called.
     Collect(Plan, Vec<PaneGroup>, Vec<Vec<u8>>),
     /// These panes fire: since their time has come, or early, since the guest said so.
-    Fire { panes: Vec<PaneGroup>, early: bool },
+    /// Early ones come one by one; `rest` are those that follow in the same commit.
+    Fire { panes: Vec<PaneGroup>, early: bool, rest: Vec<PaneGroup> },
     /// These timers are due.
     Timers(TimeDomain, Vec<DueTimer>),
     /// These values are of another schema version than the function declares.
@@ -48,9 +67,10 @@ impl Work {
     /// Records, groups, timers or values that the call is about: what a fault halves.
     pub(crate) fn units(&self) -> usize {
         match self {
-            Self::Records(plan) | Self::Accumulate(plan, _) | Self::Collect(plan, ..) => {
-                plan.slice.rows
-            }
+            Self::Records(plan)
+            | Self::Merge(plan, _)
+            | Self::Accumulate(plan, _)
+            | Self::Collect(plan, ..) => plan.slice.rows,
             Self::Fire { panes, .. } => panes.len(),
             Self::Timers(_, timers) => timers.len(),
             Self::Migrate(values) => values.len(),
@@ -60,7 +80,10 @@ impl Work {
     /// The plan of the records that the call consumes.
     pub(crate) fn plan(&self) -> Option<&Plan> {
         match self {
-            Self::Records(plan) | Self::Accumulate(plan, _) | Self::Collect(plan, ..) => Some(plan),
+            Self::Records(plan)
+            | Self::Merge(plan, _)
+            | Self::Accumulate(plan, _)
+            | Self::Collect(plan, ..) => Some(plan),
             Self::Fire { .. } | Self::Timers(..) | Self::Migrate(_) => None,
         }
     }
@@ -68,7 +91,9 @@ impl Work {
     /// The groups that causes name.
     pub(crate) fn groups(&self) -> &[PaneGroup] {
         match self {
-            Self::Accumulate(_, groups) | Self::Collect(_, groups, _) => groups,
+            Self::Merge(_, groups) | Self::Accumulate(_, groups) | Self::Collect(_, groups, _) => {
+                groups
+            }
             Self::Fire { panes, .. } => panes,
             _ => &[],
         }
@@ -141,7 +166,7 @@ impl<'a> RowIndex<'a> {
 #[expect(clippy::large_enum_variant, reason = "lives on the stack, one at a time")]
 pub(crate) enum Unit<'a> {
     Row { records: Records<'a>, row: usize, input: usize, offset: u64 },
-    Group { window: Window, key: Option<&'a [u8]>, value: Option<&'a [u8]> },
+    Group { window: Window, time: i64, key: Option<&'a [u8]>, value: Option<&'a [u8]> },
     Timer(&'a DueTimer),
 }
 
@@ -159,7 +184,7 @@ impl Unit<'_> {
             Self::Row { records, row, .. } => {
                 (records.key(*row), records.value(*row), records.timestamp(*row))
             }
-            Self::Group { window, key, value } => (*key, *value, window.end.saturating_sub(1)),
+            Self::Group { time, key, value, .. } => (*key, *value, *time),
             Self::Timer(timer) => (timer.key.as_deref(), timer.value.as_deref(), timer.due),
         };
         Outgoing { key, value, timestamp, partition: None }

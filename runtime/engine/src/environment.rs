@@ -48,9 +48,9 @@ impl Units {
     fn get(&self, row: usize) -> Option<(&[u8], i64)> {
         match self {
             Self::None => None,
-            Self::Panes(panes) => panes.get(row).map(|pane| {
-                (pane.key.as_deref().unwrap_or_default(), pane.window.end.saturating_sub(1))
-            }),
+            Self::Panes(panes) => {
+                panes.get(row).map(|pane| (pane.key.as_deref().unwrap_or_default(), pane.time))
+            }
             Self::Timers(timers) => {
                 let timer = timers.get(row);
                 timer.map(|timer| (timer.key.as_deref().unwrap_or_default(), timer.due))

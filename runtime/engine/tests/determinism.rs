@@ -12,6 +12,7 @@ use support::{Native, Row, World};
 fn functions() -> Vec<(&'static str, Native)> {
     let tumbling = Assigner::Tumbling { size_ms: 50 };
     let hopping = Assigner::Hopping { size_ms: 50, advance_ms: 20 };
+    let gap = Assigner::Session { gap_ms: 25 };
     vec![
         ("even", even()),
         ("sums", sums()),
@@ -25,6 +26,15 @@ fn functions() -> Vec<(&'static str, Native)> {
         ("hopping", window_sums(hopping, 0)),
         ("contents", window_contents(tumbling, 0)),
         ("contents with grace", window_contents(hopping, 25)),
+        ("host sessions", window_histories(gap, 0)),
+        ("host sessions with grace", window_histories(gap, 40)),
+        ("early", early(&window_histories(tumbling, 25), 3, false)),
+        ("early, hopping, discarding", early(&window_histories(hopping, 25), 2, true)),
+        ("early sessions", early(&window_histories(gap, 25), 4, false)),
+        ("by count", early(&window_histories(Assigner::Global, 0), 5, true)),
+        ("contents by count", early(&window_contents(Assigner::Global, 0), 4, true)),
+        ("contents of sessions", window_contents(gap, 0)),
+        ("contents of sessions with grace", window_contents(gap, 40)),
     ]
 }
 

@@ -107,6 +107,8 @@ fn functions() -> Vec<(&'static str, Native)> {
         ("hopping", window_sums(hopping, 0)),
         ("contents", window_contents(tumbling, 0)),
         ("contents with grace", window_contents(hopping, 25)),
+        ("host sessions", window_histories(Assigner::Session { gap_ms: 25 }, 30)),
+        ("contents of sessions", window_contents(Assigner::Session { gap_ms: 25 }, 0)),
     ]
 }
 

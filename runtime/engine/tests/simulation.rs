@@ -49,12 +49,15 @@ fn input(seed: u64) -> Vec<Row> {
 
 fn function(seed: u64) -> Native {
     let tumbling = Assigner::Tumbling { size_ms: 60 };
-    match seed % 6 {
+    let session = Assigner::Session { gap_ms: 30 };
+    match seed % 8 {
         0 => even(),
         1 => sums(),
         2 => sessions(40),
         3 => distinct(50),
         4 => window_sums(tumbling, 20),
+        5 => window_histories(session, 20),
+        6 => window_contents(session, 0),
         _ => window_contents(tumbling, 0),
     }
 }

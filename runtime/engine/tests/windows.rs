@@ -92,12 +92,7 @@ fn a_record_without_a_key_is_poison_to_a_keyed_window_unless_told_otherwise() {
 #[test]
 fn large_contents_come_in_pieces_between_a_first_and_a_last() {
     let mut declaration = declare(&["out"]);
-    declaration.window = Some(WindowSpec {
-        assigner: TUMBLING,
-        shape: Shape::Contents,
-        grace_ms: 0,
-        late_output: None,
-    });
+    declaration.window = Some(WindowSpec::new(TUMBLING, Shape::Contents));
     let function = native(declaration, |batch, _, out| {
         for group in batch.groups().unwrap().iter() {
             let rows = batch.groups().unwrap().rows(group.index).count();

@@ -1,7 +1,7 @@
 //! The types of `pelton:function` as wasmtime passes them.
 
 use pelton_core::TimerDeclaration;
-use pelton_core::window::{Assigner, Shape, WindowSpec};
+use pelton_core::manifest::WindowSettings;
 use pelton_core::{Declaration, LogLevel, StoreDeclaration, StoreKind, TimeDomain};
 use wasmtime::component::{ComponentType, Lift, Lower, flags};
 
@@ -66,43 +66,11 @@ pub(crate) struct WitTimer {
     domain: WitTimeDomain,
 }
 
-#[derive(Debug, Clone, Copy, ComponentType, Lift)]
+#[derive(Debug, Clone, ComponentType, Lift)]
 #[component(record)]
-pub(crate) struct Hop {
-    size: i64,
-    advance: i64,
-}
-
-#[derive(Debug, Clone, Copy, ComponentType, Lift)]
-#[component(variant)]
-#[allow(dead_code, reason = "lifted from the guest")]
-pub(crate) enum WitAssigner {
-    #[component(name = "tumbling")]
-    Tumbling(i64),
-    #[component(name = "hopping")]
-    Hopping(Hop),
-}
-
-#[derive(Debug, Clone, Copy, ComponentType, Lift)]
-#[component(enum)]
-#[allow(dead_code, reason = "lifted from the guest")]
-#[repr(u8)]
-pub(crate) enum WitShape {
-    #[component(name = "contents")]
-    Contents,
-    #[component(name = "incremental")]
-    Incremental,
-}
-
-#[derive(Debug, Clone, Copy, ComponentType, Lift)]
-#[component(record)]
-pub(crate) struct WitWindow {
-    assigner: WitAssigner,
-    shape: WitShape,
-    #[component(name = "grace-ms")]
-    grace_ms: i64,
-    #[component(name = "late-output")]
-    late_output: Option<u16>,
+pub(crate) struct WitSetting {
+    name: String,
+    value: String,
 }
 
 flags! {
@@ -121,22 +89,27 @@ pub(crate) struct WitDeclaration {
     outputs: Vec<String>,
     stores: Vec<WitStore>,
     timers: Vec<WitTimer>,
-    window: Option<WitWindow>,
+    windows: Vec<WitSetting>,
     columns: WitColumns,
 }
 
 impl WitDeclaration {
-    /// The declaration in the words of `core`, not yet checked.
-    pub(crate) fn into_core(self, saves: bool) -> Declaration {
-        Declaration {
+    /// The declaration in the words of `core`, of which only the windows are checked.
+    ///
+    /// # Errors
+    /// A sentence about the windows.
+    pub(crate) fn into_core(self, saves: bool) -> Result<Declaration, String> {
+        let settings = self.windows.iter().map(|it| (it.name.as_str(), it.value.as_str()));
+        let window = WindowSettings::declared(settings, &self.outputs)?;
+        Ok(Declaration {
             outputs: self.outputs,
             stores: self.stores.into_iter().map(WitStore::into_core).collect(),
             timers: self.timers.into_iter().map(WitTimer::into_core).collect(),
-            window: self.window.map(WitWindow::into_core),
+            window,
             wants_offsets: self.columns.contains(WitColumns::OFFSETS),
             wants_inputs: self.columns.contains(WitColumns::INPUTS),
             saves,
-        }
+        })
     }
 }
 
@@ -157,22 +130,6 @@ impl WitTimer {
             WitTimeDomain::Processing => TimeDomain::Processing,
         };
         TimerDeclaration { name: self.name, domain }
-    }
-}
-
-impl WitWindow {
-    fn into_core(self) -> WindowSpec {
-        let assigner = match self.assigner {
-            WitAssigner::Tumbling(size_ms) => Assigner::Tumbling { size_ms },
-            WitAssigner::Hopping(Hop { size, advance }) => {
-                Assigner::Hopping { size_ms: size, advance_ms: advance }
-            }
-        };
-        let shape = match self.shape {
-            WitShape::Contents => Shape::Contents,
-            WitShape::Incremental => Shape::Incremental,
-        };
-        WindowSpec { assigner, shape, grace_ms: self.grace_ms, late_output: self.late_output }
     }
 }
 

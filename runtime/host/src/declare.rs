@@ -117,12 +117,8 @@ mod tests {
 
     #[test]
     fn a_window_is_refused_whose_late_output_is_not_declared() {
-        let window = |late| WindowSpec {
-            assigner: Assigner::Tumbling { size_ms: 1 },
-            shape: Shape::Contents,
-            grace_ms: 0,
-            late_output: late,
-        };
+        let tumbling = WindowSpec::new(Assigner::Tumbling { size_ms: 1 }, Shape::Contents);
+        let window = |late_output| WindowSpec { late_output, ..tumbling.clone() };
         let with = |late| Declaration { window: Some(window(late)), ..outputs(&["a"]) };
         check(&with(Some(0)), &Limits::default()).unwrap();
         assert!(check(&with(Some(1)), &Limits::default()).is_err());

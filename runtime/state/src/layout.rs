@@ -17,6 +17,8 @@ pub struct StateLayout {
     pub stores: Vec<StoreDeclaration>,
     /// The timers. Names are unique.
     pub timers: Vec<TimerDeclaration>,
+    /// Whether panes are sessions: then the windows of a key can be asked for.
+    pub sessions: bool,
     /// Limits: `state_key_bytes`, `state_value_bytes`, `state_bytes`, `timers`, `panes` and
     /// `pane_bytes` are used.
     pub limits: Limits,
@@ -30,6 +32,7 @@ impl TaskState {
         StateLayout {
             stores: declared.iter().map(|store| store.declaration.clone()).collect(),
             timers: self.timers.declarations[..self.timers.declared].to_vec(),
+            sessions: self.panes.sessions.is_some(),
             limits: self.limits.clone(),
         }
     }
@@ -55,6 +58,7 @@ impl TaskState {
             store.space.id = id as u16;
         }
         self.limits = layout.limits;
+        self.panes.index_sessions(layout.sessions);
         self.relayout_timers(layout.timers);
         self.rebuild_expiry();
     }

@@ -12,7 +12,8 @@
 //! time at which the entry expires (none: never). A pane's key is its window's end and start (i64,
 //! big endian, sign bit flipped, so that bytes sort as numbers), then 0 for no key, or 1 and the
 //! key; the timestamp of its `Put` or `Append` is the number of its records and the schema is twice
-//! the times that it has fired, plus one while it is pending.
+//! the times that it has fired, plus one while it is pending. `MovePane` moves a pane to the key that
+//! is its value: a session that has grown.
 //!
 //! **Invariant:** no clock, no threads, no files. A read never judges expiry, so that it depends on
 //! the order of calls alone.
@@ -30,6 +31,7 @@ mod panes;
 mod read;
 mod replay;
 mod retain;
+mod sessions;
 mod size;
 mod slot;
 mod snapshot;

@@ -28,10 +28,31 @@ pub struct PaneRef<'a> {
     pub pending: bool,
 }
 
+impl<'a> PaneRef<'a> {
+    /// The accumulator; `None` where the pane was emptied and nothing has come since.
+    #[must_use]
+    pub fn accumulator(&self) -> Option<&'a [u8]> {
+        (self.records > 0 || !self.value.is_empty()).then_some(self.value)
+    }
+}
+
 /// Whether a pane with this tag has something to fire.
 #[inline]
 pub(crate) fn is_pending(tag: u32) -> bool {
     tag & PENDING != 0
+}
+
+/// The tag of a pane that two others have become: fired as often as the one that fired more, pending
+/// if either was.
+pub(crate) fn merged_tag(one: u32, other: u32) -> u32 {
+    let fired = (one / FIRED).max(other / FIRED);
+    fired * FIRED | (one | other) & PENDING
+}
+
+/// The numbers of a pane that gets `records` more.
+fn more(before: Option<Meta>, records: u64) -> (i64, u32) {
+    let (has, tag) = before.map_or((0, 0), |meta| (meta.number as u64, meta.tag));
+    (has.saturating_add(records) as i64, tag | PENDING)
 }
 
 /// How a pane's value is written.
@@ -65,7 +86,7 @@ impl TaskState {
         value: &[u8],
         more_records: u64,
     ) -> Result<(), StateError> {
-        self.grow_pane(PaneWrite::Put, window, key, value, more_records)
+        self.write_pane(PaneWrite::Put, window, key, value, |before| more(before, more_records))
     }
 
     /// Appends to the value of a pane, adds to its records and marks it pending; creates it if need
@@ -80,16 +101,17 @@ impl TaskState {
         bytes: &[u8],
         more_records: u64,
     ) -> Result<(), StateError> {
-        self.grow_pane(PaneWrite::Append, window, key, bytes, more_records)
+        self.write_pane(PaneWrite::Append, window, key, bytes, |before| more(before, more_records))
     }
 
-    fn grow_pane(
+    /// Writes a pane. `numbers` is told what is there and answers its records and its tag.
+    pub(crate) fn write_pane(
         &mut self,
         write: PaneWrite,
         window: Window,
         key: Option<&[u8]>,
         bytes: &[u8],
-        more_records: u64,
+        numbers: impl FnOnce(Option<Meta>) -> (i64, u32),
     ) -> Result<(), StateError> {
         let key = pane_key(window, key);
         self.check_pending((key.len() + bytes.len()) as u64)?;
@@ -102,8 +124,7 @@ impl TaskState {
                 StateError::check(&limits.panes, count + 1, || "window panes of the task")?;
             }
             check_bytes(limits, total, &key, before, length)?;
-            let (records, tag) = before.map_or((0, 0), |meta| (meta.number as u64, meta.tag));
-            Ok((records.saturating_add(more_records) as i64, tag | PENDING))
+            Ok(numbers(before))
         };
         let space = &mut self.panes.space;
         let (kind, change) = match write {
@@ -150,12 +171,17 @@ impl TaskState {
         Some(self.panes.windows.first_pending()?.end)
     }
 
+    /// The windows that hold pending panes, and how many of them, by end and start.
+    pub fn pending_windows(&self) -> impl Iterator<Item = (Window, usize)> {
+        self.panes.windows.all_pending()
+    }
+
     /// At most `max` pending panes of windows that end at or before `watermark` (ms), by window and
     /// key. The first answer for a window sorts its keys.
     #[must_use]
     pub fn due_panes(&mut self, watermark: i64, max: usize) -> Vec<(Window, Option<Box<[u8]>>)> {
         let mut due = Vec::new();
-        let Panes { space, windows } = &mut self.panes;
+        let Panes { space, windows, .. } = &mut self.panes;
         windows.due(&space.layers, watermark, max, &mut due);
         due
     }
@@ -168,6 +194,18 @@ impl TaskState {
         let fired = self.replay_pane(PaneWrite::Append, &key, &[], (meta.number, tag));
         debug_assert!(fired.is_ok(), "nothing refuses an empty append");
         self.journal_pane(OpKind::Append, &key, &[], Some(Meta { tag, ..meta }));
+    }
+
+    /// Forgets what a pane holds, but not how often it has fired: there is nothing to fire any more.
+    ///
+    /// # Errors
+    /// [`StateError::Limit`] where too many changes wait; nothing has changed then.
+    pub fn empty_pane(&mut self, window: Window, key: Option<&[u8]>) -> Result<(), StateError> {
+        if self.pane(window, key).is_none() {
+            return Ok(());
+        }
+        let emptied = |before: Option<Meta>| (0, before.map_or(0, |meta| meta.tag & !PENDING));
+        self.write_pane(PaneWrite::Put, window, key, &[], emptied)
     }
 
     /// Removes a pane.

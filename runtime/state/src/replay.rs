@@ -62,6 +62,14 @@ impl TaskState {
                 self.drop_panes(window);
                 return Ok(());
             }
+            OpKind::MovePane => {
+                let to = required(op, op.value, "it does not say where to")?;
+                if split_pane(to).is_none() {
+                    return Err(wrong(op, "its value is not the key of a pane"));
+                }
+                self.rename_pane(key, to);
+                return Ok(());
+            }
             _ => return Err(wrong(op, "it is for an output, a window or the engine")),
         };
         let value = required(op, op.value, "it has no value")?;

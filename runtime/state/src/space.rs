@@ -13,6 +13,22 @@ pub(crate) struct Change {
     pub(crate) after: Option<Meta>,
 }
 
+/// What a move changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moved {
+    pub(crate) left: Change,
+    pub(crate) came: Change,
+}
+
+impl Moved {
+    fn of(meta: Meta) -> Self {
+        Self {
+            left: Change { before: Some(meta), after: None },
+            came: Change { before: None, after: Some(meta) },
+        }
+    }
+}
+
 /// One of the key spaces of a task.
 #[derive(Debug)]
 pub(crate) struct Space {
@@ -120,6 +136,48 @@ impl Space {
         Some(Change { before: Some(before), after: None })
     }
 
+    /// Moves what lies under `from` to `to`, where nothing is; `None` where `from` has nothing. What
+    /// is not frozen is not copied.
+    pub(crate) fn rename(&mut self, undo: &mut UndoLog, from: &[u8], to: &[u8]) -> Option<Moved> {
+        let meta = self.layers.meta(from)?;
+        debug_assert!(self.layers.get(to).is_none(), "the new key is taken");
+        let below = self.layers.below(from).cloned();
+        let hides = below.is_some();
+        let top = self.layers.top(from);
+        let on_top = top.remove(from);
+        let was_on_top = on_top.is_some();
+        if hides {
+            top.insert_new(from.into(), Slot::tombstone());
+        }
+        let slot = on_top.or(below)?;
+        self.layers.top(to).set(to, Slot { undo: crate::slot::UNMARKED, ..slot });
+        let old = Old::Moved { length: to.len(), was_on_top };
+        undo.record(self.id, &[to, from].concat(), old);
+        Some(Moved::of(meta))
+    }
+
+    /// Takes a move back.
+    pub(crate) fn rename_back(
+        &mut self,
+        to: &[u8],
+        from: &[u8],
+        was_on_top: bool,
+    ) -> Option<Moved> {
+        let meta = self.layers.meta(to)?;
+        let hides = self.layers.below(to).is_some();
+        let top = self.layers.top(to);
+        let slot = top.remove(to)?;
+        if hides {
+            top.insert_new(to.into(), Slot::tombstone());
+        }
+        let top = self.layers.top(from);
+        top.remove(from);
+        if was_on_top {
+            top.insert_new(from.into(), slot);
+        }
+        Some(Moved::of(meta))
+    }
+
     /// Puts back what an undo record holds.
     pub(crate) fn restore(&mut self, key: &[u8], old: Old) -> Change {
         let before = self.layers.meta(key);
@@ -137,6 +195,7 @@ impl Space {
                     }
                 }
             }
+            Old::Moved { .. } => debug_assert!(false, "see `Self::rename_back`"),
         }
         Change { before, after: self.layers.meta(key) }
     }

@@ -5,9 +5,10 @@ use pelton_core::{Limits, StoreDeclaration, TimerDeclaration};
 use crate::changes::Changes;
 use crate::expiry::Expiry;
 use crate::layout::{self, StateLayout};
+use crate::sessions::Sessions;
 use crate::space::{Change, Space};
 use crate::timers::DueIndex;
-use crate::undo::UndoLog;
+use crate::undo::{Old, UndoLog};
 use crate::versions::Versions;
 use crate::windows::Windows;
 use crate::{PANES, StateError, TIMERS};
@@ -54,6 +55,8 @@ pub(crate) struct Timers {
 pub(crate) struct Panes {
     pub(crate) space: Space,
     pub(crate) windows: Windows,
+    /// The windows of each key, where they are sessions.
+    pub(crate) sessions: Option<Sessions>,
 }
 
 impl TaskState {
@@ -66,7 +69,11 @@ impl TaskState {
             declared_stores: 0,
             expiry: Expiry::default(),
             timers: Timers::new(Vec::new()),
-            panes: Panes { space: layout::pane_space(), windows: Windows::default() },
+            panes: Panes {
+                space: layout::pane_space(),
+                windows: Windows::default(),
+                sessions: None,
+            },
             bytes: 0,
             undo: UndoLog::default(),
             changes: Changes::default(),
@@ -96,6 +103,14 @@ impl TaskState {
         }
         let mut undo = std::mem::take(&mut self.undo);
         undo.rollback(|space, key, old| {
+            if let Old::Moved { length, was_on_top } = old {
+                let (to, from) = key.split_at(length);
+                if let Some(moved) = self.space_mut(space).rename_back(to, from, was_on_top) {
+                    self.note(space, to, moved.left);
+                    self.note(space, from, moved.came);
+                }
+                return;
+            }
             let change = self.space_mut(space).restore(key, old);
             self.note(space, key, change);
         });
@@ -151,7 +166,7 @@ impl TaskState {
         space.count(key, change);
         self.bytes = self.bytes - old + self.space_mut(id).bytes;
         match id {
-            PANES => self.panes.windows.note(&self.panes.space.layers, key, change),
+            PANES => self.panes.note(key, change),
             TIMERS => self.timers.index(key, change),
             store => {
                 self.expiry.note(store, key, change);

@@ -12,6 +12,9 @@ pub(crate) enum Old {
     Slot(Option<Slot>),
     /// The slot that is still there, but with these numbers and only the first `length` bytes.
     Kept { length: usize, number: i64, tag: u32 },
+    /// The slot lies under another key now. The record's key is where it is, `length` bytes of it,
+    /// and behind that where it was: in the writing layer itself, or below.
+    Moved { length: usize, was_on_top: bool },
 }
 
 /// Whether the call under way has saved a slot.
@@ -117,6 +120,7 @@ impl UndoLog {
         }
         match record.old {
             Old::Slot(_) => Saved::Whole,
+            Old::Moved { .. } => Saved::No,
             Old::Kept { .. } => Saved::Kept,
         }
     }

@@ -76,6 +76,11 @@ impl Windows {
         Some(*self.pending.first_key_value()?.0)
     }
 
+    /// The windows that hold pending panes, and how many, by end and start.
+    pub(crate) fn all_pending(&self) -> impl Iterator<Item = (Window, usize)> {
+        self.pending.iter().map(|(window, count)| (*window, *count))
+    }
+
     /// The first window by end and start.
     pub(crate) fn first(&self) -> Option<Window> {
         Some(*self.panes.first_key_value()?.0)

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::model::{DOMAINS, Key, Model, ModelEntry};
+use common::model::{DOMAINS, Key, Model, ModelEntry, ModelPane};
 use common::*;
 use pelton_batch::OpKind;
 use pelton_core::window::Window;
@@ -28,6 +28,9 @@ enum Change {
     FirePanes { watermark: i64, max: usize },
     RemovePane { window: Window, key: Key },
     DropWindow { window: Window },
+    EmptyPane { window: Window, key: Key },
+    MovePane { from: Window, to: Window, key: Key },
+    MergePanes { to: Window, key: Key, value: Option<Vec<u8>> },
 }
 
 #[derive(Debug, Clone)]
@@ -88,6 +91,13 @@ fn change() -> impl Strategy<Value = Change> {
         ),
         1 => (window_of(), maybe()).prop_map(|(window, key)| Change::RemovePane { window, key }),
         1 => window_of().prop_map(|window| Change::DropWindow { window }),
+        1 => (window_of(), maybe()).prop_map(|(window, key)| Change::EmptyPane { window, key }),
+        3 => (window_of(), window_of(), maybe()).prop_map(
+            |(from, to, key)| Change::MovePane { from, to, key }
+        ),
+        1 => (window_of(), maybe(), prop::option::of(value())).prop_map(
+            |(to, key, value)| Change::MergePanes { to, key, value }
+        ),
     ]
 }
 
@@ -186,6 +196,39 @@ fn apply_pane(state: &mut TaskState, model: &mut Model, change: &Change) {
         Change::DropWindow { window } => {
             state.drop_window(*window);
             model.panes.retain(|(known, _), _| known != window);
+        }
+        Change::EmptyPane { window, key } => {
+            state.empty_pane(*window, key.as_deref()).unwrap();
+            if let Some(pane) = model.panes.get_mut(&(*window, key.clone())) {
+                *pane = ModelPane { fired: pane.fired, ..ModelPane::default() };
+            }
+        }
+        Change::MovePane { from, to, key } => {
+            if model.panes.contains_key(&(*to, key.clone())) {
+                return;
+            }
+            state.move_pane(*from, *to, key.as_deref()).unwrap();
+            if let Some(pane) = model.panes.remove(&(*from, key.clone())) {
+                model.panes.insert((*to, key.clone()), pane);
+            }
+        }
+        Change::MergePanes { to, key, value } => {
+            let of_key = || model.panes.iter().filter(|((_, known), _)| known == key);
+            let sources: Vec<Window> = of_key().map(|((window, _), _)| *window).collect();
+            if sources.is_empty() || sources.contains(to) {
+                return;
+            }
+            let mut merged = of_key().fold(ModelPane::default(), |mut all, (_, pane)| {
+                all.value.extend_from_slice(&pane.value);
+                (all.records, all.pending) =
+                    (all.records + pane.records, all.pending | pane.pending);
+                all.fired = all.fired.max(pane.fired);
+                all
+            });
+            merged.value = value.clone().unwrap_or(merged.value);
+            state.merge_panes(&sources, *to, key.as_deref(), value.as_deref()).unwrap();
+            model.panes.retain(|(_, known), _| known != key);
+            model.panes.insert((*to, key.clone()), merged);
         }
         _ => unreachable!("{change:?}"),
     }

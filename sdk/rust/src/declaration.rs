@@ -41,23 +41,6 @@ pub struct TimerDeclaration {
     pub domain: TimeDomain,
 }
 
-/// Which windows a record belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Assigner {
-    /// One behind the other.
-    Tumbling {
-        /// Length, ms.
-        size_ms: i64,
-    },
-    /// Overlapping.
-    Hopping {
-        /// Length, ms.
-        size_ms: i64,
-        /// Distance of starts, ms.
-        advance_ms: i64,
-    },
-}
-
 /// What a function is called with when a window fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -65,19 +48,6 @@ pub enum Shape {
     Contents,
     /// An accumulator.
     Incremental,
-}
-
-/// Windows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WindowDeclaration {
-    /// Which windows a record belongs to.
-    pub assigner: Assigner,
-    /// What the function is called with.
-    pub shape: Shape,
-    /// Allowed lateness, ms.
-    pub grace_ms: i64,
-    /// Index of the output of records that are later.
-    pub late_output: Option<u16>,
 }
 
 /// Everything that a function declares.
@@ -89,8 +59,8 @@ pub struct Declaration {
     pub stores: Vec<StoreDeclaration>,
     /// Timers.
     pub timers: Vec<TimerDeclaration>,
-    /// Windows.
-    pub windows: Option<WindowDeclaration>,
+    /// Settings of the windows, by name; none where there are no windows.
+    pub windows: Vec<(&'static str, String)>,
     /// Whether batches carry offsets.
     pub offsets: bool,
     /// Whether batches carry the index of the input.

@@ -6,8 +6,7 @@ use core::time::Duration;
 use crate::config;
 use crate::context::Runtime;
 use crate::declaration::{
-    Assigner, CONTRACT, Declaration, StoreDeclaration, StoreKind, TimeDomain, TimerDeclaration,
-    WindowDeclaration,
+    CONTRACT, Declaration, Shape, StoreDeclaration, StoreKind, TimeDomain, TimerDeclaration,
 };
 use crate::error::{Error, Result};
 use crate::key::StoreKey;
@@ -158,26 +157,25 @@ impl<'a> Setup<'a> {
 
     /// The windows of an [`Aggregate`](crate::Aggregate) or [`Window`](crate::Window) function.
     pub fn windows(&mut self, windows: Windows) {
-        let late_output = windows.late.map(|name| self.output(&name).0);
-        self.declaration.windows = Some(WindowDeclaration {
-            assigner: windows.assigner,
-            shape: crate::declaration::Shape::Contents,
-            grace_ms: windows.grace_ms,
-            late_output,
-        });
+        if let Some(late) = windows.late() {
+            self.output(late);
+        }
+        self.declaration.windows = windows.into_settings();
     }
 
-    pub(crate) fn window_shape(&mut self, shape: crate::declaration::Shape) -> Result<()> {
-        let windows = self.declaration.windows.as_mut().ok_or(Error::fail(
-            "a windowed function must declare its windows: call `setup.windows(...)` in `open`",
-        ))?;
-        windows.shape = shape;
-        match windows.assigner {
-            Assigner::Tumbling { size_ms } | Assigner::Hopping { size_ms, .. } if size_ms < 1 => {
-                Err(Error::fail("a window must be at least one millisecond long"))
-            }
-            _ => Ok(()),
+    pub(crate) fn window_shape(&mut self, shape: Shape) -> Result<()> {
+        let windows = &mut self.declaration.windows;
+        if windows.is_empty() {
+            return Err(Error::fail(
+                "a windowed function must declare its windows: call `setup.windows(...)` in `open`",
+            ));
         }
+        let shape = match shape {
+            Shape::Contents => "contents",
+            Shape::Incremental => "incremental",
+        };
+        windows.push(("shape", shape.to_owned()));
+        Ok(())
     }
 
     /// Asks for each record's offset: see [`Record::offset`](crate::Record::offset).

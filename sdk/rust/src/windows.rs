@@ -4,7 +4,6 @@ use core::time::Duration;
 
 use pelton_batch::{Group, Pane};
 
-use crate::declaration::Assigner;
 use crate::error::{Error, Result};
 use crate::key::StoreKey;
 
@@ -20,42 +19,98 @@ use crate::key::StoreKey;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Windows {
-    pub(crate) assigner: Assigner,
-    pub(crate) grace_ms: i64,
-    pub(crate) late: Option<String>,
+    settings: Vec<(&'static str, String)>,
 }
 
-fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+/// A duration as the host reads it.
+fn ms(duration: Duration) -> String {
+    format!("{}ms", i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
 impl Windows {
+    fn new(settings: impl Into<Vec<(&'static str, String)>>) -> Self {
+        Self { settings: settings.into() }
+    }
+
+    fn with(mut self, name: &'static str, value: String) -> Self {
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.push((name, value));
+        self
+    }
+
     /// Windows of this length, one behind the other, aligned to the epoch.
     #[must_use]
     pub fn tumbling(size: Duration) -> Self {
-        Self { assigner: Assigner::Tumbling { size_ms: ms(size) }, grace_ms: 0, late: None }
+        Self::new([("size", ms(size))])
     }
 
     /// Windows of length `size` that start every `advance`.
     #[must_use]
     pub fn hopping(size: Duration, advance: Duration) -> Self {
-        let assigner = Assigner::Hopping { size_ms: ms(size), advance_ms: ms(advance) };
-        Self { assigner, grace_ms: 0, late: None }
+        Self::new([("size", ms(size)), ("advance", ms(advance))])
+    }
+
+    /// For each key, records that are no further apart than `gap`: from the first of them to `gap`
+    /// behind the last. Sessions that a record brings together become one: an
+    /// [`Aggregate`](crate::Aggregate) says how in `merge`.
+    #[must_use]
+    pub fn session(gap: Duration) -> Self {
+        Self::new([("gap", ms(gap))])
+    }
+
+    /// Windows of `records` records of a key, whenever they come. What is not full is told at the end
+    /// of a bounded input.
+    #[must_use]
+    pub fn count(records: u32) -> Self {
+        Self::new([("count", records.to_string())])
+    }
+
+    /// One window that holds all records of a key and never ends by itself: for
+    /// [`Self::early_records`], and for inputs that end.
+    #[must_use]
+    pub fn global() -> Self {
+        Self::new([("global", "true".to_owned())])
+    }
+
+    /// A window fires before its end as well, after every so many records of its key.
+    #[must_use]
+    pub fn early_records(self, records: u32) -> Self {
+        self.with("early_records", records.to_string())
+    }
+
+    /// A window that has fired begins anew: it tells only of what has come since. Without it, it tells
+    /// of everything each time.
+    #[must_use]
+    pub fn discarding(self) -> Self {
+        self.with("discard", "true".to_owned())
     }
 
     /// How long after its end a window takes late records (allowed lateness); none by default.
     #[must_use]
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace_ms = ms(grace);
-        self
+    pub fn grace(self, grace: Duration) -> Self {
+        self.with("grace", ms(grace))
     }
 
     /// The name of an output that gets the records that are later than that. Without one they are
     /// counted only.
     #[must_use]
-    pub fn late_to(mut self, output: &str) -> Self {
-        self.late = Some(output.to_owned());
-        self
+    pub fn late_to(self, output: &str) -> Self {
+        self.with("late_output", output.to_owned())
+    }
+
+    /// The output of late records.
+    pub(crate) fn late(&self) -> Option<&str> {
+        let late = self.settings.iter().find(|(name, _)| *name == "late_output");
+        late.map(|(_, output)| output.as_str())
+    }
+
+    /// Whether windows of a key can become one.
+    pub(crate) fn merge(&self) -> bool {
+        self.settings.iter().any(|(name, _)| *name == "gap")
+    }
+
+    pub(crate) fn into_settings(self) -> Vec<(&'static str, String)> {
+        self.settings
     }
 }
 
@@ -89,13 +144,13 @@ impl<'a> Fired<'a> {
         K::decode(self.key().ok_or(Error::reject("the window has no key"))?)
     }
 
-    /// The window's start, inclusive, ms since the Unix epoch.
+    /// The window's start, inclusive, ms since the Unix epoch; `i64::MIN` of one without an end.
     #[must_use]
     pub fn start(&self) -> i64 {
         self.group.start
     }
 
-    /// The window's end, exclusive, ms since the Unix epoch.
+    /// The window's end, exclusive, ms since the Unix epoch; `i64::MAX` of one without an end.
     #[must_use]
     pub fn end(&self) -> i64 {
         self.group.end
@@ -105,6 +160,13 @@ impl<'a> Fired<'a> {
     #[must_use]
     pub fn pane(&self) -> u32 {
         self.group.pane.number()
+    }
+
+    /// Whether it fires before the watermark has reached its end: since enough records have come, or
+    /// the function said so.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        self.group.pane.has(Pane::EARLY)
     }
 
     /// Whether it fires again for late records.

@@ -112,3 +112,68 @@ fn contents_too_large_for_one_batch_come_whole() {
     test.finish();
     assert_eq!(test.texts("out"), ["a 10: 0,1,2,3,4,5,6,7,8,9"]);
 }
+
+mod by_count {
+    use super::*;
+
+    pelton_sdk::aggregate!(
+        Windows::count(3),
+        |texts: &mut Vec<String>, record| {
+            texts.push(record.text()?.to_owned());
+            Ok(())
+        },
+        |window, texts, ctx| OUT.emit(ctx, window.key(), texts.join(",")),
+    );
+}
+
+mod early {
+    use super::*;
+
+    pelton_sdk::window!(
+        Windows::tumbling(Duration::from_secs(10)).early_records(2).discarding(),
+        |window, records, ctx| {
+            let when = if window.is_early() { "early" } else { "at its end" };
+            OUT.emit(ctx, window.key(), format!("{when}: {}", records.len()))
+        },
+    );
+}
+
+mod unmerged {
+    use super::*;
+
+    pelton_sdk::aggregate!(
+        Windows::session(Duration::from_secs(10)),
+        |count: &mut u64, _record| {
+            *count += 1;
+            Ok(())
+        },
+        |window, count, ctx| OUT.emit(ctx, window.key(), Json(count)),
+    );
+}
+
+#[test]
+fn windows_by_count_take_so_many_records_of_a_key() {
+    for mut test in [Harness::new(by_count::function), Harness::new(by_count::function).batch(1)] {
+        for (at, key) in ["a", "b", "a", "b", "a", "a"].into_iter().enumerate() {
+            test.push(key, at.to_string(), 100 - at as i64);
+        }
+        assert_eq!(test.texts("out"), ["0,2,4"]);
+        test.finish();
+        assert_eq!(test.texts("out"), ["0,2,4", "5", "1,3"]);
+    }
+}
+
+#[test]
+fn a_window_says_that_it_fires_early() {
+    let mut test = Harness::new(early::function);
+    for time in [1, 2, 3, 10_000] {
+        test.push("a", "x", time);
+    }
+    assert_eq!(test.texts("out"), ["early: 2", "at its end: 1"]);
+}
+
+#[test]
+#[should_panic(expected = "whose `merge` says how two become one")]
+fn sessions_need_a_function_that_merges() {
+    Harness::new(unmerged::function).push("a", "x", 1);
+}

@@ -95,6 +95,11 @@ fn stored() -> Value {
 fn window() -> Value {
     let keys = entries([
         ("size", duration("Length of a window.")),
+        ("gap", duration("Sessions: the longest time without a record within one.")),
+        ("count", number("Windows of so many records of a key.", 1, u32::MAX)),
+        ("global", truth("One window that holds all records of a key.")),
+        ("early_records", number("A window fires early after so many records.", 1, u32::MAX)),
+        ("discard", truth("A window that has fired begins anew.")),
         ("advance", duration("Distance of window starts, where windows overlap.")),
         ("grace", duration("How long after its end a window takes late records.")),
         ("shape", words("What the function is called with.", &["contents", "incremental"])),
@@ -172,6 +177,10 @@ fn words(about: &str, words: &[&str]) -> Value {
 
 fn number(about: &str, least: u32, most: u32) -> Value {
     json!({ "description": about, "type": "integer", "minimum": least, "maximum": most })
+}
+
+fn truth(about: &str) -> Value {
+    json!({ "description": about, "type": "boolean" })
 }
 
 #[cfg(test)]

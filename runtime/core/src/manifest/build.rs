@@ -9,12 +9,11 @@ use super::keys::{self, CONFIG_BYTES_MAX, CONFIG_ENTRIES_MAX, PARTITIONS_MAX, RE
 use super::problem::{ManifestError, Problems};
 use super::section::{Section, Value, integer};
 use super::units::{parse_bytes, parse_duration_ms};
-use super::{Build, Delivery, Input, Manifest, OnPoison, Output, WindowSettings};
-use super::{profile, store};
+use super::{Build, Delivery, Input, Manifest, OnPoison, Output};
+use super::{profile, store, window};
 use crate::ids::{FunctionId, NAME_BYTES_MAX, TopicName};
 use crate::limits::{Limit, Limits};
 use crate::source::Start;
-use crate::window::Shape;
 
 pub(super) fn manifest(
     text: &str,
@@ -48,7 +47,7 @@ fn top(table: &DeTable<'_>, span: Range<usize>, problems: &mut Problems<'_>) -> 
     let inputs = inputs(&top, problems);
     let outputs = outputs(&top, problems);
     let stores = store::read(&top, problems);
-    let window = window(&top, problems);
+    let window = window::read(&top, problems);
     let config = config(&top, problems);
     let secrets = secrets(&top, problems);
     let limits = limits(&top, problems);
@@ -147,31 +146,6 @@ fn outputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Output> {
 fn topic(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<TopicName> {
     section.required("topic", problems)?;
     section.parsed("topic", TopicName::parse, problems)
-}
-
-fn window(top: &Section<'_>, problems: &mut Problems<'_>) -> WindowSettings {
-    let Some(section) = top.table("window", &keys::WINDOW, problems) else {
-        return WindowSettings::default();
-    };
-    let words = [("contents", Shape::Contents), ("incremental", Shape::Incremental)];
-    let settings = WindowSettings {
-        size_ms: section.duration("size", problems),
-        advance_ms: section.duration("advance", problems),
-        grace_ms: section.duration("grace", problems),
-        shape: section.choice("shape", &words, problems),
-        late_output: section.text("late_output", problems).map(str::to_owned),
-    };
-    for (key, value) in [("size", settings.size_ms), ("advance", settings.advance_ms)] {
-        if value == Some(0) {
-            section.wrong(key, "must be at least 1ms", problems);
-        }
-    }
-    if let (Some(size), Some(advance)) = (settings.size_ms, settings.advance_ms)
-        && advance > size
-    {
-        section.wrong("advance", "must not be longer than `size`", problems);
-    }
-    settings
 }
 
 fn config(

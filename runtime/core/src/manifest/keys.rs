@@ -16,7 +16,18 @@ pub const OUTPUT: [&str; 3] = ["name", "topic", "partitions"];
 /// Keys of `[[store]]`.
 pub const STORE: [&str; 3] = ["name", "kind", "schema"];
 /// Keys of `[window]`.
-pub const WINDOW: [&str; 5] = ["size", "advance", "grace", "shape", "late_output"];
+pub const WINDOW: [&str; 10] = [
+    "size",
+    "advance",
+    "gap",
+    "count",
+    "global",
+    "early_records",
+    "discard",
+    "grace",
+    "shape",
+    "late_output",
+];
 /// Keys of `[delivery]`.
 pub const DELIVERY: [&str; 3] = ["retries", "on_poison", "dead_letter"];
 

@@ -10,20 +10,21 @@ mod profile;
 mod section;
 mod store;
 mod units;
+mod window;
 
 use std::collections::BTreeMap;
 
 use crate::declaration::StoreDeclaration;
-use crate::error::{Domain, Error, Result};
+use crate::error::Result;
 use crate::ids::{FunctionId, TopicName};
 use crate::limits::Limits;
 use crate::source::Start;
-use crate::window::{Assigner, Shape, WindowSpec};
 
 pub use problem::{ManifestError, Problem};
 pub use profile::flatten;
 pub use store::Store;
 pub use units::{parse_bytes, parse_duration_ms};
+pub use window::WindowSettings;
 
 /// The name of the file.
 pub const FILE_NAME: &str = "pelton.toml";
@@ -106,80 +107,6 @@ pub struct Output {
     /// Number of partitions, where the topic has to be created; absent: as many as the first
     /// input has.
     pub partitions: Option<u32>,
-}
-
-/// `[window]`: what replaces parts of the window that the function declares.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct WindowSettings {
-    /// Length of a window, ms.
-    pub size_ms: Option<i64>,
-    /// Distance of window starts, ms; absent: the declared one, or the size.
-    pub advance_ms: Option<i64>,
-    /// How long after its end a window takes late records, ms.
-    pub grace_ms: Option<i64>,
-    /// What the function is called with.
-    pub shape: Option<Shape>,
-    /// The declared output that gets the records that are later than that.
-    pub late_output: Option<String>,
-}
-
-impl WindowSettings {
-    /// Whether nothing is set.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// The window in force: `declared` by the function, replaced where there is a setting.
-    /// `outputs` are the names of the declared outputs.
-    ///
-    /// # Errors
-    /// `E-MANIFEST-WINDOW` where no size is known, the settings make no sense, or the late output
-    /// is not declared.
-    pub fn apply(
-        &self,
-        declared: Option<&WindowSpec>,
-        outputs: &[String],
-    ) -> Result<Option<WindowSpec>> {
-        if self.is_empty() {
-            return Ok(declared.cloned());
-        }
-        let wrong = |text: String| Error::new("E-MANIFEST-WINDOW", Domain::User, text);
-        let (size, advance) = match declared.map(|spec| spec.assigner) {
-            Some(Assigner::Tumbling { size_ms }) => (Some(size_ms), None),
-            Some(Assigner::Hopping { size_ms, advance_ms }) => (Some(size_ms), Some(advance_ms)),
-            None => (None, None),
-        };
-        let size_ms = self.size_ms.or(size).ok_or_else(|| {
-            wrong("the window has no size: set `size` in [window], or `--window 1h`".into())
-        })?;
-        // A new size alone makes declared tumbling windows; declared hops keep their advance.
-        let assigner = match self.advance_ms.or(advance) {
-            Some(advance_ms) if advance_ms != size_ms => Assigner::Hopping { size_ms, advance_ms },
-            _ => Assigner::Tumbling { size_ms },
-        };
-        assigner.check().map_err(wrong)?;
-        let late_output = match &self.late_output {
-            None => declared.and_then(|spec| spec.late_output),
-            Some(name) => Some(index_of(outputs, name).ok_or_else(|| {
-                wrong(format!(
-                    "late_output `{name}`: the function declares no such output; it declares: {}",
-                    outputs.join(", ")
-                ))
-            })?),
-        };
-        Ok(Some(WindowSpec {
-            assigner,
-            shape: self.shape.or(declared.map(|spec| spec.shape)).unwrap_or(Shape::Contents),
-            grace_ms: self.grace_ms.or(declared.map(|spec| spec.grace_ms)).unwrap_or(0),
-            late_output,
-        }))
-    }
-}
-
-fn index_of(names: &[String], name: &str) -> Option<u16> {
-    let index = names.iter().position(|known| known == name)?;
-    u16::try_from(index).ok()
 }
 
 /// What happens to a record that the function cannot do, once it stands alone.

@@ -138,6 +138,12 @@ impl<'a> Section<'a> {
         within
     }
 
+    /// True or false.
+    pub(super) fn truth(&self, name: &str, problems: &mut Problems<'_>) -> Option<bool> {
+        let value = self.get(name)?;
+        self.expect(name, value, value.get_ref().as_bool(), "true or false", problems)
+    }
+
     /// One of a few words.
     pub(super) fn choice<T: Copy>(
         &self,

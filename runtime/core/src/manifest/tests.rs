@@ -1,4 +1,5 @@
 use super::*;
+use crate::window::{Assigner, Shape, WindowSpec};
 
 const FULL: &str = r#"
 [function]
@@ -96,7 +97,7 @@ fn an_unknown_key_names_file_line_key_and_what_is_allowed() {
     assert_eq!(
         error.to_string(),
         "here/pelton.toml:6:3: `window.szie`: unknown key (did you mean `size`?); allowed here: \
-         size, advance, grace, shape, late_output"
+         size, advance, gap, count, global, early_records, discard, grace, shape, late_output"
     );
 }
 
@@ -180,7 +181,8 @@ fn two_inputs_or_outputs_of_one_name_are_refused() {
 }
 
 fn declared(assigner: Assigner) -> WindowSpec {
-    WindowSpec { assigner, shape: Shape::Incremental, grace_ms: 7, late_output: Some(1) }
+    let spec = WindowSpec::new(assigner, Shape::Incremental);
+    WindowSpec { grace_ms: 7, late_output: Some(1), ..spec }
 }
 
 #[test]
@@ -196,6 +198,27 @@ fn window_settings_replace_only_what_they_name() {
     assert_eq!(spec.assigner, Assigner::Hopping { size_ms: 40, advance_ms: 20 });
     assert_eq!((spec.grace_ms, spec.late_output), (7, Some(1)));
 
+    let session = declared(Assigner::Session { gap_ms: 30 });
+    let gap = WindowSettings { gap_ms: Some(50), ..none.clone() };
+    let spec = gap.apply(Some(&session), &outputs).unwrap().unwrap();
+    assert_eq!(spec.assigner, Assigner::Session { gap_ms: 50 });
+    let grace = WindowSettings { grace_ms: Some(1), ..none.clone() };
+    let spec = grace.apply(Some(&session), &outputs).unwrap().unwrap();
+    assert_eq!((spec.assigner, spec.grace_ms), (Assigner::Session { gap_ms: 30 }, 1));
+    let spec = size.apply(Some(&session), &outputs).unwrap().unwrap();
+    assert_eq!(spec.assigner, Assigner::Tumbling { size_ms: 40 });
+
+    let count = WindowSettings { count: Some(3), ..none.clone() };
+    let spec = count.apply(Some(&session), &outputs).unwrap().unwrap();
+    assert_eq!(
+        (spec.assigner, spec.early_records, spec.discard),
+        (Assigner::Global, Some(3), true)
+    );
+    let again = grace.apply(Some(&spec), &outputs).unwrap().unwrap();
+    assert_eq!((again.early_records, again.discard), (Some(3), true), "of the same kind");
+    let other = size.apply(Some(&spec), &outputs).unwrap().unwrap();
+    assert_eq!((other.early_records, other.discard), (None, false), "of another kind");
+
     let late = WindowSettings { late_output: Some("out".into()), ..none };
     let spec = late.apply(Some(&hopping), &outputs).unwrap().unwrap();
     assert_eq!(spec.late_output, Some(0));
@@ -210,6 +233,31 @@ fn window_settings_that_make_no_sense_are_refused() {
             WindowSettings { size_ms: Some(10), ..none.clone() },
             Some(declared(Assigner::Hopping { size_ms: 60, advance_ms: 20 })),
             "advance",
+        ),
+        (
+            WindowSettings { gap_ms: Some(10), size_ms: Some(10), ..none.clone() },
+            None,
+            "of different kinds",
+        ),
+        (
+            WindowSettings { gap_ms: Some(10), ..none.clone() },
+            Some(declared(Assigner::Tumbling { size_ms: 60 })),
+            "declare sessions in its code",
+        ),
+        (
+            WindowSettings { count: Some(10), discard: Some(true), ..none.clone() },
+            None,
+            "leave `early_records` and `discard` out",
+        ),
+        (
+            WindowSettings { global: Some(true), advance_ms: Some(1), ..none.clone() },
+            None,
+            "`global` makes windows that have no `advance`",
+        ),
+        (
+            WindowSettings { advance_ms: Some(10), ..none.clone() },
+            Some(declared(Assigner::Session { gap_ms: 60 })),
+            "no `advance`",
         ),
         (
             WindowSettings { late_output: Some("nope".into()), ..none },

@@ -131,6 +131,9 @@ impl Vocabulary {
             }
             return Ok(());
         }
+        if let Work::Accumulate(_, groups) = &heard.work {
+            groups.iter().for_each(|group| follow(group, all));
+        }
         for (batch, answer) in heard.batches.iter().zip(&heard.answers) {
             let groups = match &heard.work {
                 Work::Fire { .. } => Batch::parse(batch)?.groups().ok(),
@@ -151,6 +154,19 @@ struct CallView<'a> {
     rows: &'a RowIndex<'a>,
     /// The groups of the batch, where windows fire.
     groups: Option<Groups<'a>>,
+}
+
+/// A session has grown: what was done for it as it was counts for it as it is, wherever its records
+/// are cut.
+fn follow(group: &PaneGroup, all: &mut Effects) {
+    for source in group.sources.iter().filter(|source| **source != group.window) {
+        let earlier = PaneGroup { window: *source, ..group.clone() };
+        let Some(effect) = all.remove(&window_cause(&earlier, true)) else { continue };
+        let now = all.entry(window_cause(group, true)).or_default();
+        now.emitted.extend(effect.emitted);
+        now.state.extend(effect.state);
+        now.fault = now.fault.take().or(effect.fault);
+    }
 }
 
 pub(super) fn window_cause(group: &PaneGroup, adding: bool) -> Cause {

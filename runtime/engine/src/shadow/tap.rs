@@ -118,7 +118,12 @@ impl Tap {
     /// A call is part of the commit. It is handed back where it is not kept.
     pub(crate) fn hear(&mut self, call: Call) -> Option<Call> {
         let (answers, fault) = (std::mem::take(&mut self.answers), self.fault.take());
-        if matches!(call.work, Work::Migrate(_)) {
+        // A merge that went well is part of the call that follows it.
+        let aside = match call.work {
+            Work::Merge(..) => fault.is_none(),
+            _ => matches!(call.work, Work::Migrate(_)),
+        };
+        if aside {
             return Some(call);
         }
         self.units += call.work.units() as u64;
@@ -128,6 +133,13 @@ impl Tap {
         let heard = Heard { work: call.work, batches: call.batches, answers, fault };
         self.calls.push(Arc::new(heard));
         None
+    }
+
+    /// What was heard of the commit under way is taken back.
+    pub(crate) fn forget(&mut self) {
+        self.calls.clear();
+        self.answers.clear();
+        self.units = 0;
     }
 
     /// The calls that were heard since the last time.

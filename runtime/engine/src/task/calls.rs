@@ -25,13 +25,12 @@ impl Task {
         {
             let groups = self.groups_limit.current();
             let due = owned(&mut self.state)?.due_panes(watermark, groups);
-            let panes = due.into_iter().map(|(window, key)| PaneGroup {
-                window,
-                key: key.map(|key| Bytes::from(Vec::from(key))),
-                records: 0,
+            let now = self.newest();
+            let panes = due.into_iter().map(|(window, key)| {
+                PaneGroup::firing(window, key.map(|key| Bytes::from(Vec::from(key))), now)
             });
             let room = self.room();
-            return Ok(Some(windows::fire_call(panes.collect(), &self.state, spec, room, false)));
+            return Ok(Some(windows::fire_call(panes.collect(), &self.state, spec, room)));
         }
         let domains = [(TimeDomain::Event, watermark), (TimeDomain::Processing, self.time.ms())];
         for (domain, time) in domains {
@@ -40,6 +39,11 @@ impl Task {
             }
         }
         Ok(None)
+    }
+
+    /// The highest timestamp so far, ms.
+    pub(super) fn newest(&self) -> i64 {
+        self.clocks.iter().map(|clock| clock.progress.highest).max().unwrap_or(i64::MIN)
     }
 
     pub(super) fn room(&self) -> Room {
@@ -96,12 +100,14 @@ impl Task {
             clocks: &self.clocks,
             watermark: self.watermark,
             due_at: self.due_at(),
+            due_beside_panes: self.due_beside_panes(),
             ceiling: self.time.ms().saturating_add(self.config.limits.ahead_ms.value as i64),
         };
         let view = View {
             window: declared.window.as_ref(),
             group_null_keys: self.config.null_key == NullKey::Group,
             track: !declared.timers.is_empty() || !declared.stores.is_empty(),
+            state: &self.state,
         };
         plan(slice, now, view).map_err(format_error)
     }
@@ -114,8 +120,10 @@ impl Task {
                 Ok(Call { work: Work::Records(plan), batches })
             }
             Some(Shape::Contents) => windows::collect_call(plan),
+            Some(Shape::Incremental) if plan.merges() => windows::merge_call(plan, &self.state),
             Some(Shape::Incremental) => {
-                windows::accumulate_call(plan, &self.state, declared, &mut self.scratch)
+                let merged = windows::Merged::new();
+                windows::accumulate_call(plan, &self.state, declared, &mut self.scratch, merged)
             }
         }
     }

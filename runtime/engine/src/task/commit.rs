@@ -99,6 +99,7 @@ impl Task {
 
     fn committed(&mut self) {
         let Some(pending) = self.pending.take() else { return };
+        self.spoiled.clear();
         self.layout_written = true;
         self.last.0 = self.watermark;
         self.last.1.clear();

@@ -30,7 +30,7 @@ impl Task {
         }
         self.attempt += 1;
         if self.pending.is_some() {
-            return self.poison(&call.work, fault);
+            return self.early_failed(&call.work, fault);
         }
         match decide(fault, units, self.attempt, &self.config.retry) {
             Decision::Shrink(fewer) => {
@@ -52,23 +52,58 @@ impl Task {
         }
     }
 
+    /// A window that fires early has failed: the records that it follows are taken back with it, and
+    /// all is done again, without that window where it is poison.
+    fn early_failed(&mut self, work: &Work, fault: &Fault) -> Result<Settled> {
+        self.undo_to_mark()?;
+        if let Some(tap) = &mut self.tap {
+            tap.forget();
+        }
+        match decide(fault, 1, self.attempt, &self.config.retry) {
+            Decision::Retry { after_ms } => {
+                Counters::add(&self.counters.retries, 1);
+                Ok(Settled::Wait { until_ms: self.time.ms().saturating_add(after_ms) })
+            }
+            Decision::Stop => self.cannot_run(fault),
+            Decision::Poison | Decision::Shrink(_) => {
+                self.attempt = 0;
+                let panes = work.groups().iter();
+                let spoiled = panes.map(|pane| (pane.window, pane.key.clone(), fault.clone()));
+                self.spoiled.extend(spoiled);
+                Ok(Settled::Again)
+            }
+        }
+    }
+
+    /// Why the window that `work` fires early is to be given up, where it has failed before.
+    pub(super) fn spoiled(&self, work: &Work) -> Option<Fault> {
+        let Work::Fire { panes, early: true, .. } = work else { return None };
+        let pane = panes.first()?;
+        let known =
+            self.spoiled.iter().find(|(window, key, _)| *window == pane.window && *key == pane.key);
+        known.map(|(.., fault)| fault.clone())
+    }
+
     pub(super) fn cannot_run(&self, fault: &Fault) -> Result<Settled> {
         let text = format!("{} cannot be run: {fault}", self.config.id);
         Err(Error::new("E-FUNCTION-OPEN", Domain::Guest, text))
     }
 
     /// Gives the one unit of `work` up, and moves on behind it.
-    fn poison(&mut self, work: &Work, fault: &Fault) -> Result<Settled> {
+    pub(super) fn poison(&mut self, work: &Work, fault: &Fault) -> Result<Settled> {
         self.attempt = 0;
         self.poison_in_a_row += 1;
         let config = Arc::clone(&self.config);
         let state = owned(&mut self.state)?;
-        state.begin();
+        if self.mark.is_none() {
+            state.begin();
+        }
         let given_up = match work {
             Work::Fire { panes, .. } => panes.iter().try_for_each(|pane| {
                 let key = pane.key.as_deref();
                 let value = state.pane(pane.window, key).map(|pane| pane.value.to_vec());
-                let unit = Unit::Group { window: pane.window, key, value: value.as_deref() };
+                let (window, time) = (pane.window, pane.time);
+                let unit = Unit::Group { window, time, key, value: value.as_deref() };
                 give_up(&unit, fault, &config, &mut self.outputs)?;
                 state.remove_pane(pane.window, key);
                 Ok(())
@@ -78,7 +113,10 @@ impl Task {
                 state.remove_timer(*domain, timer);
                 Ok(())
             }),
-            Work::Records(plan) | Work::Accumulate(plan, _) | Work::Collect(plan, ..) => {
+            Work::Records(plan)
+            | Work::Merge(plan, _)
+            | Work::Accumulate(plan, _)
+            | Work::Collect(plan, ..) => {
                 let rows = RowIndex::new(&plan.slice).map_err(format_error)?;
                 (0..rows.len())
                     .filter_map(|row| rows.unit(row))
@@ -94,14 +132,16 @@ impl Task {
                 Err(self.halted(work, &fault))
             }
             Ok(()) => {
-                state.accept();
+                if self.mark.is_none() {
+                    state.accept();
+                }
                 if let Some(tap) = &mut self.tap {
                     tap.failed(fault);
                 }
                 self.count_poison(work.units() as u64);
                 self.advance(work);
                 self.breaker(fault)?;
-                Ok(Settled::Commit)
+                Ok(self.fire_rest(work))
             }
         }
     }

@@ -24,8 +24,10 @@ pub use savepoint::{Savepoint, check_savepoint, savepoint_meta};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+use pelton_core::window::Window;
 use pelton_core::{
-    Began, BoxFuture, Clock, Domain, Error, Guest, InputProgress, OutputBatch, Result,
+    Began, BoxFuture, Clock, Domain, Error, Fault, Guest, InputProgress, OutputBatch, Result,
     SharedEnvironment, Sink, Source, SteadyTime, TaskRecord, TopicPartition,
 };
 use pelton_state::TaskState;
@@ -122,6 +124,8 @@ pub struct Task {
     trial: Option<replace::Before>,
     /// Where the call on trial began, until its commit is made up.
     mark: Option<Box<replace::Mark>>,
+    /// Windows that have failed when they fired early, in the step under way.
+    spoiled: Vec<(Window, Option<Bytes>, Fault)>,
     verdict: Option<Verdict>,
     /// Hears its calls, where it has a shadow or is one.
     tap: Option<Box<Tap>>,

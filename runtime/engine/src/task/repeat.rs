@@ -29,7 +29,7 @@ impl Task {
     /// Takes down what a call begins with, where it does not follow from the last commit.
     pub(super) fn note_began(&mut self, call: &Call) {
         let units = match &call.work {
-            Work::Records(_) | Work::Accumulate(..) | Work::Collect(..) => 0,
+            Work::Records(_) | Work::Merge(..) | Work::Accumulate(..) | Work::Collect(..) => 0,
             _ => u32::try_from(call.work.units()).unwrap_or(u32::MAX),
         };
         let idle = || self.clocks.iter().map(|clock| clock.progress.idle);

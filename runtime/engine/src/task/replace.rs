@@ -161,7 +161,7 @@ impl Task {
     /// before goes on.
     pub(super) fn go_back(&mut self, fault: Option<&Fault>) -> Result<bool> {
         let Some(before) = self.trial.take() else { return Ok(false) };
-        self.undo_trial()?;
+        self.undo_to_mark()?;
         self.install(before.replacement)?;
         self.saved = before.saved;
         self.layout_written = before.layout_written;
@@ -174,12 +174,19 @@ impl Task {
         if self.trial.is_none() || self.pending.is_some() {
             return;
         }
-        let (inputs, clocks) = (self.inputs.clone(), self.clocks.clone());
-        self.mark = Some(Box::new(Mark { inputs, clocks, watermark: self.watermark }));
+        self.mark();
     }
 
-    /// Takes back what calls on trial have left, where their commit is not made up.
-    fn undo_trial(&mut self) -> Result<()> {
+    /// What comes from here on can be taken back, until its commit is made up.
+    pub(super) fn mark(&mut self) {
+        if self.mark.is_none() {
+            let (inputs, clocks) = (self.inputs.clone(), self.clocks.clone());
+            self.mark = Some(Box::new(Mark { inputs, clocks, watermark: self.watermark }));
+        }
+    }
+
+    /// Takes back what calls have left since [`Self::mark`], where their commit is not made up.
+    pub(super) fn undo_to_mark(&mut self) -> Result<()> {
         let Some(mark) = self.mark.take() else { return Ok(()) };
         owned(&mut self.state)?.rollback();
         self.outputs.clear();

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pelton_batch::Batch;
+use pelton_core::window::{Window, WindowSpec};
 use pelton_core::{Fault, FaultKind, Guest, Result, SharedEnvironment, TimeDomain};
 
 use super::{Pending, Task, owned};
 use crate::apply::{Applied, Applying};
-use crate::call::{Call, RowIndex, Work};
+use crate::call::{Call, PaneGroup, RowIndex, Work};
 use crate::dead_letters::give_up;
 use crate::environment::{Units, state_fault};
 use crate::migrate;
@@ -36,6 +37,9 @@ impl Task {
     /// A fault that halts the task.
     pub(super) async fn call(&mut self, call: &Call) -> Result<Settled> {
         self.old_reads.take();
+        if let Some(fault) = self.spoiled(&call.work) {
+            return self.poison(&call.work, &fault);
+        }
         if let Some(reads) = &self.reads {
             reads.note_call(call);
         }
@@ -44,6 +48,12 @@ impl Task {
         drop(environment);
         Counters::add(&self.counters.calls, call.batches.len() as u64);
         let settled = match answers {
+            Ok(answers) if matches!(call.work, Work::Merge(..)) => {
+                match self.merged(call, &answers)? {
+                    Ok(settled) => return Ok(settled),
+                    Err(fault) => Err(fault),
+                }
+            }
             Ok(answers) => {
                 let applied = self.apply(call, &answers)?;
                 if let Some(tap) = &mut self.tap {
@@ -62,6 +72,22 @@ impl Task {
             }
             Err(fault) => self.failed(call, &fault),
         }
+    }
+
+    /// The call that adds the records to what the guest has made of their sessions' accumulators.
+    fn merged(&mut self, call: &Call, answers: &[Vec<u8>]) -> Result<Result<Settled, Fault>> {
+        let (Some(plan), Some(answer)) = (call.work.plan(), answers.first()) else {
+            return Ok(Ok(Settled::Again));
+        };
+        let merged = match windows::merged_values(call.work.groups(), answer) {
+            Ok(merged) => merged,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let declared = &self.config.declaration;
+        let (plan, scratch) = (plan.clone(), &mut self.scratch);
+        let next = windows::accumulate_call(plan, &self.state, declared, scratch, merged);
+        let next = next.map_err(super::calls::format_error)?;
+        Ok(Ok(Settled::Follow(Box::new(next))))
     }
 
     fn environment(&self, call: &Call) -> SharedEnvironment {
@@ -130,14 +156,14 @@ impl Task {
         let config = Arc::clone(&self.config);
         let watermark = self.watermark();
         let state = owned(&mut self.state)?;
-        // On trial, what follows within the same commit is taken back with what it follows.
+        // What follows within the same commit is taken back with what it follows.
         if self.mark.is_none() || self.pending.is_none() {
             state.begin();
         }
         let mut result = apply_all(call, answers, &config, state, &mut self.outputs, watermark);
         if self.pending.is_some() && !matches!(result, Ok(Applied::Done { .. }) | Err(_)) {
-            let text = "a window that fires early cannot be tried again";
-            result = Err(Fault::new(FaultKind::Failure, text));
+            let text = "a window that fires early is to be tried again";
+            result = Err(Fault { retryable: true, ..Fault::new(FaultKind::Failure, text) });
         }
         if matches!(result, Ok(Applied::Done { .. }))
             && let Err(fault) = self.check_commit()
@@ -147,11 +173,19 @@ impl Task {
         let state = owned(&mut self.state)?;
         // What is on trial leaves nothing behind but with a record.
         let rehearsal = self.trial.is_some() && matches!(call.work, Work::Migrate(_));
+        let mut follow = Vec::new();
         if matches!(result, Ok(Applied::Done { .. })) && !rehearsal {
             if let Some(spec) = &config.declaration.window {
                 let behind = call.work.plan().map_or(watermark, |plan| plan.watermark);
                 windows::close_passed(state, spec, behind);
             }
+            if let Ok(Applied::Done { fire, .. }) = &result {
+                follow = self.early_panes(call, fire);
+            }
+            if !follow.is_empty() {
+                self.mark();
+            }
+            let state = owned(&mut self.state)?;
             if self.mark.is_none() {
                 state.accept();
             }
@@ -182,9 +216,9 @@ impl Task {
                 self.attempt = 0;
                 Ok(Ok(Settled::Again))
             }
-            Ok(Applied::Done { rejected, fire }) => {
+            Ok(Applied::Done { rejected, .. }) => {
                 self.count_poison(rejected);
-                Ok(Ok(self.after_apply(call, &fire)))
+                Ok(Ok(self.after_apply(call, follow)))
             }
         }
     }
@@ -204,20 +238,61 @@ impl Task {
         Err(Fault::new(FaultKind::OutputSize, text))
     }
 
-    /// Moves on behind the work that is applied.
-    fn after_apply(&mut self, call: &Call, fire: &[usize]) -> Settled {
-        let work = &call.work;
-        self.advance(work);
+    /// Moves on behind the work that is applied; `follow` are the windows that it makes fire early.
+    fn after_apply(&mut self, call: &Call, follow: Vec<PaneGroup>) -> Settled {
+        self.advance(&call.work);
         if let Some(pending) = &mut self.pending {
             pending.called |= !call.batches.is_empty();
         }
-        if fire.is_empty() {
-            return Settled::Commit;
+        match &call.work {
+            Work::Fire { .. } => self.fire_rest(&call.work),
+            _ => self.fire_early(follow),
         }
-        let Some(spec) = &self.config.declaration.window else { return Settled::Commit };
-        let panes = fire.iter().filter_map(|index| work.groups().get(*index).cloned()).collect();
-        let call = windows::fire_call(panes, &self.state, spec, self.room(), true);
-        Settled::Follow(Box::new(call))
+    }
+
+    /// The windows that fire early behind `call`: those that the guest says, and those that enough
+    /// records have come for.
+    fn early_panes(&self, call: &Call, fire: &[usize]) -> Vec<PaneGroup> {
+        let (Some(plan), Some(spec)) = (call.work.plan(), &self.config.declaration.window) else {
+            return Vec::new();
+        };
+        let now = plan.clocks.iter().map(|clock| clock.progress.highest).max();
+        let groups = call.work.groups().iter().enumerate();
+        let panes = groups.filter(|(index, group)| {
+            fire.contains(index) || self.is_full(group, spec, plan.watermark)
+        });
+        let now = now.unwrap_or(i64::MIN);
+        let firing = |group: &PaneGroup| PaneGroup::firing(group.window, group.key.clone(), now);
+        let mut panes: Vec<PaneGroup> = panes.map(|(_, group)| firing(group)).collect();
+        // The order of the groups depends on where the records are cut.
+        panes.sort_by(|a, b| (a.window, &a.key).cmp(&(b.window, &b.key)));
+        panes
+    }
+
+    /// Whether so many records have come that the pane fires before its time.
+    fn is_full(&self, group: &PaneGroup, spec: &WindowSpec, watermark: i64) -> bool {
+        let Some(every) = spec.early_records else { return false };
+        let pane = self.state.pane(group.window, group.key.as_deref());
+        let records = pane.map_or(0, |pane| pane.records);
+        records > 0 && records.is_multiple_of(every) && group.window.end > watermark
+    }
+
+    fn fire_early(&self, panes: Vec<PaneGroup>) -> Settled {
+        match &self.config.declaration.window {
+            Some(spec) if !panes.is_empty() => {
+                let call = windows::early_call(panes, &self.state, spec, self.room());
+                Settled::Follow(Box::new(call))
+            }
+            _ => Settled::Commit,
+        }
+    }
+
+    /// The panes that fire early behind the one that `work` was about.
+    pub(super) fn fire_rest(&self, work: &Work) -> Settled {
+        match work {
+            Work::Fire { rest, .. } => self.fire_early(rest.clone()),
+            _ => Settled::Commit,
+        }
     }
 
     /// Consumes the records of `work` and moves time.
@@ -243,7 +318,10 @@ impl Task {
             return;
         }
         let passed = match work {
-            Work::Fire { panes, .. } => panes.iter().map(|pane| pane.window.end).max(),
+            Work::Fire { panes, .. } => {
+                let ends = panes.iter().map(|pane| pane.window).filter(|it| *it != Window::ALWAYS);
+                ends.map(|window| window.end).max()
+            }
             Work::Timers(TimeDomain::Event, timers) => {
                 timers.iter().map(|timer| timer.due.saturating_add(1)).max()
             }
@@ -313,7 +391,8 @@ fn apply_all(
             other => return Ok(other),
         }
     }
-    if let (Work::Fire { panes, early }, Some(spec)) = (&call.work, &config.declaration.window) {
+    if let (Work::Fire { panes, early, .. }, Some(spec)) = (&call.work, &config.declaration.window)
+    {
         windows::fired(panes, state, spec, watermark, *early).map_err(state_fault)?;
     }
     if let Work::Timers(domain, timers) = &call.work {
@@ -350,6 +429,8 @@ fn apply_host(
     for unit in plan.unkeyed.iter().filter_map(|row| rows.unit(*row as usize)) {
         give_up(&unit, &unkeyed, config, outputs)?;
     }
+    let contents = matches!(call.work, Work::Collect(..));
+    windows::join_panes(call.work.groups(), contents, state).map_err(state_fault)?;
     if let Work::Collect(_, groups, contents) = &call.work {
         for (group, bytes) in groups.iter().zip(contents) {
             let key = group.key.as_deref();

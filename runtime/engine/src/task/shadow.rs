@@ -130,6 +130,7 @@ impl Task {
             trial: None,
             verdict: None,
             mark: None,
+            spoiled: Vec::new(),
             reads: None,
             tap: Some(Box::new(Tap::keeping())),
             sweep: Default::default(),

@@ -42,6 +42,7 @@ pub(super) fn state_layout(layout: &Layout, config: &TaskConfig) -> StateLayout 
         stores: layout.stores.clone(),
         timers: layout.timers.clone(),
         limits: config.limits.clone(),
+        sessions: config.declaration.window.as_ref().is_some_and(|spec| spec.assigner.merges()),
     }
 }
 
@@ -198,6 +199,7 @@ impl Task {
             trial: None,
             verdict: None,
             mark: None,
+            spoiled: Vec::new(),
             reads: None,
             tap: None,
             scratch: Scratch::default(),

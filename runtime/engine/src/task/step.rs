@@ -81,10 +81,14 @@ impl Task {
 
     /// The lowest watermark at which something becomes due; `i64::MAX` for nothing.
     pub(super) fn due_at(&self) -> i64 {
+        self.state.next_pane_end().unwrap_or(i64::MAX).min(self.due_beside_panes())
+    }
+
+    /// The same for what is no pane.
+    pub(super) fn due_beside_panes(&self) -> i64 {
         let timer = self.state.next_timer(TimeDomain::Event).map(|due| due.saturating_add(1));
-        let pane = self.state.next_pane_end();
         let expiry = self.state.next_expiry();
-        [timer, pane, expiry].into_iter().flatten().min().unwrap_or(i64::MAX)
+        [timer, expiry].into_iter().flatten().min().unwrap_or(i64::MAX)
     }
 
     /// No records and nothing due: the end of a bounded input, or rest.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use pelton_batch::{Group, GroupsBuilder, Kind, Pane};
-use pelton_core::window::{Shape, WindowSpec};
+use pelton_core::window::{Shape, Window, WindowSpec};
 use pelton_state::{StateError, TaskState};
 
 use super::contents;
@@ -22,12 +22,31 @@ pub(crate) fn fire_call(
     state: &TaskState,
     spec: &WindowSpec,
     room: Room,
-    early: bool,
 ) -> Call {
     match spec.shape {
-        Shape::Incremental => finish_call(panes, state, room, early),
-        Shape::Contents => contents_call(panes, state, room, early),
+        Shape::Incremental => finish_call(panes, state, room, false),
+        Shape::Contents => contents_call(panes, state, room, false),
     }
+}
+
+/// The call that fires the first of `panes` early; the others follow in the same commit. What fires
+/// early cannot be made again with fewer panes, so it comes alone.
+pub(crate) fn early_call(
+    mut panes: Vec<PaneGroup>,
+    state: &TaskState,
+    spec: &WindowSpec,
+    room: Room,
+) -> Call {
+    let after = panes.split_off(1.min(panes.len()));
+    let room = Room { groups: 1, ..room };
+    let mut call = match spec.shape {
+        Shape::Incremental => finish_call(panes, state, room, true),
+        Shape::Contents => contents_call(panes, state, room, true),
+    };
+    if let Work::Fire { rest, .. } = &mut call.work {
+        *rest = after;
+    }
+    call
 }
 
 fn pane_of(fired: u32, early: bool, piece: u32) -> Pane {
@@ -42,7 +61,7 @@ fn finish_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early: 
     let mut count = 0;
     for group in panes.iter().take(room.groups) {
         let pane = state.pane(group.window, group.key.as_deref());
-        let value = pane.as_ref().map(|pane| pane.value);
+        let value = pane.and_then(|pane| pane.accumulator());
         bytes += value.map_or(0, <[u8]>::len);
         if count > 0 && bytes > room.bytes {
             break;
@@ -60,7 +79,7 @@ fn finish_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early: 
     }
     panes.truncate(count);
     Call {
-        work: Work::Fire { panes, early },
+        work: Work::Fire { panes, early, rest: Vec::new() },
         batches: vec![Bytes::from(builder.finish(Kind::Finish))],
     }
 }
@@ -82,11 +101,11 @@ fn contents_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early
     if count == 0 {
         panes.truncate(1);
         let batches = pieces(&panes, state, room, early);
-        return Call { work: Work::Fire { panes, early }, batches };
+        return Call { work: Work::Fire { panes, early, rest: Vec::new() }, batches };
     }
     panes.truncate(count);
     Call {
-        work: Work::Fire { panes, early },
+        work: Work::Fire { panes, early, rest: Vec::new() },
         batches: vec![Bytes::from(builder.finish(Kind::Window))],
     }
 }
@@ -140,14 +159,17 @@ pub(crate) fn fired(
 ) -> Result<(), StateError> {
     for PaneGroup { window, key, .. } in panes {
         let key = key.as_deref();
-        if window.end.saturating_add(spec.grace_ms) <= watermark {
+        let over = window.end.saturating_add(spec.grace_ms) <= watermark;
+        if over || spec.discard && *window == Window::ALWAYS {
             state.remove_pane(*window, key);
-        } else {
-            state.mark_fired(*window, key);
-            if early && state.pane(*window, key).is_some() {
-                // It fires again when its time has come.
-                state.append_pane(*window, key, &[], 0)?;
-            }
+            continue;
+        }
+        state.mark_fired(*window, key);
+        if spec.discard {
+            state.empty_pane(*window, key)?;
+        } else if early && state.pane(*window, key).is_some() {
+            // It fires again when its time has come.
+            state.append_pane(*window, key, &[], 0)?;
         }
     }
     Ok(())

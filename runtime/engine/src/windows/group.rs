@@ -6,10 +6,11 @@ use hashbrown::HashTable;
 use pelton_batch::{FormatError, Group, Kind, Pane};
 use pelton_core::Declaration;
 use pelton_core::window::Window;
-use pelton_state::TaskState;
+use pelton_state::{PaneRef, TaskState};
 use std::hash::BuildHasher;
 
 use super::contents;
+use super::merge::Merged;
 use crate::call::{Call, PaneGroup, RowIndex, Work};
 use crate::plan::Plan;
 use crate::scratch::Scratch;
@@ -20,22 +21,44 @@ use crate::slice::Slice;
 const LOOKUPS: usize = 16;
 
 /// Groups in the order of their first record, and for each assignment of the plan its group.
-struct Grouping<'a> {
-    groups: Vec<Members<'a>>,
+pub(super) struct Grouping<'a> {
+    pub(super) groups: Vec<Members<'a>>,
     of_assignment: Vec<u32>,
 }
 
 /// A window and key, and what belongs to it.
-struct Members<'a> {
-    window: Window,
-    key: Option<&'a [u8]>,
+pub(super) struct Members<'a> {
+    pub(super) window: Window,
+    pub(super) key: Option<&'a [u8]>,
     /// The first row.
     first: u32,
     /// Number of rows.
     records: u64,
+    /// The panes that it grows from, where it is a session.
+    pub(super) sources: &'a [Window],
 }
 
-fn group<'a>(plan: &Plan, rows: &RowIndex<'a>) -> Grouping<'a> {
+impl Members<'_> {
+    /// The pane that its records are added to, where there is one; `merged` is what several have
+    /// become.
+    fn pane<'a>(
+        &self,
+        state: &'a TaskState,
+        merged: Option<&'a Option<Bytes>>,
+    ) -> Option<PaneRef<'a>> {
+        match self.sources {
+            [] => state.pane(self.window, self.key),
+            [source] => state.pane(*source, self.key),
+            several => {
+                let value = merged?.as_deref()?;
+                let panes = several.iter().filter_map(|source| state.pane(*source, self.key));
+                panes.max_by_key(|pane| pane.fired).map(|pane| PaneRef { value, ..pane })
+            }
+        }
+    }
+}
+
+pub(super) fn group<'a>(plan: &'a Plan, rows: &RowIndex<'a>) -> Grouping<'a> {
     let hasher = FixedState::with_seed(0x7065_6c74_6f6e);
     let mut table: HashTable<u32> = HashTable::with_capacity(plan.assigned.len());
     let mut groups: Vec<Members<'a>> = Vec::new();
@@ -51,7 +74,8 @@ fn group<'a>(plan: &Plan, rows: &RowIndex<'a>) -> Grouping<'a> {
             Some(index) => *index,
             None => {
                 let index = groups.len() as u32;
-                groups.push(Members { window: *window, key, first: *row, records: 0 });
+                let sources = plan.sources.get(groups.len()).map_or(&[][..], Vec::as_slice);
+                groups.push(Members { window: *window, key, first: *row, records: 0, sources });
                 table.insert_unique(hash, index, |index| {
                     let group = &groups[*index as usize];
                     hasher.hash_one((group.window.end, group.key))
@@ -84,7 +108,7 @@ impl Grouping<'_> {
     }
 
     /// The groups with keys of their own: slices of the fetched batches, not copies.
-    fn pane_groups(&self, slice: &Slice) -> Vec<PaneGroup> {
+    pub(super) fn pane_groups(&self, slice: &Slice) -> Vec<PaneGroup> {
         let shared = |group: &Members<'_>| {
             let (piece, _) = slice.locate(group.first as usize)?;
             Some(piece.fetch.batch.slice_ref(group.key?))
@@ -94,19 +118,23 @@ impl Grouping<'_> {
             .map(|group| PaneGroup {
                 window: group.window,
                 key: shared(group),
+                time: group.window.end.saturating_sub(1),
                 records: group.records,
+                sources: group.sources.to_vec(),
+                merged: None,
             })
             .collect()
     }
 }
 
-/// The call that adds the records of a plan to their accumulators. A plan without any assigned
-/// record calls nobody: it has no batch.
+/// The call that adds the records of a plan to their accumulators; `merged` are those that sessions
+/// grow from which have met. A plan without any assigned record calls nobody: it has no batch.
 pub(crate) fn accumulate_call(
     plan: Plan,
     state: &TaskState,
     declared: &Declaration,
     scratch: &mut Scratch,
+    merged: Merged,
 ) -> Result<Call, FormatError> {
     let rows = RowIndex::new(&plan.slice)?;
     let grouping = group(&plan, &rows);
@@ -117,9 +145,9 @@ pub(crate) fn accumulate_call(
     let members = grouping.members(&plan);
     let mut members = members.iter();
     let mut panes = [None; LOOKUPS];
-    for groups in grouping.groups.chunks(LOOKUPS) {
-        for (pane, Members { window, key, .. }) in panes.iter_mut().zip(groups) {
-            *pane = state.pane(*window, *key);
+    for (chunk, groups) in grouping.groups.chunks(LOOKUPS).enumerate() {
+        for (at, (pane, members)) in panes.iter_mut().zip(groups).enumerate() {
+            *pane = members.pane(state, merged.get(&(chunk * LOOKUPS + at)));
         }
         for (pane, Members { window, key, records, .. }) in panes.iter().zip(groups) {
             members.by_ref().take(*records as usize).for_each(|row| builder.member(*row));
@@ -129,11 +157,14 @@ pub(crate) fn accumulate_call(
                 start: window.start,
                 end: window.end,
                 pane: Pane::new(pane.as_ref().map_or(0, |pane| pane.fired), 0),
-                accumulator: pane.map(|pane| pane.value),
+                accumulator: pane.and_then(|pane| pane.accumulator()),
             });
         }
     }
-    let groups = grouping.pane_groups(&plan.slice);
+    let mut groups = grouping.pane_groups(&plan.slice);
+    for (at, value) in &merged {
+        groups[*at].merged.clone_from(value);
+    }
     let batches = match groups.is_empty() {
         true => Vec::new(),
         false => {

@@ -2,8 +2,14 @@
 //! accumulators, and fired when the watermark has passed.
 
 mod contents;
+mod early;
 mod fire;
 mod group;
+mod merge;
+mod sessions;
 
-pub(crate) use fire::{Room, close_passed, fire_call, fired};
+pub(crate) use early::EarlyCounts;
+pub(crate) use fire::{Room, close_passed, early_call, fire_call, fired};
 pub(crate) use group::{accumulate_call, collect_call};
+pub(crate) use merge::{Merged, join_panes, merge_call, merged_values};
+pub(crate) use sessions::{Joined, Sessions};

@@ -224,7 +224,7 @@ pub fn distinct(ttl: i64) -> Native {
 }
 
 fn window(shape: Shape, assigner: Assigner, grace_ms: i64) -> Option<WindowSpec> {
-    Some(WindowSpec { assigner, shape, grace_ms, late_output: Some(1) })
+    Some(WindowSpec { grace_ms, late_output: Some(1), ..WindowSpec::new(assigner, shape) })
 }
 
 /// Counts and sums the records of each window and key, record by record.
@@ -251,6 +251,53 @@ pub fn window_sums(assigner: Assigner, grace_ms: i64) -> Native {
             out.push(&Operation { value: Some(text.as_bytes()), ..set });
         }
         Ok(())
+    })
+}
+
+/// As [`window_sums`], but what it makes depends on the order in which records were added and windows
+/// were merged.
+pub fn window_histories(assigner: Assigner, grace_ms: i64) -> Native {
+    let mut declaration = declare(&["out", "late"]);
+    declaration.window = window(Shape::Incremental, assigner, grace_ms);
+    native(declaration, |batch, _, out| {
+        let groups = batch.groups().unwrap();
+        let records = groups.records();
+        for group in groups.iter() {
+            let mut text = String::from_utf8_lossy(group.accumulator.unwrap_or(b"")).into_owned();
+            if batch.kind() == Kind::Finish {
+                let text =
+                    format!("{}..{} #{}: {text}", group.start, group.end, group.pane.number());
+                emit(out, group.index, group.key, &text);
+                continue;
+            }
+            for row in groups.rows(group.index) {
+                let value = String::from_utf8_lossy(records.value(row).unwrap_or_default());
+                text = match batch.kind() {
+                    Kind::Merge => format!("({text}|{value})"),
+                    _ => format!("{text}{value}"),
+                };
+            }
+            let set = op(OpKind::Accumulator, group.index);
+            out.push(&Operation { value: Some(text.as_bytes()), ..set });
+        }
+        Ok(())
+    })
+}
+
+/// The function with its windows changed.
+pub fn with_window(function: &Native, change: impl FnOnce(&mut WindowSpec)) -> Native {
+    let mut declaration = function.declaration.clone();
+    if let Some(spec) = &mut declaration.window {
+        change(spec);
+    }
+    let body = std::sync::Arc::clone(&function.body);
+    native(declaration, move |batch, environment, out| body(batch, environment, out))
+}
+
+/// Fires after every so many records, and begins anew then where `discard` says so.
+pub fn early(function: &Native, records: u64, discard: bool) -> Native {
+    with_window(function, |spec| {
+        (spec.early_records, spec.discard) = (Some(records), discard);
     })
 }
 

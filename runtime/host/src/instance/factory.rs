@@ -168,7 +168,7 @@ impl WasmFactory {
     fn check_declared(&self, declared: Option<WitDeclaration>) -> Result<Declaration, String> {
         let Some(declared) = declared else { return Ok(simple::declaration()) };
         declare::check_contract(declared.contract, &CONTRACT_VERSIONS)?;
-        let declaration = declared.into_core(self.world == World::StatefulFunction);
+        let declaration = declared.into_core(self.world == World::StatefulFunction)?;
         declare::check(&declaration, &self.limits)?;
         Ok(declaration)
     }

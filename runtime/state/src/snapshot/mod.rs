@@ -34,6 +34,7 @@ pub struct FrozenState {
     timers: Vec<TimerDeclaration>,
     timer_table: Arc<Table>,
     pane_table: Arc<Table>,
+    sessions: bool,
 }
 
 impl TaskState {
@@ -51,6 +52,7 @@ impl TaskState {
             timers: self.timers.declarations.clone(),
             timer_table: self.timers.space.layers.freeze(),
             pane_table: self.panes.space.layers.freeze(),
+            sessions: self.panes.sessions.is_some(),
         }
     }
 }

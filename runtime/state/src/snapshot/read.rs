@@ -73,7 +73,7 @@ impl TaskState {
         let contents = read_contents(&mut blocks)?;
         let stores = contents.stores.clone();
         let timers = contents.timers.clone();
-        let mut state = TaskState::new(StateLayout { stores, timers, limits });
+        let mut state = TaskState::new(StateLayout { stores, timers, limits, sessions: false });
         state.read_entries(&contents, &mut blocks)?;
         blocks.finish()?;
         state.bytes = state.size().bytes();
@@ -112,7 +112,7 @@ impl TaskState {
             }
             let change = layout::insert(&mut self.panes.space, &key, slot);
             let change = change.ok_or_else(|| twice(blocks))?;
-            self.panes.windows.note(&self.panes.space.layers, &key, change);
+            self.panes.note(&key, change);
         }
         Ok(())
     }

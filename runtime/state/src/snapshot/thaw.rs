@@ -25,7 +25,8 @@ impl FrozenState {
     pub fn thaw(self, limits: Limits) -> TaskState {
         let stores = self.stores.iter().map(|(declaration, _)| declaration.clone()).collect();
         let timers = self.timers.clone();
-        let mut state = TaskState::new(StateLayout { stores, timers, limits });
+        let mut state =
+            TaskState::new(StateLayout { stores, timers, limits, sessions: self.sessions });
         for (store, (_, table)) in state.stores.iter_mut().zip(&self.stores) {
             for (key, slot) in table.iter() {
                 let change = layout::insert(&mut store.space, key, slot.clone());
@@ -37,7 +38,7 @@ impl FrozenState {
         }
         for (key, slot) in self.pane_table.iter() {
             if let Some(change) = layout::insert(&mut state.panes.space, key, slot.clone()) {
-                state.panes.windows.note(&state.panes.space.layers, key, change);
+                state.panes.note(key, change);
             }
         }
         state.bytes = state.size().bytes();

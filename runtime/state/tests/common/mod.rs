@@ -30,6 +30,7 @@ pub fn layout() -> StateLayout {
             timer("close", TimeDomain::Event),
         ],
         limits: Limits::default(),
+        sessions: true,
     }
 }
 

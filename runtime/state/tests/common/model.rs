@@ -139,6 +139,11 @@ impl Model {
             };
             assert_eq!(state.pane(*window, key.as_deref()), Some(expected));
         }
+        for key in self.panes.keys().map(|(_, key)| key) {
+            let of_key = self.panes.keys().filter(|(_, known)| known == key);
+            let windows: Vec<Window> = of_key.map(|(window, _)| *window).collect();
+            assert_eq!(state.sessions(key.as_deref()), windows);
+        }
         assert_eq!(state.first_window(), self.panes.keys().next().map(|(window, _)| *window));
         let pending = || self.panes.iter().filter(|(_, pane)| pane.pending);
         assert_eq!(state.next_pane_end(), pending().next().map(|((window, _), _)| window.end));

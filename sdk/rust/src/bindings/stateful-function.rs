@@ -262,10 +262,12 @@ pub unsafe fn _export_open_cabi<T_: Guest>(
                     outputs: outputs7,
                     stores: stores7,
                     timers: timers7,
-                    window: window7,
+                    windows: windows7,
                     columns: columns7,
                 } = e;
-                *ptr6.add(8).cast::<i32>() = _rt::as_i32(contract7);
+                *ptr6.add(::core::mem::size_of::<*const u8>()).cast::<i32>() = _rt::as_i32(
+                    contract7,
+                );
                 let vec9 = outputs7;
                 let len9 = vec9.len();
                 let layout9 = _rt::alloc::Layout::from_size_align(
@@ -289,10 +291,8 @@ pub unsafe fn _export_open_cabi<T_: Guest>(
                         *base.add(0).cast::<*mut u8>() = ptr8.cast_mut();
                     }
                 }
-                *ptr6.add(8 + 2 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
-                *ptr6
-                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                    .cast::<*mut u8>() = result9;
+                *ptr6.add(3 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len9;
+                *ptr6.add(2 * ::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result9;
                 let vec12 = stores7;
                 let len12 = vec12.len();
                 let layout12 = _rt::alloc::Layout::from_size_align(
@@ -327,10 +327,8 @@ pub unsafe fn _export_open_cabi<T_: Guest>(
                             .cast::<i32>() = _rt::as_i32(schema10);
                     }
                 }
-                *ptr6.add(8 + 4 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
-                *ptr6
-                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                    .cast::<*mut u8>() = result12;
+                *ptr6.add(5 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len12;
+                *ptr6.add(4 * ::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result12;
                 let vec15 = timers7;
                 let len15 = vec15.len();
                 let layout15 = _rt::alloc::Layout::from_size_align(
@@ -358,101 +356,70 @@ pub unsafe fn _export_open_cabi<T_: Guest>(
                             .cast::<u8>() = (domain13.clone() as i32) as u8;
                     }
                 }
-                *ptr6.add(8 + 6 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
-                *ptr6
-                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                    .cast::<*mut u8>() = result15;
-                match window7 {
-                    Some(e) => {
-                        *ptr6
-                            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<u8>() = (1i32) as u8;
-                        let __with_name6::Window {
-                            assigner: assigner16,
-                            shape: shape16,
-                            grace_ms: grace_ms16,
-                            late_output: late_output16,
-                        } = e;
-                        use __with_name6::Assigner as V18;
-                        match assigner16 {
-                            V18::Tumbling(e) => {
-                                *ptr6
-                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<u8>() = (0i32) as u8;
-                                *ptr6
-                                    .add(32 + 6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>() = _rt::as_i64(e);
-                            }
-                            V18::Hopping(e) => {
-                                *ptr6
-                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<u8>() = (1i32) as u8;
-                                let __with_name6::Hop {
-                                    size: size17,
-                                    advance: advance17,
-                                } = e;
-                                *ptr6
-                                    .add(32 + 6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>() = _rt::as_i64(size17);
-                                *ptr6
-                                    .add(40 + 6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>() = _rt::as_i64(advance17);
-                            }
-                        }
-                        *ptr6
-                            .add(48 + 6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<u8>() = (shape16.clone() as i32) as u8;
-                        *ptr6
-                            .add(56 + 6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<i64>() = _rt::as_i64(grace_ms16);
-                        match late_output16 {
-                            Some(e) => {
-                                *ptr6
-                                    .add(64 + 6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<u8>() = (1i32) as u8;
-                                *ptr6
-                                    .add(66 + 6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<u16>() = (_rt::as_i32(e)) as u16;
-                            }
-                            None => {
-                                *ptr6
-                                    .add(64 + 6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<u8>() = (0i32) as u8;
-                            }
-                        };
+                *ptr6.add(7 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len15;
+                *ptr6.add(6 * ::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result15;
+                let vec19 = windows7;
+                let len19 = vec19.len();
+                let layout19 = _rt::alloc::Layout::from_size_align(
+                        vec19.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                        ::core::mem::size_of::<*const u8>(),
+                    )
+                    .unwrap();
+                let (result19, _cleanup19) = wit_bindgen::rt::Cleanup::new(layout19);
+                if let Some(cleanup) = _cleanup19 {
+                    cleanup.forget();
+                }
+                for (i, e) in vec19.into_iter().enumerate() {
+                    let base = result19
+                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                    {
+                        let __with_name6::Setting { name: name16, value: value16 } = e;
+                        let vec17 = (name16.into_bytes()).into_boxed_slice();
+                        let ptr17 = vec17.as_ptr().cast::<u8>();
+                        let len17 = vec17.len();
+                        ::core::mem::forget(vec17);
+                        *base.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len17;
+                        *base.add(0).cast::<*mut u8>() = ptr17.cast_mut();
+                        let vec18 = (value16.into_bytes()).into_boxed_slice();
+                        let ptr18 = vec18.as_ptr().cast::<u8>();
+                        let len18 = vec18.len();
+                        ::core::mem::forget(vec18);
+                        *base
+                            .add(3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len18;
+                        *base
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr18.cast_mut();
                     }
-                    None => {
-                        *ptr6
-                            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<u8>() = (0i32) as u8;
-                    }
-                };
-                let flags19 = columns7;
-                *ptr6.add(72 + 6 * ::core::mem::size_of::<*const u8>()).cast::<u8>() = ((flags19
+                }
+                *ptr6.add(9 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len19;
+                *ptr6.add(8 * ::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = result19;
+                let flags20 = columns7;
+                *ptr6.add(10 * ::core::mem::size_of::<*const u8>()).cast::<u8>() = ((flags20
                     .bits() >> 0) as i32) as u8;
             }
             Err(e) => {
                 *ptr6.add(0).cast::<u8>() = (1i32) as u8;
                 let __with_name6::Failure {
-                    code: code20,
-                    message: message20,
-                    retryable: retryable20,
+                    code: code21,
+                    message: message21,
+                    retryable: retryable21,
                 } = e;
-                let vec21 = (code20.into_bytes()).into_boxed_slice();
-                let ptr21 = vec21.as_ptr().cast::<u8>();
-                let len21 = vec21.len();
-                ::core::mem::forget(vec21);
-                *ptr6.add(8 + 1 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len21;
-                *ptr6.add(8).cast::<*mut u8>() = ptr21.cast_mut();
-                let vec22 = (message20.into_bytes()).into_boxed_slice();
+                let vec22 = (code21.into_bytes()).into_boxed_slice();
                 let ptr22 = vec22.as_ptr().cast::<u8>();
                 let len22 = vec22.len();
                 ::core::mem::forget(vec22);
-                *ptr6.add(8 + 3 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len22;
-                *ptr6
-                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                    .cast::<*mut u8>() = ptr22.cast_mut();
-                *ptr6.add(8 + 4 * ::core::mem::size_of::<*const u8>()).cast::<u8>() = (match retryable20 {
+                *ptr6.add(2 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len22;
+                *ptr6.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr22
+                    .cast_mut();
+                let vec23 = (message21.into_bytes()).into_boxed_slice();
+                let ptr23 = vec23.as_ptr().cast::<u8>();
+                let len23 = vec23.len();
+                ::core::mem::forget(vec23);
+                *ptr6.add(4 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len23;
+                *ptr6.add(3 * ::core::mem::size_of::<*const u8>()).cast::<*mut u8>() = ptr23
+                    .cast_mut();
+                *ptr6.add(5 * ::core::mem::size_of::<*const u8>()).cast::<u8>() = (match retryable21 {
                     true => 1,
                     false => 0,
                 }) as u8;
@@ -469,10 +436,10 @@ pub unsafe fn __post_return_open<T_: Guest>(arg0: *mut u8) {
         match l0 {
             0 => {
                 let l1 = *arg0
-                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                    .add(2 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
                 let l2 = *arg0
-                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                    .add(3 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
                 let base5 = l1;
                 let len5 = l2;
@@ -492,10 +459,10 @@ pub unsafe fn __post_return_open<T_: Guest>(arg0: *mut u8) {
                     ::core::mem::size_of::<*const u8>(),
                 );
                 let l6 = *arg0
-                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                    .add(4 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
                 let l7 = *arg0
-                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                    .add(5 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
                 let base10 = l6;
                 let len10 = l7;
@@ -516,10 +483,10 @@ pub unsafe fn __post_return_open<T_: Guest>(arg0: *mut u8) {
                     ::core::mem::size_of::<*const u8>(),
                 );
                 let l11 = *arg0
-                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                    .add(6 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
                 let l12 = *arg0
-                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                    .add(7 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
                 let base15 = l11;
                 let len15 = l12;
@@ -538,20 +505,52 @@ pub unsafe fn __post_return_open<T_: Guest>(arg0: *mut u8) {
                     len15 * (3 * ::core::mem::size_of::<*const u8>()),
                     ::core::mem::size_of::<*const u8>(),
                 );
+                let l16 = *arg0
+                    .add(8 * ::core::mem::size_of::<*const u8>())
+                    .cast::<*mut u8>();
+                let l17 = *arg0
+                    .add(9 * ::core::mem::size_of::<*const u8>())
+                    .cast::<usize>();
+                let base22 = l16;
+                let len22 = l17;
+                for i in 0..len22 {
+                    let base = base22.add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                    {
+                        let l18 = *base.add(0).cast::<*mut u8>();
+                        let l19 = *base
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l18, l19, 1);
+                        let l20 = *base
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l21 = *base
+                            .add(3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l20, l21, 1);
+                    }
+                }
+                _rt::cabi_dealloc(
+                    base22,
+                    len22 * (4 * ::core::mem::size_of::<*const u8>()),
+                    ::core::mem::size_of::<*const u8>(),
+                );
             }
             _ => {
-                let l16 = *arg0.add(8).cast::<*mut u8>();
-                let l17 = *arg0
-                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                    .cast::<usize>();
-                _rt::cabi_dealloc(l16, l17, 1);
-                let l18 = *arg0
-                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                let l23 = *arg0
+                    .add(::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
-                let l19 = *arg0
-                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                let l24 = *arg0
+                    .add(2 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
-                _rt::cabi_dealloc(l18, l19, 1);
+                _rt::cabi_dealloc(l23, l24, 1);
+                let l25 = *arg0
+                    .add(3 * ::core::mem::size_of::<*const u8>())
+                    .cast::<*mut u8>();
+                let l26 = *arg0
+                    .add(4 * ::core::mem::size_of::<*const u8>())
+                    .cast::<usize>();
+                _rt::cabi_dealloc(l25, l26, 1);
             }
         }
     }
@@ -693,12 +692,13 @@ macro_rules! __export_world_stateful_function_cabi {
 }
 #[doc(hidden)]
 pub use __export_world_stateful_function_cabi;
-#[repr(align(8))]
+#[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+#[cfg_attr(target_pointer_width = "32", repr(align(4)))]
 struct _RetArea(
-    [::core::mem::MaybeUninit<u8>; 80 + 6 * ::core::mem::size_of::<*const u8>()],
+    [::core::mem::MaybeUninit<u8>; 11 * ::core::mem::size_of::<*const u8>()],
 );
 static mut _RET_AREA: _RetArea = _RetArea(
-    [::core::mem::MaybeUninit::uninit(); 80 + 6 * ::core::mem::size_of::<*const u8>()],
+    [::core::mem::MaybeUninit::uninit(); 11 * ::core::mem::size_of::<*const u8>()],
 );
 #[rustfmt::skip]
 mod _rt {
@@ -784,29 +784,6 @@ mod _rt {
         }
     }
     pub use alloc_crate::alloc;
-    pub fn as_i64<T: AsI64>(t: T) -> i64 {
-        t.as_i64()
-    }
-    pub trait AsI64 {
-        fn as_i64(self) -> i64;
-    }
-    impl<'a, T: Copy + AsI64> AsI64 for &'a T {
-        fn as_i64(self) -> i64 {
-            (*self).as_i64()
-        }
-    }
-    impl AsI64 for i64 {
-        #[inline]
-        fn as_i64(self) -> i64 {
-            self as i64
-        }
-    }
-    impl AsI64 for u64 {
-        #[inline]
-        fn as_i64(self) -> i64 {
-            self as i64
-        }
-    }
     extern crate alloc as alloc_crate;
     pub use alloc_crate::string::String;
 }
@@ -840,9 +817,9 @@ macro_rules! __export_stateful_function_impl {
         #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:pelton:function@0.1.0:stateful-function:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1495] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1358] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xcf\x0a\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc6\x09\x01A\x02\x01\
 A#\x01B\x06\x01p}\x01@\x02\x05store{\x04keys\0\0\0\x04\0\x08get-many\x01\x01\x01\
 k\0\x01@\x05\x05store{\x05start\0\x03end\x02\x05limity\x07reverse\x7f\0\0\x04\0\x04\
 scan\x01\x03\x03\0\x1bpelton:function/state@0.1.0\x05\0\x01B\x04\x01m\x05\x05tra\
@@ -855,19 +832,16 @@ B\x08\x01ks\x01@\x01\x04names\0\0\x04\0\x03get\x01\x01\x01o\x02ss\x01p\x02\x01@\
 \0\x03\x04\0\x07entries\x01\x04\x04\0\x06secret\x01\x01\x03\0\x1cpelton:function\
 /config@0.1.0\x05\x04\x01B\x04\x01@\x02\x04names\x06amountu\x01\0\x04\0\x03add\x01\
 \0\x01@\x02\x04names\x05valueu\x01\0\x04\0\x03set\x01\x01\x03\0\x1dpelton:functi\
-on/metrics@0.1.0\x05\x05\x01B\x1d\x01r\x03\x04codes\x07messages\x09retryable\x7f\
+on/metrics@0.1.0\x05\x05\x01B\x16\x01r\x03\x04codes\x07messages\x09retryable\x7f\
 \x04\0\x07failure\x03\0\0\x01m\x02\x02kv\x07ordered\x04\0\x0astore-kind\x03\0\x02\
 \x01r\x03\x04names\x04kind\x03\x06schemay\x04\0\x05store\x03\0\x04\x01m\x02\x05e\
 vent\x0aprocessing\x04\0\x0btime-domain\x03\0\x06\x01r\x02\x04names\x06domain\x07\
-\x04\0\x05timer\x03\0\x08\x01r\x02\x04sizex\x07advancex\x04\0\x03hop\x03\0\x0a\x01\
-q\x02\x08tumbling\x01x\0\x07hopping\x01\x0b\0\x04\0\x08assigner\x03\0\x0c\x01m\x02\
-\x08contents\x0bincremental\x04\0\x0cwindow-shape\x03\0\x0e\x01k{\x01r\x04\x08as\
-signer\x0d\x05shape\x0f\x08grace-msx\x0blate-output\x10\x04\0\x06window\x03\0\x11\
-\x01n\x02\x07offsets\x06inputs\x04\0\x07columns\x03\0\x13\x01ps\x01r\x05\x08func\
-tions\x0ccontract-miny\x0ccontract-maxy\x0dbatch-version{\x06inputs\x15\x04\0\x05\
-setup\x03\0\x16\x01p\x05\x01p\x09\x01k\x12\x01r\x06\x08contracty\x07outputs\x15\x06\
-stores\x18\x06timers\x19\x06window\x1a\x07columns\x14\x04\0\x0bdeclaration\x03\0\
-\x1b\x03\0\x1bpelton:function/types@0.1.0\x05\x06\x02\x03\0\x06\x07failure\x03\0\
+\x04\0\x05timer\x03\0\x08\x01r\x02\x04names\x05values\x04\0\x07setting\x03\0\x0a\
+\x01n\x02\x07offsets\x06inputs\x04\0\x07columns\x03\0\x0c\x01ps\x01r\x05\x08func\
+tions\x0ccontract-miny\x0ccontract-maxy\x0dbatch-version{\x06inputs\x0e\x04\0\x05\
+setup\x03\0\x0f\x01p\x05\x01p\x09\x01p\x0b\x01r\x06\x08contracty\x07outputs\x0e\x06\
+stores\x11\x06timers\x12\x07windows\x13\x07columns\x0d\x04\0\x0bdeclaration\x03\0\
+\x14\x03\0\x1bpelton:function/types@0.1.0\x05\x06\x02\x03\0\x06\x07failure\x03\0\
 \x06reason\x03\0\x07\x02\x03\0\x06\x05setup\x03\0\x05setup\x03\0\x09\x02\x03\0\x06\
 \x0bdeclaration\x03\0\x0bdeclaration\x03\0\x0b\x03\0\x07failure\x03\0\x07\x01p}\x01\
 k\x0e\x01j\x01\x0f\x01\x08\x01@\0\0\x10\x04\0\x04save\x01\x11\x01j\0\x01\x08\x01\
@@ -888,8 +862,8 @@ pub use __export_stateful_function_impl as export_function;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1447] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xff\x09\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1310] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf6\x08\x01A\x02\x01\
 A\x15\x01B\x06\x01p}\x01@\x02\x05store{\x04keys\0\0\0\x04\0\x08get-many\x01\x01\x01\
 k\0\x01@\x05\x05store{\x05start\0\x03end\x02\x05limity\x07reverse\x7f\0\0\x04\0\x04\
 scan\x01\x03\x03\0\x1bpelton:function/state@0.1.0\x05\0\x01B\x04\x01m\x05\x05tra\
@@ -902,19 +876,16 @@ B\x08\x01ks\x01@\x01\x04names\0\0\x04\0\x03get\x01\x01\x01o\x02ss\x01p\x02\x01@\
 \0\x03\x04\0\x07entries\x01\x04\x04\0\x06secret\x01\x01\x03\0\x1cpelton:function\
 /config@0.1.0\x05\x04\x01B\x04\x01@\x02\x04names\x06amountu\x01\0\x04\0\x03add\x01\
 \0\x01@\x02\x04names\x05valueu\x01\0\x04\0\x03set\x01\x01\x03\0\x1dpelton:functi\
-on/metrics@0.1.0\x05\x05\x01B\x1d\x01r\x03\x04codes\x07messages\x09retryable\x7f\
+on/metrics@0.1.0\x05\x05\x01B\x16\x01r\x03\x04codes\x07messages\x09retryable\x7f\
 \x04\0\x07failure\x03\0\0\x01m\x02\x02kv\x07ordered\x04\0\x0astore-kind\x03\0\x02\
 \x01r\x03\x04names\x04kind\x03\x06schemay\x04\0\x05store\x03\0\x04\x01m\x02\x05e\
 vent\x0aprocessing\x04\0\x0btime-domain\x03\0\x06\x01r\x02\x04names\x06domain\x07\
-\x04\0\x05timer\x03\0\x08\x01r\x02\x04sizex\x07advancex\x04\0\x03hop\x03\0\x0a\x01\
-q\x02\x08tumbling\x01x\0\x07hopping\x01\x0b\0\x04\0\x08assigner\x03\0\x0c\x01m\x02\
-\x08contents\x0bincremental\x04\0\x0cwindow-shape\x03\0\x0e\x01k{\x01r\x04\x08as\
-signer\x0d\x05shape\x0f\x08grace-msx\x0blate-output\x10\x04\0\x06window\x03\0\x11\
-\x01n\x02\x07offsets\x06inputs\x04\0\x07columns\x03\0\x13\x01ps\x01r\x05\x08func\
-tions\x0ccontract-miny\x0ccontract-maxy\x0dbatch-version{\x06inputs\x15\x04\0\x05\
-setup\x03\0\x16\x01p\x05\x01p\x09\x01k\x12\x01r\x06\x08contracty\x07outputs\x15\x06\
-stores\x18\x06timers\x19\x06window\x1a\x07columns\x14\x04\0\x0bdeclaration\x03\0\
-\x1b\x03\0\x1bpelton:function/types@0.1.0\x05\x06\x02\x03\0\x06\x07failure\x03\0\
+\x04\0\x05timer\x03\0\x08\x01r\x02\x04names\x05values\x04\0\x07setting\x03\0\x0a\
+\x01n\x02\x07offsets\x06inputs\x04\0\x07columns\x03\0\x0c\x01ps\x01r\x05\x08func\
+tions\x0ccontract-miny\x0ccontract-maxy\x0dbatch-version{\x06inputs\x0e\x04\0\x05\
+setup\x03\0\x0f\x01p\x05\x01p\x09\x01p\x0b\x01r\x06\x08contracty\x07outputs\x0e\x06\
+stores\x11\x06timers\x12\x07windows\x13\x07columns\x0d\x04\0\x0bdeclaration\x03\0\
+\x14\x03\0\x1bpelton:function/types@0.1.0\x05\x06\x02\x03\0\x06\x07failure\x03\0\
 \x06reason\x03\0\x07\x02\x03\0\x06\x05setup\x03\0\x05setup\x03\0\x09\x02\x03\0\x06\
 \x0bdeclaration\x03\0\x0bdeclaration\x03\0\x0b\x03\0\x07failure\x03\0\x07\x04\0G\
 pelton:function/stateful-function-with-all-of-its-exports-removed@0.1.0\x04\0\x0b\

@@ -154,6 +154,11 @@ where
     F: Fn(&Fired<'_>, T, &mut Context<'_>) -> Result<()> + Send + 'static,
 {
     fn open(&mut self, setup: &mut Setup<'_>) -> Result<()> {
+        if self.windows.merge() {
+            return Err(Error::fail(
+                "sessions are merged: implement `Aggregate`, whose `merge` says how two become one",
+            ));
+        }
         setup.output("out");
         setup.windows(self.windows.clone());
         setup.window_shape(Shape::Incremental)

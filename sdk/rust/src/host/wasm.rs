@@ -1,7 +1,7 @@
 //! The host of a component: the imports of the contract, and what `open` takes and answers.
 
 use crate::bindings::pelton::function::{clock, config, log, metrics, random, state, types};
-use crate::declaration::{Assigner, Declaration, Shape, StoreKind, TimeDomain};
+use crate::declaration::{Declaration, StoreKind, TimeDomain};
 use crate::log::Level;
 use crate::setup::SetupInfo;
 
@@ -87,7 +87,7 @@ impl From<Declaration> for types::Declaration {
             outputs: declared.outputs,
             stores: declared.stores.into_iter().map(store).collect(),
             timers: declared.timers.into_iter().map(timer).collect(),
-            window: declared.windows.map(window),
+            windows: declared.windows.into_iter().map(setting).collect(),
             columns,
         }
     }
@@ -109,19 +109,6 @@ fn timer(timer: crate::declaration::TimerDeclaration) -> types::Timer {
     types::Timer { name: timer.name, domain }
 }
 
-fn window(window: crate::declaration::WindowDeclaration) -> types::Window {
-    types::Window {
-        assigner: match window.assigner {
-            Assigner::Tumbling { size_ms } => types::Assigner::Tumbling(size_ms),
-            Assigner::Hopping { size_ms, advance_ms } => {
-                types::Assigner::Hopping(types::Hop { size: size_ms, advance: advance_ms })
-            }
-        },
-        shape: match window.shape {
-            Shape::Contents => types::WindowShape::Contents,
-            Shape::Incremental => types::WindowShape::Incremental,
-        },
-        grace_ms: window.grace_ms,
-        late_output: window.late_output,
-    }
+fn setting((name, value): (&'static str, String)) -> types::Setting {
+    types::Setting { name: name.to_owned(), value }
 }

@@ -5,7 +5,7 @@ use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use pelton_core::window::{self, WindowSpec};
+use pelton_core::manifest::WindowSettings;
 use pelton_core::{
     BoxFuture, Fault, FaultKind, Guest, GuestFactory, SharedEnvironment, StoreKind, TimeDomain,
 };
@@ -43,7 +43,7 @@ impl NativeFunction {
             inputs: inputs.to_vec(),
         };
         let (_, declaration) = open(&make, &info, environment)?;
-        Ok(Self { make, info, declaration: declared(declaration) })
+        Ok(Self { make, info, declaration: declared(declaration)? })
     }
 }
 
@@ -126,7 +126,10 @@ impl Guest for NativeGuest {
     }
 }
 
-fn declared(declared: Declaration) -> pelton_core::Declaration {
+fn declared(declared: Declaration) -> Result<pelton_core::Declaration, Fault> {
+    let settings = declared.windows.iter().map(|(name, value)| (*name, value.as_str()));
+    let window = WindowSettings::declared(settings, &declared.outputs);
+    let window = window.map_err(|text| Fault::new(FaultKind::Open, text))?;
     let store = |store: declaration::StoreDeclaration| pelton_core::StoreDeclaration {
         name: store.name,
         kind: match store.kind {
@@ -142,30 +145,13 @@ fn declared(declared: Declaration) -> pelton_core::Declaration {
             declaration::TimeDomain::Processing => TimeDomain::Processing,
         },
     };
-    pelton_core::Declaration {
+    Ok(pelton_core::Declaration {
         outputs: declared.outputs,
         stores: declared.stores.into_iter().map(store).collect(),
         timers: declared.timers.into_iter().map(timer).collect(),
-        window: declared.windows.map(windows),
+        window,
         wants_offsets: declared.offsets,
         wants_inputs: declared.inputs,
         saves: declared.saves,
-    }
-}
-
-fn windows(windows: declaration::WindowDeclaration) -> WindowSpec {
-    WindowSpec {
-        assigner: match windows.assigner {
-            declaration::Assigner::Tumbling { size_ms } => window::Assigner::Tumbling { size_ms },
-            declaration::Assigner::Hopping { size_ms, advance_ms } => {
-                window::Assigner::Hopping { size_ms, advance_ms }
-            }
-        },
-        shape: match windows.shape {
-            declaration::Shape::Contents => window::Shape::Contents,
-            declaration::Shape::Incremental => window::Shape::Incremental,
-        },
-        grace_ms: windows.grace_ms,
-        late_output: windows.late_output,
-    }
+    })
 }

@@ -1,0 +1,142 @@
+//! Sessions: which windows a key has, so that a record finds those that it touches; and panes that
+//! move to another window, since theirs has grown, or has met another.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use pelton_batch::OpKind;
+use pelton_core::window::Window;
+use smallvec::SmallVec;
+
+use crate::changes::ChangeRow;
+use crate::encoding::{WINDOW_BYTES, pane_key, read_window};
+use crate::panes::{PaneWrite, merged_tag};
+use crate::slot::Key;
+use crate::space::Change;
+use crate::state::{Panes, TaskState};
+use crate::{PANES, StateError};
+
+/// The windows of each key that has panes, earliest first.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(HashMap<Key, SmallVec<[Window; 1]>, RandomState>);
+
+impl Sessions {
+    fn note(&mut self, pane: &[u8], change: Change) {
+        let Some((prefix, key)) = pane.split_at_checked(WINDOW_BYTES) else { return };
+        let Some(window) = read_window(prefix) else { return };
+        match (change.before, change.after) {
+            (None, Some(_)) => {
+                let windows = self.0.entry(key.into()).or_default();
+                let at = windows.partition_point(|known| *known < window);
+                windows.insert(at, window);
+            }
+            (Some(_), None) => {
+                let Some(windows) = self.0.get_mut(key) else { return };
+                windows.retain(|known| *known != window);
+                if windows.is_empty() {
+                    self.0.remove(key);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Panes {
+    /// Follows a change of a pane.
+    #[inline]
+    pub(crate) fn note(&mut self, key: &[u8], change: Change) {
+        self.windows.note(&self.space.layers, key, change);
+        if let Some(sessions) = &mut self.sessions {
+            sessions.note(key, change);
+        }
+    }
+
+    /// Knows the windows of each key from here on, or no longer.
+    pub(crate) fn index_sessions(&mut self, wanted: bool) {
+        if wanted == self.sessions.is_some() {
+            return;
+        }
+        self.sessions = wanted.then(Sessions::default);
+        if let Some(sessions) = &mut self.sessions {
+            for (key, slot) in self.space.layers.iter() {
+                sessions.note(key, Change { before: None, after: slot.meta() });
+            }
+        }
+    }
+}
+
+impl TaskState {
+    /// The windows that hold a pane of this key, earliest first; none unless the layout says that
+    /// panes are sessions.
+    #[must_use]
+    pub fn sessions(&self, key: Option<&[u8]>) -> &[Window] {
+        let Some(sessions) = &self.panes.sessions else { return &[] };
+        let pane = pane_key(Window { start: 0, end: 0 }, key);
+        sessions.0.get(&pane[WINDOW_BYTES..]).map_or(&[], |windows| windows.as_slice())
+    }
+
+    /// Moves a pane, as it is, to another window, where this key has none. A pane that is not there
+    /// stays away.
+    ///
+    /// # Errors
+    /// [`StateError::Limit`] where too many changes wait; nothing has changed then.
+    pub fn move_pane(
+        &mut self,
+        from: Window,
+        to: Window,
+        key: Option<&[u8]>,
+    ) -> Result<(), StateError> {
+        if from == to {
+            return Ok(());
+        }
+        let (from, to) = (pane_key(from, key), pane_key(to, key));
+        self.check_pending((from.len() + to.len()) as u64)?;
+        if self.rename_pane(&from, &to) {
+            let row = ChangeRow::new(OpKind::MovePane, PANES, Some(&from));
+            self.changes.push(ChangeRow { value: Some(&to), ..row });
+        }
+        Ok(())
+    }
+
+    /// Moves a pane by its encoded keys, and tells whether it was there.
+    pub(crate) fn rename_pane(&mut self, from: &[u8], to: &[u8]) -> bool {
+        let Some(moved) = self.panes.space.rename(&mut self.undo, from, to) else { return false };
+        self.note(PANES, from, moved.left);
+        self.note(PANES, to, moved.came);
+        true
+    }
+
+    /// Makes one pane of those that this key has in `sources`, at least one, in the window `to` that
+    /// holds them all: their records together, fired as often as the one that fired most, pending if
+    /// any was. Its value is `value`, or where there is none theirs, one behind the other.
+    ///
+    /// # Errors
+    /// [`StateError::Limit`]; what has changed by then is taken back with the call.
+    pub fn merge_panes(
+        &mut self,
+        sources: &[Window],
+        to: Window,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<(), StateError> {
+        let Some((first, others)) = sources.split_first() else { return Ok(()) };
+        let (mut records, mut tag) = (0_i64, 0);
+        let mut all = Vec::new();
+        for window in sources {
+            let Some(slot) = self.panes.space.layers.get(&pane_key(*window, key)) else { continue };
+            records = records.saturating_add(slot.number);
+            tag = merged_tag(tag, slot.tag);
+            if value.is_none() && window != first {
+                all.extend_from_slice(slot.bytes());
+            }
+        }
+        others.iter().for_each(|window| self.remove_pane(*window, key));
+        self.move_pane(*first, to, key)?;
+        let (write, value) = match value {
+            Some(value) => (PaneWrite::Put, value),
+            None => (PaneWrite::Append, &all[..]),
+        };
+        self.write_pane(write, to, key, value, |_| (records, tag))
+    }
+}
