@@ -52,38 +52,6 @@ impl Task {
         }
     }
 
-    /// A window that fires early has failed: the records that it follows are taken back with it, and
-    /// all is done again, without that window where it is poison.
-    fn early_failed(&mut self, work: &Work, fault: &Fault) -> Result<Settled> {
-        self.undo_to_mark()?;
-        if let Some(tap) = &mut self.tap {
-            tap.forget();
-        }
-        match decide(fault, 1, self.attempt, &self.config.retry) {
-            Decision::Retry { after_ms } => {
-                Counters::add(&self.counters.retries, 1);
-                Ok(Settled::Wait { until_ms: self.time.ms().saturating_add(after_ms) })
-            }
-            Decision::Stop => self.cannot_run(fault),
-            Decision::Poison | Decision::Shrink(_) => {
-                self.attempt = 0;
-                let panes = work.groups().iter();
-                let spoiled = panes.map(|pane| (pane.window, pane.key.clone(), fault.clone()));
-                self.spoiled.extend(spoiled);
-                Ok(Settled::Again)
-            }
-        }
-    }
-
-    /// Why the window that `work` fires early is to be given up, where it has failed before.
-    pub(super) fn spoiled(&self, work: &Work) -> Option<Fault> {
-        let Work::Fire { panes, early: true, .. } = work else { return None };
-        let pane = panes.first()?;
-        let known =
-            self.spoiled.iter().find(|(window, key, _)| *window == pane.window && *key == pane.key);
-        known.map(|(.., fault)| fault.clone())
-    }
-
     pub(super) fn cannot_run(&self, fault: &Fault) -> Result<Settled> {
         let text = format!("{} cannot be run: {fault}", self.config.id);
         Err(Error::new("E-FUNCTION-OPEN", Domain::Guest, text))

@@ -6,6 +6,7 @@
 mod calls;
 mod commit;
 mod cutout;
+mod early;
 mod failed;
 mod migrate;
 mod repeat;
@@ -16,6 +17,7 @@ mod shadow;
 mod snapshot;
 mod start;
 mod step;
+mod work;
 
 pub use repeat::Repeat;
 pub use replace::{Replacement, Verdict};

@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use pelton_batch::Batch;
-use pelton_core::window::{Window, WindowSpec};
+use pelton_core::window::Window;
 use pelton_core::{Fault, FaultKind, Guest, Result, SharedEnvironment, TimeDomain};
 
+use super::work::apply_all;
 use super::{Pending, Task, owned};
-use crate::apply::{Applied, Applying};
-use crate::call::{Call, PaneGroup, RowIndex, Work};
-use crate::dead_letters::give_up;
-use crate::environment::{Units, state_fault};
-use crate::migrate;
-use crate::outputs::Target;
+use crate::apply::Applied;
+use crate::call::{Call, PaneGroup, Work};
+use crate::environment::Units;
 use crate::slice::Slice;
 use crate::telemetry::Counters;
 use crate::windows;
@@ -250,51 +246,6 @@ impl Task {
         }
     }
 
-    /// The windows that fire early behind `call`: those that the guest says, and those that enough
-    /// records have come for.
-    fn early_panes(&self, call: &Call, fire: &[usize]) -> Vec<PaneGroup> {
-        let (Some(plan), Some(spec)) = (call.work.plan(), &self.config.declaration.window) else {
-            return Vec::new();
-        };
-        let now = plan.clocks.iter().map(|clock| clock.progress.highest).max();
-        let groups = call.work.groups().iter().enumerate();
-        let panes = groups.filter(|(index, group)| {
-            fire.contains(index) || self.is_full(group, spec, plan.watermark)
-        });
-        let now = now.unwrap_or(i64::MIN);
-        let firing = |group: &PaneGroup| PaneGroup::firing(group.window, group.key.clone(), now);
-        let mut panes: Vec<PaneGroup> = panes.map(|(_, group)| firing(group)).collect();
-        // The order of the groups depends on where the records are cut.
-        panes.sort_by(|a, b| (a.window, &a.key).cmp(&(b.window, &b.key)));
-        panes
-    }
-
-    /// Whether so many records have come that the pane fires before its time.
-    fn is_full(&self, group: &PaneGroup, spec: &WindowSpec, watermark: i64) -> bool {
-        let Some(every) = spec.early_records else { return false };
-        let pane = self.state.pane(group.window, group.key.as_deref());
-        let records = pane.map_or(0, |pane| pane.records);
-        records > 0 && records.is_multiple_of(every) && group.window.end > watermark
-    }
-
-    fn fire_early(&self, panes: Vec<PaneGroup>) -> Settled {
-        match &self.config.declaration.window {
-            Some(spec) if !panes.is_empty() => {
-                let call = windows::early_call(panes, &self.state, spec, self.room());
-                Settled::Follow(Box::new(call))
-            }
-            _ => Settled::Commit,
-        }
-    }
-
-    /// The panes that fire early behind the one that `work` was about.
-    pub(super) fn fire_rest(&self, work: &Work) -> Settled {
-        match work {
-            Work::Fire { rest, .. } => self.fire_early(rest.clone()),
-            _ => Settled::Commit,
-        }
-    }
-
     /// Consumes the records of `work` and moves time.
     pub(super) fn advance(&mut self, work: &Work) {
         let Some(plan) = work.plan() else {
@@ -357,85 +308,4 @@ impl Task {
             _ => &mut self.rows_limit,
         }
     }
-}
-
-/// Applies what the host does by itself (late and unkeyed records, contents) and then each answer.
-fn apply_all(
-    call: &Call,
-    answers: &[Vec<u8>],
-    config: &crate::config::TaskConfig,
-    state: &mut pelton_state::TaskState,
-    outputs: &mut crate::outputs::Outputs,
-    watermark: i64,
-) -> Result<Applied, Fault> {
-    let broken = |error| Fault::new(FaultKind::Host, format!("an input batch: {error}"));
-    let empty = Slice::default();
-    let slice = call.work.plan().map_or(&empty, |plan| &plan.slice);
-    let rows = RowIndex::new(slice).map_err(broken)?;
-    let unkeyed = apply_host(call, &rows, config, state, outputs)?;
-    let mut total = (unkeyed, Vec::new());
-    for (batch, answer) in call.batches.iter().zip(answers) {
-        if let Work::Migrate(values) = &call.work {
-            return migrate::apply(values, answer, config, state);
-        }
-        let contents = match &call.work {
-            Work::Fire { .. } => Some(records_of(batch).map_err(broken)?),
-            _ => None,
-        };
-        let applying = Applying { config, work: &call.work, rows: &rows, contents };
-        match applying.apply(answer, state, outputs)? {
-            Applied::Done { rejected, fire } => {
-                total.0 += rejected;
-                total.1.extend(fire);
-            }
-            other => return Ok(other),
-        }
-    }
-    if let (Work::Fire { panes, early, .. }, Some(spec)) = (&call.work, &config.declaration.window)
-    {
-        windows::fired(panes, state, spec, watermark, *early).map_err(state_fault)?;
-    }
-    if let Work::Timers(domain, timers) = &call.work {
-        timers.iter().for_each(|timer| state.remove_timer(*domain, timer));
-    }
-    Ok(Applied::Done { rejected: total.0, fire: total.1 })
-}
-
-fn records_of(batch: &Bytes) -> Result<pelton_batch::Records<'_>, pelton_batch::FormatError> {
-    Batch::parse(batch)?.records()
-}
-
-/// Late records, records without a key, contents of windows: what needs no guest. Answers how many
-/// records it gave up.
-fn apply_host(
-    call: &Call,
-    rows: &RowIndex<'_>,
-    config: &crate::config::TaskConfig,
-    state: &mut pelton_state::TaskState,
-    outputs: &mut crate::outputs::Outputs,
-) -> Result<u64, Fault> {
-    let (Some(plan), Some(spec)) = (call.work.plan(), &config.declaration.window) else {
-        return Ok(0);
-    };
-    if let Some(target) = spec.late_output {
-        for row in &plan.late {
-            if let Some((records, at)) = rows.get(*row as usize) {
-                outputs.forward(Target::Output(target), records, at, None)?;
-            }
-        }
-    }
-    let text = "the record has no key, but the function groups by key";
-    let unkeyed = Fault::new(FaultKind::Failure, text);
-    for unit in plan.unkeyed.iter().filter_map(|row| rows.unit(*row as usize)) {
-        give_up(&unit, &unkeyed, config, outputs)?;
-    }
-    let contents = matches!(call.work, Work::Collect(..));
-    windows::join_panes(call.work.groups(), contents, state).map_err(state_fault)?;
-    if let Work::Collect(_, groups, contents) = &call.work {
-        for (group, bytes) in groups.iter().zip(contents) {
-            let key = group.key.as_deref();
-            state.append_pane(group.window, key, bytes, group.records).map_err(state_fault)?;
-        }
-    }
-    Ok(plan.unkeyed.len() as u64)
 }
