@@ -243,6 +243,13 @@ pub fn window_sums(assigner: Assigner, grace_ms: i64) -> Native {
                 continue;
             }
             for row in groups.rows(group.index) {
+                if batch.kind() == Kind::Merge {
+                    let other = String::from_utf8_lossy(records.value(row).unwrap());
+                    let (records, total) = other.split_once(' ').unwrap();
+                    count += records.parse::<i64>().unwrap();
+                    sum += total.parse::<i64>().unwrap();
+                    continue;
+                }
                 count += 1;
                 sum += number(records.value(row));
             }
