@@ -192,6 +192,43 @@ fn an_empty_input_is_waited_for_until_it_is_idle() {
 }
 
 #[test]
+fn a_function_that_sets_a_timer_whenever_one_fires_is_stopped_behind_the_end_of_its_input() {
+    let mut declaration = declare(&["out"]);
+    declaration.timers = vec![timer("again", TimeDomain::Event)];
+    let again = |ends_after: i64| {
+        native(declaration.clone(), move |batch, _, out| {
+            let due: Vec<(usize, i64)> = match batch.kind() {
+                Kind::Timers => {
+                    batch.timers().unwrap().iter().map(|t| (t.row, t.due + 10)).collect()
+                }
+                _ => {
+                    batch.records().unwrap().iter().map(|r| (r.row(), r.timestamp() + 10)).collect()
+                }
+            };
+            for (row, due) in due.into_iter().filter(|(_, due)| *due <= ends_after) {
+                let set = op(OpKind::SetTimer, row);
+                out.push(&Operation { key: Some(b"k"), timestamp: Some(due), ..set });
+            }
+            Ok(())
+        })
+    };
+    let world = World::new();
+    world.append("in", &[row("k", "x", 0)], &[1]);
+    let run = |function: &support::Native| {
+        let mut task = world.start(function, world.config(function, &[("in", 0)]));
+        world
+            .finish(&mut task)
+            .map(|()| task.counters().calls.load(std::sync::atomic::Ordering::Relaxed))
+    };
+    let error = run(&again(i64::MAX)).unwrap_err();
+    assert_eq!(error.code, "E-FUNCTION-ENDLESS");
+    assert!(run(&again(i64::MAX)).is_err(), "a later run stands where it stood");
+    let world_of_its_own = World::new();
+    world_of_its_own.append("in", &[row("k", "x", 0)], &[1]);
+    world_of_its_own.run(&again(1_000), &[("in", 0)]);
+}
+
+#[test]
 fn a_processing_timer_fires_when_the_clock_has_passed_it() {
     let mut declaration = declare(&["out"]);
     declaration.timers = vec![timer("wake", TimeDomain::Processing)];

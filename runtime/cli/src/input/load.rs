@@ -78,9 +78,13 @@ pub(crate) fn load(
     let mut index: HashMap<(String, u32), usize> = HashMap::new();
     let mut row = Row::default();
     loop {
-        match next(reader, &mut row, options.limits) {
-            Ok(false) => break,
-            Ok(true) => {}
+        let found = next(reader, &mut row, options.limits).and_then(|is_there| match is_there {
+            true => target_of(&row, options, target).map(Some),
+            false => Ok(None),
+        });
+        let (topic, count) = match found {
+            Ok(None) => break,
+            Ok(Some(found)) => found,
             Err(bad) if bad.fatal || !options.skip_bad_lines => {
                 return Err(bad.into_error(options.file));
             }
@@ -89,9 +93,7 @@ pub(crate) fn load(
                 loaded.first_bad.get_or_insert_with(|| bad.into_error(options.file).text);
                 continue;
             }
-        }
-        let topic = row.topic.as_deref().unwrap_or(options.topic);
-        let count = target.partitions(topic).ok_or_else(|| unknown_topic(options, topic))?;
+        };
         let number = match row.key() {
             Some(key) => partition_for_key(key, count),
             None => (loaded.records % u64::from(count.max(1))) as u32,
@@ -143,11 +145,18 @@ fn flush(partition: &mut Partition, target: &mut dyn Target) -> Result<()> {
     Ok(())
 }
 
-fn unknown_topic(options: &LoadOptions<'_>, topic: &str) -> CliError {
-    let text = format!(
-        "{}: a record names the topic {topic:?}, which the function does not read",
-        options.file
-    );
-    CliError::bad_input("E-INPUT-TOPIC", text)
-        .next("leave \"topic\" out of the record, or add an [[input]] for it to pelton.toml")
+/// The topic that a record goes to and how many partitions that has.
+fn target_of<'a>(
+    row: &'a Row,
+    options: &'a LoadOptions<'_>,
+    target: &dyn Target,
+) -> Result<(&'a str, u32), BadLine> {
+    let topic = row.topic.as_deref().unwrap_or(options.topic);
+    target.partitions(topic).map(|count| (topic, count)).ok_or_else(|| {
+        let text =
+            format!("the record names the topic {topic:?}, which the function does not read");
+        let next = "leave \"topic\" out of the record, or add an [[input]] for it to pelton.toml; \
+                    --skip-bad-lines leaves such lines out";
+        BadLine { next: Some(next), ..BadLine::new("E-INPUT-TOPIC", row.line, 0, text) }
+    })
 }

@@ -223,6 +223,11 @@ fn keyed_rows_go_to_the_partition_of_their_key_and_batches_are_cut_at_a_thousand
 fn a_record_for_a_topic_that_is_not_read_is_refused() {
     let error = error(&args(InputFormat::Json), r#"{"topic":"nope","value":1}"#);
     assert_eq!(error.code, "E-INPUT-TOPIC");
+    assert!(error.text.contains(":1: "), "{}", error.text);
+    let skipping = InputArgs { skip_bad_lines: true, ..args(InputFormat::Json) };
+    let text = "{\"topic\":\"nope\",\"value\":1}\n{\"value\":2}\n";
+    let loaded = load_text(&skipping, text, &mut Kept::default()).unwrap();
+    assert_eq!((loaded.records, loaded.bad_lines), (1, 1));
 }
 
 #[test]

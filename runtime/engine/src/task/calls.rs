@@ -35,6 +35,7 @@ impl Task {
         let domains = [(TimeDomain::Event, watermark), (TimeDomain::Processing, self.time.ms())];
         for (domain, time) in domains {
             if self.state.next_timer(domain).is_some_and(|due| due < time) {
+                self.check_last_timers()?;
                 return Ok(Some(self.timers_call(domain, time)));
             }
         }
@@ -51,6 +52,19 @@ impl Task {
             groups: self.groups_limit.current(),
             bytes: self.config.limits.batch_bytes.value as usize,
         }
+    }
+
+    /// Refuses timers without end behind the end of a bounded input, where time is at infinity.
+    fn check_last_timers(&self) -> Result<()> {
+        if !self.flushing || self.repeats || self.last_timers > 0 {
+            return Ok(());
+        }
+        let text = format!(
+            "{}: its input has ended, and still it sets a timer whenever one fires; what fired so far \
+             is committed. Let the function set no timer where nothing is left to wait for",
+            self.config.id
+        );
+        Err(Error::new("E-FUNCTION-ENDLESS", Domain::Guest, text))
     }
 
     fn timers_call(&self, domain: TimeDomain, time: i64) -> Call {

@@ -113,6 +113,8 @@ pub struct Task {
     watermark: i64,
     /// The inputs have ended: time is at infinity, though no commit says so.
     flushing: bool,
+    /// Timers that may still fire because the inputs have ended.
+    last_timers: u64,
     /// The wall time as this task tells it.
     time: SteadyTime,
 

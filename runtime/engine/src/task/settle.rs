@@ -249,6 +249,9 @@ impl Task {
     /// Consumes the records of `work` and moves time.
     pub(super) fn advance(&mut self, work: &Work) {
         let Some(plan) = work.plan() else {
+            if let Work::Timers(_, timers) = work {
+                self.last_timers = self.last_timers.saturating_sub(timers.len() as u64);
+            }
             self.close_for_good(work);
             self.make_up(0);
             return;

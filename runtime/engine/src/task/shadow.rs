@@ -121,6 +121,7 @@ impl Task {
             held: Arc::default(),
             watermark: self.watermark,
             flushing: self.flushing,
+            last_timers: self.last_timers,
             time: self.time,
             outputs: Outputs::new(&config),
             pending: None,

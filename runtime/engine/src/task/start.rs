@@ -173,6 +173,7 @@ impl Task {
             clocks,
             watermark,
             flushing: false,
+            last_timers: 0,
             time: SteadyTime::from(meta.map_or(i64::MIN, |meta| meta.time_ms)),
             pending: None,
             layout_written: false,

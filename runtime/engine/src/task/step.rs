@@ -7,6 +7,10 @@ use super::{Step, Task};
 use crate::call::Call;
 use crate::scratch::Scratch;
 
+/// Timers that fire since the inputs of a bounded run have ended, beyond those that were set then: one
+/// more, and the function is taken to set a new one whenever one fires.
+const ENDING_TIMERS_MAX: u64 = 100_000;
+
 impl Task {
     /// Does the next thing.
     ///
@@ -100,6 +104,7 @@ impl Task {
         }
         if ended {
             self.flushing = true;
+            self.last_timers = self.state.timer_count() as u64 + ENDING_TIMERS_MAX;
             return Ok(Step::Worked);
         }
         if self.follow_peers() {
