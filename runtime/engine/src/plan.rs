@@ -7,7 +7,7 @@ use pelton_state::TaskState;
 
 use crate::progress::{EventClock, task_watermark};
 use crate::slice::Slice;
-use crate::windows::{EarlyCounts, Joined, Sessions};
+use crate::windows::{Assigned, Assigning, Rows};
 
 /// Where time stands before a slice.
 #[derive(Debug, Clone, Copy)]
@@ -60,63 +60,27 @@ pub(crate) struct Plan {
     pub(crate) unkeyed: Vec<u32>,
 }
 
-/// What is found of the records of a slice, one after the other.
-#[derive(Default)]
-struct Looked {
-    assigned: Vec<(u32, Window)>,
-    /// Rows and the sessions that they belong to, whose windows still grow.
-    joined: Vec<(u32, u32)>,
-    late: Vec<u32>,
-    unkeyed: Vec<u32>,
-}
-
 /// Plans a call: judges each record against the watermark before it, and cuts the slice behind the
 /// first record that makes something due, and before one that brings sessions of this slice together.
 pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Plan, FormatError> {
     let mut clocks = now.clocks.to_vec();
-    let mut watermark = now.watermark;
+    let (mut watermark, mut due_at) = (now.watermark, now.due_at);
     let mut watermarks = Vec::new();
-    let mut looked = Looked::default();
-    let mut due_at = now.due_at;
     let exact = view.track || view.window.is_some() || due_at != i64::MAX;
-    let merging = view.window.filter(|spec| spec.assigner.merges());
-    let every = view.window.and_then(|spec| spec.early_records);
-    let mut early = every.map(|every| EarlyCounts::new(every, view.state));
-    let mut sessions = merging.map(|spec| Sessions::new(spec, view.state));
+    let mut windows = view.window.map(|spec| Assigning::new(spec, view));
     let mut cut = None;
     slice.for_each(|row, piece, records, at| {
         if cut.is_some() {
             return;
         }
         let timestamp = records.timestamp(at);
-        if let Some(spec) = view.window {
-            let key = records.key(at);
-            if key.is_none() && !view.group_null_keys {
-                looked.unkeyed.push(row as u32);
-            } else if let Some(sessions) = &mut sessions {
-                match sessions.join(key, timestamp, watermark) {
-                    Joined::Session { index, end, records } => {
-                        due_at = due_at.min(end);
-                        looked.joined.push((row as u32, index));
-                        if early.as_ref().is_some_and(|early| early.is_full(records)) {
-                            cut = Some(row + 1);
-                        }
-                    }
-                    Joined::Late => looked.late.push(row as u32),
-                    Joined::NextSlice => {
-                        cut = Some(row);
-                        return;
-                    }
-                }
-            } else {
-                let before = looked.assigned.len();
-                due_at = due_at.min(looked.assign(row as u32, timestamp, spec, watermark));
-                if let Some(early) = &mut early {
-                    for (_, window) in &looked.assigned[before..] {
-                        if early.add(*window, key) {
-                            cut = Some(row + 1);
-                        }
-                    }
+        if let Some(windows) = &mut windows {
+            match windows.assign(row as u32, records.key(at), timestamp, watermark) {
+                Assigned::Due(end) => due_at = due_at.min(end),
+                Assigned::Full => cut = Some(row + 1),
+                Assigned::NextSlice => {
+                    cut = Some(row);
+                    return;
                 }
             }
         }
@@ -126,42 +90,22 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
             if view.track {
                 watermarks.push(watermark);
             }
-            if let Some(sessions) = sessions.as_ref().filter(|_| watermark >= due_at) {
+            if watermark >= due_at {
                 // What was to be due may have grown since.
-                due_at = sessions.first_end().min(now.due_beside_panes);
+                let grown = windows.as_ref().and_then(Assigning::first_end);
+                due_at = grown.map_or(due_at, |end| end.min(now.due_beside_panes));
             }
             if watermark >= due_at {
                 cut = Some(row + 1);
             }
         }
     })?;
-    let sources = sessions.map_or_else(Vec::new, |sessions| {
-        let rows = looked.joined.iter().map(|(row, index)| (*row, sessions.window(*index)));
-        looked.assigned.extend(rows);
-        sessions.into_sources()
-    });
+    let rows = windows.map(Assigning::into_rows).unwrap_or_default();
     let before = now.watermark;
     watermark = task_watermark(&clocks, watermark);
     slice.truncate(cut.unwrap_or(usize::MAX));
-    let Looked { assigned, late, unkeyed, .. } = looked;
+    let Rows { assigned, sources, late, unkeyed } = rows;
     Ok(Plan { slice, clocks, before, watermark, watermarks, assigned, sources, late, unkeyed })
-}
-
-impl Looked {
-    /// Puts a record into its windows, or among the late ones. Answers when the first of them ends.
-    fn assign(&mut self, row: u32, timestamp: i64, spec: &WindowSpec, watermark: i64) -> i64 {
-        let (before, mut first_end) = (self.assigned.len(), i64::MAX);
-        for window in spec.assigner.windows(timestamp) {
-            if window.end.saturating_add(spec.grace_ms) > watermark {
-                first_end = first_end.min(window.end);
-                self.assigned.push((row, window));
-            }
-        }
-        if self.assigned.len() == before {
-            self.late.push(row);
-        }
-        first_end
-    }
 }
 
 impl Plan {
