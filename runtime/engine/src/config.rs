@@ -22,6 +22,8 @@ pub struct OutputTopic {
     pub topic: TopicName,
     /// Its number of partitions, at least 1.
     pub partitions: u32,
+    /// Whether it is compacted: then a record without a key is a fault of the call that sends it.
+    pub compacted: bool,
 }
 
 /// What becomes of a record (group, timer) that the function cannot get past.

@@ -432,8 +432,8 @@ impl Node {
         let (declared, tenant) = (factory.declaration(), spec.function.tenant().shadows());
         let output = |topic: TopicName| {
             let known = self.journal.topic(&topic.to_string()).ok();
-            let partitions = known.map_or(partitions, |topic| topic.config().partitions);
-            OutputTopic { topic, partitions }
+            let config = known.map_or(TopicConfig::new(partitions), |topic| topic.config());
+            output_topic(topic, &config)
         };
         let outputs: Vec<_> = spec.output_topics(declared)?.into_iter().map(output).collect();
         for (partition, control) in (0..).zip(&deployment.tasks) {
@@ -465,7 +465,7 @@ impl Node {
             outputs.push(self.output(&topic, partitions)?);
         }
         let dead_letters = match &spec.on_poison {
-            PoisonSpec::DeadLetter(topic) => Some(self.output(topic, partitions)?),
+            PoisonSpec::DeadLetter(topic) => Some(self.dead_letters(topic, partitions)?),
             PoisonSpec::Skip | PoisonSpec::Halt => None,
         };
         let pools: Vec<_> =
@@ -478,14 +478,27 @@ impl Node {
     }
 
     fn output(&self, topic: &TopicName, partitions: u32) -> Result<OutputTopic> {
-        let partitions = match self.journal.topic(&topic.to_string()) {
-            Ok(known) => known.config().partitions,
+        let config = match self.journal.topic(&topic.to_string()) {
+            Ok(known) => known.config(),
             Err(_) => {
                 self.ensure_topic(topic, partitions)?;
-                partitions
+                TopicConfig::new(partitions)
             }
         };
-        Ok(OutputTopic { topic: topic.clone(), partitions })
+        Ok(output_topic(topic.clone(), &config))
+    }
+
+    /// Where dead letters go: many of one key, and some without.
+    fn dead_letters(&self, topic: &TopicName, partitions: u32) -> Result<OutputTopic> {
+        let output = self.output(topic, partitions)?;
+        if !output.compacted {
+            return Ok(output);
+        }
+        let text = format!(
+            "topic {topic} is compacted, and would lose dead letters of the same key: name another \
+             one as `dead_letter` in [delivery]"
+        );
+        Err(Error::new("E-DEAD-LETTER-COMPACTED", Domain::User, text))
     }
 
     /// The number of partitions that all inputs have.
@@ -511,6 +524,11 @@ impl Node {
             Error::new("E-INPUT-NONE", Domain::User, text)
         })
     }
+}
+
+fn output_topic(topic: TopicName, config: &TopicConfig) -> OutputTopic {
+    let compacted = config.cleanup.compaction().is_some();
+    OutputTopic { topic, partitions: config.partitions, compacted }
 }
 
 impl Drop for Node {

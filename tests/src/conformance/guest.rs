@@ -85,7 +85,8 @@ fn start(
     let input =
         InputConfig { partition: from.clone(), start: Start::Earliest, out_of_orderness_ms: 0 };
     let mut config = TaskConfig::new(task.clone(), vec![input], factory.declaration().clone());
-    let output = |topic: &TopicName| OutputTopic { topic: topic.clone(), partitions: 1 };
+    let output =
+        |topic: &TopicName| OutputTopic { topic: topic.clone(), partitions: 1, compacted: false };
     config.outputs = outputs.iter().map(output).collect();
     let parts = Parts {
         source: world.source(Side::Input),

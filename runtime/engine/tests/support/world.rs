@@ -171,7 +171,8 @@ impl World {
             out_of_orderness_ms: *out_of_orderness_ms,
         });
         let mut config = TaskConfig::new(id, inputs.collect(), function.declaration.clone());
-        let output = |name: &String| OutputTopic { topic: topic(name), partitions: 1 };
+        let output =
+            |name: &String| OutputTopic { topic: topic(name), partitions: 1, compacted: false };
         config.outputs = function.declaration.outputs.iter().map(output).collect();
         config.on_poison = OnPoison::DeadLetter(output(&"dead".to_string()));
         config.bounded = true;
