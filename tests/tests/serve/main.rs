@@ -5,6 +5,7 @@ mod backup;
 mod beside;
 mod capsule;
 mod commands;
+mod compacted;
 mod dev;
 mod dev_session;
 mod ends;
