@@ -57,6 +57,7 @@ fn task(rig: &Rig) -> Result<Task> {
         partition: TopicPartition::local(topic("in")?, 0),
         start: Start::Earliest,
         out_of_orderness_ms: 0,
+        batch: Default::default(),
     };
     let id = TaskId { function: FunctionId::parse("bench")?, partition: 0 };
     let mut config = TaskConfig::new(id, vec![input], factory.declaration().clone());

@@ -14,6 +14,7 @@ mod figures;
 mod full;
 mod invoke;
 mod load;
+mod manifest;
 mod openapi;
 #[path = "../../../runtime/otel/tests/receiver/mod.rs"]
 mod otlp_receiver;

@@ -100,6 +100,7 @@ impl Task {
     fn committed(&mut self) {
         let Some(pending) = self.pending.take() else { return };
         self.layout_written = true;
+        self.committed_ms = self.time.ms();
         self.last.0 = self.watermark;
         self.last.1.clear();
         self.last.1.extend(self.clocks.iter().map(|clock| clock.progress.idle));

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use pelton_core::manifest::{BatchLimits, duration_text};
 use pelton_core::{Domain, Error, FunctionId, Manifest, Result, TenantId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,6 +13,7 @@ use super::record::{EventKind, FunctionRecord, Version};
 use super::trial::{Progress, Swap, TrialState, trial_failed};
 use super::{Functions, Loaded, Running, Versions, blocking, lock};
 use crate::deployment::Deployment;
+use crate::spec::PoisonSpec;
 
 /// What is to be deployed.
 #[derive(Debug, Clone)]
@@ -355,6 +357,26 @@ fn check_tenant(function: &FunctionId, tenant: &TenantId) -> Result<()> {
     Err(Error::new("E-TENANT-OTHER", Domain::User, text))
 }
 
+fn shown(batch: &BatchLimits) -> String {
+    let records = batch.records.map(|records| format!("{records} records"));
+    let bytes = batch.bytes.map(|bytes| format!("{bytes} bytes"));
+    let wait =
+        (batch.max_wait_ms > 0).then(|| format!("wait {}", duration_text(batch.max_wait_ms)));
+    [records, bytes, wait].into_iter().flatten().collect::<Vec<_>>().join("/")
+}
+
+fn delivery(loaded: &Loaded) -> String {
+    let spec = &loaded.spec;
+    let poison = match &spec.on_poison {
+        PoisonSpec::DeadLetter(topic) => format!("dead letters to {topic}"),
+        PoisonSpec::Skip => "skip".to_owned(),
+        PoisonSpec::Halt => "halt".to_owned(),
+    };
+    let retries = spec.retry.attempts_max.saturating_sub(1);
+    let interval = duration_text(spec.commit_interval_ms);
+    format!("{poison}, {retries} retries, commit interval {interval}")
+}
+
 /// What differs between two versions, a line each.
 fn changes(old: &Loaded, new: &Loaded) -> Vec<String> {
     let mut changes = Vec::new();
@@ -378,6 +400,14 @@ fn changes(old: &Loaded, new: &Loaded) -> Vec<String> {
     let config = |l: &Loaded| {
         list(l.spec.settings.entries.iter().map(|(key, value)| format!("{key}={value}")).collect())
     };
+    let batches = |l: &Loaded| {
+        let inputs = l.spec.inputs.iter().filter(|input| input.batch != BatchLimits::default());
+        list(inputs.map(|input| format!("{} {}", input.name, shown(&input.batch))).collect())
+    };
+    let ttls = |l: &Loaded| {
+        let ttls = l.spec.store_ttls.iter();
+        list(ttls.map(|(store, ms)| format!("{store} {}", duration_text(*ms))).collect())
+    };
     let window = |l: &Loaded| l.spec.window.as_ref().map_or("none".into(), |w| format!("{w:?}"));
     differ("version", old.number.to_string(), new.number.to_string());
     differ("inputs", inputs(old), inputs(new));
@@ -385,6 +415,9 @@ fn changes(old: &Loaded, new: &Loaded) -> Vec<String> {
     differ("stores", stores(old), stores(new));
     differ("window", window(old), window(new));
     differ("config", config(old), config(new));
+    differ("batches", batches(old), batches(new));
+    differ("times to live", ttls(old), ttls(new));
+    differ("delivery", delivery(old), delivery(new));
     if old.spec.limits != new.spec.limits {
         changes.push("limits differ".to_owned());
     }
