@@ -1,5 +1,7 @@
 //! A node: one data directory, its journal, and the workers that run functions on it.
 
+mod outputs;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,9 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use pelton_batch::{Batch, RecordsBuilder};
 use pelton_core::{BoxFuture, Clock, Domain, Error, GuestFactory, Result, TenantId, TopicName};
-use pelton_engine::{
-    GuestPool, OutputTopic, Parts, Peers, Replacement, Task, TaskConfig, Telemetry,
-};
+use pelton_engine::{GuestPool, Parts, Peers, Replacement, Task, TaskConfig, Telemetry};
 use pelton_journal::adapter::{JournalSink, JournalSource};
 use pelton_journal::{Commit, Config, Hooks, Journal, SyncMode, TopicConfig, Visibility};
 use tokio::sync::Semaphore;
@@ -433,7 +433,7 @@ impl Node {
         let output = |topic: TopicName| {
             let known = self.journal.topic(&topic.to_string()).ok();
             let config = known.map_or(TopicConfig::new(partitions), |topic| topic.config());
-            output_topic(topic, &config)
+            outputs::output_topic(topic, &config)
         };
         let outputs: Vec<_> = spec.output_topics(declared)?.into_iter().map(output).collect();
         for (partition, control) in (0..).zip(&deployment.tasks) {
@@ -477,30 +477,6 @@ impl Node {
         Ok((0..partitions).map(part).collect())
     }
 
-    fn output(&self, topic: &TopicName, partitions: u32) -> Result<OutputTopic> {
-        let config = match self.journal.topic(&topic.to_string()) {
-            Ok(known) => known.config(),
-            Err(_) => {
-                self.ensure_topic(topic, partitions)?;
-                TopicConfig::new(partitions)
-            }
-        };
-        Ok(output_topic(topic.clone(), &config))
-    }
-
-    /// Where dead letters go: many of one key, and some without.
-    fn dead_letters(&self, topic: &TopicName, partitions: u32) -> Result<OutputTopic> {
-        let output = self.output(topic, partitions)?;
-        if !output.compacted {
-            return Ok(output);
-        }
-        let text = format!(
-            "topic {topic} is compacted, and would lose dead letters of the same key: name another \
-             one as `dead_letter` in [delivery]"
-        );
-        Err(Error::new("E-DEAD-LETTER-COMPACTED", Domain::User, text))
-    }
-
     /// The number of partitions that all inputs have.
     pub(crate) fn co_partitions(&self, spec: &DeploymentSpec) -> Result<u32> {
         let mut found: Option<(&TopicName, u32)> = None;
@@ -524,11 +500,6 @@ impl Node {
             Error::new("E-INPUT-NONE", Domain::User, text)
         })
     }
-}
-
-fn output_topic(topic: TopicName, config: &TopicConfig) -> OutputTopic {
-    let compacted = config.cleanup.compaction().is_some();
-    OutputTopic { topic, partitions: config.partitions, compacted }
 }
 
 impl Drop for Node {
