@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use pelton_batch::RecordsBuilder;
 use pelton_core::TenantId;
+use pelton_journal::TopicConfig;
 use pelton_server::functions::{DeployRequest, EventKind, FunctionState, Outcome, TrialState};
-use support::{PATIENCE, SHORT, TRAPS, World, function, manifest, module};
+use support::{PATIENCE, SHORT, TRAPS, World, function, manifest, module, topic};
 
 #[test]
 fn the_same_deployment_twice_is_one_version() {
@@ -214,4 +216,28 @@ fn what_is_wrong_with_a_deployment_changes_nothing() {
     }
     assert!(world.functions.records().unwrap().is_empty());
     assert!(world.functions.node().journal().topics().is_empty());
+}
+
+#[test]
+fn a_record_without_a_key_for_a_compacted_topic_is_a_dead_letter() {
+    let world = World::new();
+    let journal = world.functions.node().journal();
+    journal.create_topic("default/out", TopicConfig::compacted(2), 0).unwrap();
+    world.deploy("faulty", "", SHORT).unwrap();
+    let mut builder = RecordsBuilder::new();
+    builder.push(Some(b"a"), Some(b"1"), 0).push(None, Some(b"2"), 1).push(
+        Some(b"b"),
+        Some(b"3"),
+        2,
+    );
+    world.functions.node().append(&topic("in"), 0, &mut builder).unwrap();
+    world.wait_for("the dead letter", |world| world.values("f.dead") == ["2"]);
+    world.wait_for("the others", |world| world.values("out").len() == 2);
+    assert_eq!(world.status().state, FunctionState::Running);
+    // What is replaced would be lost: dead letters do not go into such a topic.
+    journal.create_topic("default/letters", TopicConfig::compacted(2), 0).unwrap();
+    let error = world.deploy("faulty", "[delivery]\ndead_letter = \"letters\"", SHORT);
+    let error = error.unwrap_err();
+    assert_eq!(error.code, "E-DEAD-LETTER-COMPACTED", "{error}");
+    assert_eq!(world.status().version, 1);
 }

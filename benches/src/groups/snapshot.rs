@@ -57,10 +57,11 @@ fn task(rig: &Rig) -> Result<Task> {
         partition: TopicPartition::local(topic("in")?, 0),
         start: Start::Earliest,
         out_of_orderness_ms: 0,
+        batch: Default::default(),
     };
     let id = TaskId { function: FunctionId::parse("bench")?, partition: 0 };
     let mut config = TaskConfig::new(id, vec![input], factory.declaration().clone());
-    config.outputs = vec![OutputTopic { topic: topic("out")?, partitions: 1 }];
+    config.outputs = vec![OutputTopic { topic: topic("out")?, partitions: 1, compacted: false }];
     config.limits.set("state_bytes", 16 << 30)?;
     // Snapshots come when the bench says so.
     config.snapshot_after_bytes = u64::MAX;

@@ -309,12 +309,7 @@ fn short(name: &str) -> String {
 
 /// What a manifest asks for, all but what depends on the function's declaration.
 pub(crate) fn spec_of(manifest: &Manifest) -> Result<DeploymentSpec> {
-    let inputs = manifest.inputs.iter().map(|input| InputSpec {
-        name: input.name.clone(),
-        start: input.start,
-        out_of_orderness_ms: input.out_of_orderness_ms,
-        ..InputSpec::new(input.topic.clone())
-    });
+    let inputs = manifest.inputs.iter().map(InputSpec::from);
     let mut spec = DeploymentSpec::new(manifest.function.clone(), inputs.collect());
     let outputs = manifest.outputs.iter();
     spec.outputs = outputs.map(|output| (output.name.clone(), output.topic.clone())).collect();

@@ -19,6 +19,8 @@ pub enum FaultKind {
     Malformed,
     /// An operation names an output, store, timer or cause that there is not.
     UnknownTarget,
+    /// A record for a compacted topic has no key.
+    KeyMissing,
     /// A state key, value or store is larger than its limit.
     StateSize,
     /// The function called an import that is there to be linked, and never run.
@@ -42,6 +44,7 @@ impl FaultKind {
             Self::OutputSize => "E-GUEST-OUTPUT-SIZE",
             Self::Malformed => "E-GUEST-MALFORMED",
             Self::UnknownTarget => "E-GUEST-UNKNOWN-TARGET",
+            Self::KeyMissing => "E-GUEST-KEY-MISSING",
             Self::StateSize => "E-GUEST-STATE-SIZE",
             Self::Forbidden => "E-GUEST-FORBIDDEN",
             Self::Failure => "E-GUEST-FAILURE",

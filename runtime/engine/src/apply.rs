@@ -183,10 +183,11 @@ impl Applying<'_> {
                 _ => {}
             }
         }
-        let timed = kinds.has(OpKind::SetTimer) || operations.has_ttl();
+        let writes = kinds.has(OpKind::Put) || kinds.has(OpKind::Append);
+        let lives = writes && self.config.store_ttls.iter().any(|ttl| *ttl > 0);
+        let timed = kinds.has(OpKind::SetTimer) || operations.has_ttl() || lives;
         if let Some(plan) = self.work.plan().filter(|_| timed) {
-            let timers = &self.config.declaration.timers;
-            let cut = due::cut(operations, timers, &plan.watermarks, self.rows);
+            let cut = due::cut(operations, self.config, &plan.watermarks, self.rows);
             keep = keep.min(cut.unwrap_or(units));
         }
         Ok((keep < units).then_some(Applied::Cut(keep.max(1))))
@@ -264,11 +265,11 @@ impl Applying<'_> {
                 let record = Outgoing { key, value, timestamp, partition };
                 outputs.send(target, record, operations.headers(operation.row))
             }
-            // An append that names no time to live keeps that of the key.
+            // An append that names no time to live, nor its store, keeps that of the key.
             OpKind::Put | OpKind::Append => {
                 self.check_store(operation)?;
-                let time = self.time_of(cause)?;
-                let expires = (operation.ttl > 0).then(|| due::expires_at(time, operation.ttl));
+                let (time, ttl) = (self.time_of(cause)?, self.config.ttl_of(operation));
+                let expires = (ttl > 0).then(|| due::expires_at(time, ttl));
                 state.apply(operation, expires).map_err(state_fault)
             }
             OpKind::Delete | OpKind::DeletePrefix => {

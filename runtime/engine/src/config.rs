@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use pelton_batch::Operation;
+use pelton_core::manifest::BatchLimits;
 use pelton_core::{Declaration, Limits, Start, TaskId, TopicName, TopicPartition};
 
 /// An input of a task.
@@ -13,6 +15,8 @@ pub struct InputConfig {
     pub start: Start,
     /// How far, in ms, a record may be behind the newest before it counts as late.
     pub out_of_orderness_ms: i64,
+    /// How much of it goes into a call.
+    pub batch: BatchLimits,
 }
 
 /// A topic that a task writes to.
@@ -22,6 +26,8 @@ pub struct OutputTopic {
     pub topic: TopicName,
     /// Its number of partitions, at least 1.
     pub partitions: u32,
+    /// Whether it is compacted: then a record without a key is a fault of the call that sends it.
+    pub compacted: bool,
 }
 
 /// What becomes of a record (group, timer) that the function cannot get past.
@@ -109,6 +115,11 @@ pub struct TaskConfig {
     pub idle_timeout_ms: i64,
     /// Coarseness of the watermark, ms; 0 is exact.
     pub watermark_step_ms: i64,
+    /// How long after a commit records wait for others before the next call, ms.
+    pub commit_interval_ms: i64,
+    /// How long values stay that are written without a time to live, ms of event time, by the index
+    /// of the declared store; 0, or none here: for ever.
+    pub store_ttls: Vec<i64>,
     /// Configuration and secrets.
     pub settings: Settings,
     /// A snapshot is taken when the changes since the last one are this many bytes, and as large as
@@ -133,8 +144,20 @@ impl TaskConfig {
             bounded: false,
             idle_timeout_ms: 10_000,
             watermark_step_ms: 0,
+            commit_interval_ms: 0,
+            store_ttls: Vec::new(),
             settings: Settings::default(),
             snapshot_after_bytes: 64 << 20,
+        }
+    }
+}
+
+impl TaskConfig {
+    /// How long what `operation` writes stays, ms; 0: for ever.
+    pub(crate) fn ttl_of(&self, operation: &Operation<'_>) -> i64 {
+        match operation.ttl {
+            0 => self.store_ttls.get(usize::from(operation.target)).copied().unwrap_or(0),
+            ttl => ttl,
         }
     }
 }

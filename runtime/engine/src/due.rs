@@ -1,9 +1,10 @@
 //! Whether something that a call sets becomes due in the middle of the very batch that set it.
 
 use pelton_batch::{OpKind, Operations};
-use pelton_core::{TimeDomain, TimerDeclaration};
+use pelton_core::TimeDomain;
 
 use crate::call::RowIndex;
+use crate::config::TaskConfig;
 
 /// Entries with a time to live go in steps: at most this many in the time that they live.
 const EXPIRY_STEPS: i64 = 64;
@@ -24,7 +25,7 @@ pub(crate) fn expires_at(timestamp: i64, ttl_ms: i64) -> i64 {
 /// behind each record.
 pub(crate) fn cut(
     operations: &Operations<'_>,
-    timers: &[TimerDeclaration],
+    config: &TaskConfig,
     watermarks: &[i64],
     rows: &RowIndex<'_>,
 ) -> Option<usize> {
@@ -33,15 +34,15 @@ pub(crate) fn cut(
     for operation in operations.iter() {
         let due_at = match operation.kind {
             OpKind::SetTimer => {
-                let timer = timers.get(operation.target as usize);
+                let timer = config.declaration.timers.get(operation.target as usize);
                 if timer.is_none_or(|timer| timer.domain != TimeDomain::Event) {
                     continue;
                 }
                 operation.timestamp.unwrap_or(i64::MAX).saturating_add(1)
             }
-            OpKind::Put | OpKind::Append if operation.ttl > 0 => {
+            OpKind::Put | OpKind::Append if config.ttl_of(&operation) > 0 => {
                 let Some((records, at)) = rows.get(operation.cause as usize) else { continue };
-                expires_at(records.timestamp(at), operation.ttl)
+                expires_at(records.timestamp(at), config.ttl_of(&operation))
             }
             _ => continue,
         };

@@ -16,6 +16,8 @@ pub(crate) struct Input {
     pub(crate) next: u64,
     /// Since when (recorded time, ms) the input has had nothing, where it has nothing.
     pub(crate) empty_since: Option<i64>,
+    /// Since when (recorded time, ms) records wait that are in no call yet.
+    pub(crate) waiting_since: Option<i64>,
     /// A bounded input that has been read to its end.
     pub(crate) ended: bool,
     /// Records from this offset on are not looked at yet; `u64::MAX` but in a replay.
@@ -30,7 +32,36 @@ impl Input {
     pub(crate) fn new(config: InputConfig, next: u64) -> Self {
         let queue = VecDeque::new();
         let until = u64::MAX;
-        Self { config, next, empty_since: None, ended: false, until, queue, consumed: 0, queued: 0 }
+        Self {
+            config,
+            next,
+            empty_since: None,
+            waiting_since: None,
+            ended: false,
+            until,
+            queue,
+            consumed: 0,
+            queued: 0,
+        }
+    }
+
+    /// Most records of a call of `rows`, and most bytes of one of `bytes`.
+    fn allowance(&self, rows: usize, bytes: usize) -> (usize, usize) {
+        let batch = &self.config.batch;
+        let most = batch.records.map_or(usize::MAX, |records| records.max(1) as usize);
+        let most_bytes = batch.bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        (rows.min(most), bytes.min(most_bytes.unwrap_or(usize::MAX)))
+    }
+
+    /// Whether what waits is as much as a call of `rows` records and `bytes` takes of it.
+    pub(crate) fn is_full(&self, rows: usize, bytes: usize) -> bool {
+        let (rows, bytes) = self.allowance(rows, bytes);
+        self.queued >= rows || self.queued_bytes() >= bytes
+    }
+
+    /// About the bytes that wait.
+    fn queued_bytes(&self) -> usize {
+        self.queue.iter().map(|fetch| fetch.batch.len()).sum()
     }
 
     /// Records that wait.
@@ -132,6 +163,7 @@ impl Input {
     pub(crate) fn consume(&mut self, piece: &Piece) {
         debug_assert_eq!(piece.rows.start, self.consumed);
         self.next = piece.next();
+        self.waiting_since = None;
         self.queued -= piece.rows.len();
         self.consumed = piece.rows.end;
         if self.queue.front().is_some_and(|front| front.rows == self.consumed) {
@@ -144,8 +176,16 @@ impl Input {
 /// Records from which on a fetched batch is worth a call of its own: as it is, without a copy.
 const WHOLE_ROWS_MIN: usize = 500;
 
-/// The next records of all inputs, at most `rows` and about `bytes`; with `whole`, rather the rest of
-/// one large batch of a single input than parts of several. Several inputs merge by
+/// How records are taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Selection {
+    /// Rather the rest of one large batch of a single input than parts of several.
+    pub(crate) whole: bool,
+    /// Whether the limits of each input count.
+    pub(crate) limited: bool,
+}
+
+/// The next records of all inputs, at most `rows` and about `bytes`. Several inputs merge by
 /// (timestamp, input, offset); an input that is empty, has not ended and is not `idle` is waited
 /// for.
 pub(crate) fn select(
@@ -153,20 +193,21 @@ pub(crate) fn select(
     idle: impl Fn(usize) -> bool,
     rows: usize,
     bytes: usize,
-    whole: bool,
+    how: Selection,
 ) -> Slice {
     let mut slice = Slice::default();
     if let [only] = inputs {
-        let rows = if whole { only.whole(rows) } else { rows };
+        let (rows, bytes) = if how.limited { only.allowance(rows, bytes) } else { (rows, bytes) };
+        let rows = if how.whole { only.whole(rows) } else { rows };
         only.pieces(0, 0, rows, bytes, &mut slice);
         return slice;
     }
-    let mut taken = vec![0; inputs.len()];
+    let mut taken = vec![(0, 0); inputs.len()];
     let mut used = 0;
     while slice.rows < rows && (used < bytes || slice.rows == 0) {
         let mut first: Option<(i64, usize)> = None;
         for (index, input) in inputs.iter().enumerate() {
-            let Some((fetch, row)) = input.peek(taken[index]) else {
+            let Some((fetch, row)) = input.peek(taken[index].0) else {
                 if input.ended || idle(index) {
                     continue;
                 }
@@ -178,9 +219,16 @@ pub(crate) fn select(
             }
         }
         let Some((_, index)) = first else { return slice };
-        let Some((fetch, row)) = inputs[index].peek(taken[index]) else { return slice };
-        taken[index] += 1;
-        used += fetch.batch.len() / fetch.rows.max(1);
+        let Some((fetch, row)) = inputs[index].peek(taken[index].0) else { return slice };
+        let (most, most_bytes) = inputs[index].allowance(rows, bytes);
+        let (of_input, of_input_bytes) = &mut taken[index];
+        if how.limited && (*of_input >= most || *of_input_bytes >= most_bytes) {
+            return slice;
+        }
+        let row_bytes = fetch.batch.len() / fetch.rows.max(1);
+        *of_input += 1;
+        *of_input_bytes += row_bytes;
+        used += row_bytes;
         match slice.pieces.last_mut() {
             Some(last) if Arc::ptr_eq(&last.fetch, fetch) && last.rows.end == row => {
                 last.rows.end += 1;

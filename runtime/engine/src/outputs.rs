@@ -45,6 +45,30 @@ struct Slot {
     partitions: Vec<Building>,
 }
 
+impl OutputTopic {
+    fn check_key(&self, key: Option<&[u8]>) -> Result<(), Fault> {
+        if key.is_some() || !self.compacted {
+            return Ok(());
+        }
+        let text = format!(
+            "a record without a key for {}, which is compacted: give every record that goes there a \
+             key",
+            self.topic
+        );
+        Err(Fault::new(FaultKind::KeyMissing, text))
+    }
+
+    fn check_keys<'a>(&self, keys: impl Iterator<Item = Option<&'a [u8]>>) -> Result<(), Fault> {
+        if !self.compacted {
+            return Ok(());
+        }
+        for key in keys {
+            self.check_key(key)?;
+        }
+        Ok(())
+    }
+}
+
 /// A record to send. Borrowed: it is copied into its batch once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
@@ -129,6 +153,7 @@ impl Outputs {
         let own = self.own_partition;
         let slot = &mut self.slots[slot];
         let count = slot.partitions.len() as u32;
+        slot.topic.check_key(key)?;
         let partition = match (explicit, key) {
             (Some(partition), _) => partition,
             (None, Some(key)) => partition_for_key(key, count),
@@ -199,10 +224,12 @@ impl Outputs {
     ) -> Result<bool, Fault> {
         let slot = self.resolve(target)?;
         let bytes = operations.bytes_len(rows.clone()) as u64;
-        let [only] = &mut self.slots[slot].partitions[..] else { return Ok(false) };
+        let Slot { topic, partitions } = &mut self.slots[slot];
+        let [only] = &mut partitions[..] else { return Ok(false) };
         if !self.limits.record_bytes.allows(bytes) {
             return Ok(false);
         }
+        topic.check_keys(rows.clone().map(|row| operations.get(row).key))?;
         let first = rows.start;
         only.records.extend_emitted(operations, rows, |row| timestamps[row - first]);
         only.max_timestamp = timestamps.iter().copied().fold(only.max_timestamp, i64::max);
@@ -240,7 +267,9 @@ impl Outputs {
         if self.slots[slot].partitions.len() > 1 || rows.len() < 4 {
             return rows.into_iter().try_for_each(|row| self.forward(target, records, row, None));
         }
-        let building = &mut self.slots[slot].partitions[0];
+        let Slot { topic, partitions } = &mut self.slots[slot];
+        topic.check_keys(rows.clone().map(|row| records.key(row)))?;
+        let building = &mut partitions[0];
         for row in rows.clone() {
             building.saw(records.timestamp(row));
         }
@@ -252,8 +281,10 @@ impl Outputs {
     /// did.
     pub(crate) fn forward_whole(&mut self, target: Target, fetch: &Fetch, newest: i64) -> bool {
         let Ok(slot) = self.resolve(target) else { return false };
-        match &mut self.slots[slot].partitions[..] {
-            [only] if only.is_empty() => {
+        let Slot { topic, partitions } = &mut self.slots[slot];
+        match &mut partitions[..] {
+            // Of a compacted topic the keys are looked at.
+            [only] if only.is_empty() && !topic.compacted => {
                 only.whole = Some((fetch.batch.clone(), fetch.rows));
                 only.saw(newest);
                 true

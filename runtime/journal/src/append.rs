@@ -190,6 +190,7 @@ impl Shared {
                 read(&self.role).check()?;
             }
             check_targets(commit)?;
+            commit.check_conditions()?;
             self.make_room(&mut appender, commit.frame_len(), commit.is_urgent)?;
             let seq = self.write_frame(&mut appender, commit)?;
             self.publish(&mut appender, commit, seq, &mut wakers);

@@ -17,7 +17,7 @@ use crate::journal::{Journal, Shared};
 use crate::locks::{lock, read};
 use crate::role::Role;
 use crate::segment::{PartRef, Segment};
-use crate::topic::Partition;
+use crate::topic::{Cleaned, Partition};
 
 /// What [`Journal::clean`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -187,14 +187,14 @@ impl Shared {
     fn release(&self, now_ms: i64, report: &mut CleanReport) -> Result<()> {
         // What a new control part says of a topic's offsets must not be older than its trims.
         let _control = self.control_lock();
-        let mut trims = Vec::new();
-        for topic in read(&self.catalog).topics.values() {
-            let config = topic.config();
+        let (mut trims, mut cleaned) = (Vec::new(), Vec::new());
+        for of in read(&self.catalog).topics.values() {
+            let config = of.config();
             if !config.cleanup.deletes() {
                 continue;
             }
             let retention = config.retention;
-            for partition in topic.partitions() {
+            for partition in of.partitions() {
                 let moved = partition.with_index(|index| {
                     let start = index.expired(retention, now_ms)?;
                     Some((start, start - index.start))
@@ -202,12 +202,17 @@ impl Shared {
                 let Some((start, released)) = moved else {
                     continue;
                 };
-                let (topic, partition) = (topic.id().0, partition.number());
+                let (topic, partition) = (of.id().0, partition.number());
                 report.records_released += released;
+                cleaned.push((of.clone(), released));
                 trims.push(Control::Trimmed { topic, partition, start });
             }
         }
-        self.append_controls(trims, now_ms)
+        self.append_controls(trims, now_ms)?;
+        for (topic, records_released) in cleaned {
+            topic.note_cleaned(Cleaned { at_ms: now_ms, records_released, ..Cleaned::default() });
+        }
+        Ok(())
     }
 
     fn append_controls(&self, controls: Vec<Control>, now_ms: i64) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::frame::{ALIGN, CARRIED, PartHead, PartKind, head_len, padded};
 use crate::task::{Claim, Producer, Task};
-use crate::topic::Partition;
+use crate::topic::{Partition, Topic};
 
 /// What one [`crate::Journal::append`] writes: all of it or nothing.
 ///
@@ -30,6 +30,15 @@ pub struct Commit<'a> {
     is_sealed: bool,
     /// Entries that name offsets of this commit.
     blanks: Vec<Blank>,
+    conditions: Vec<Condition>,
+}
+
+/// What has to be so when the commit is appended.
+enum Condition {
+    /// The topic is not compacted: it may get records without a key.
+    NotCompacted(Topic),
+    /// Nothing was appended to the topic behind these offsets.
+    EndsAt(Topic, Vec<u64>),
 }
 
 /// A place in an entry's value that waits for the offset of a batch.
@@ -61,6 +70,7 @@ impl<'a> Commit<'a> {
             is_urgent: false,
             is_sealed: false,
             blanks: Vec::new(),
+            conditions: Vec::new(),
         }
     }
 
@@ -102,6 +112,41 @@ impl<'a> Commit<'a> {
         let head = PartHead { owner, partition, rows, timestamp_max, producer, ..part(kind) };
         let head = PartHead { time_ms, span, ..head };
         self.add(head, Target::Partition(to.clone()), bytes.into_iter().map(Cow::Borrowed))
+    }
+
+    /// Checks that a batch may be appended to `topic`, where every record needs a key once it is
+    /// compacted. Where it becomes so before the append, that is refused.
+    ///
+    /// # Errors
+    /// [`Error::KeyMissing`].
+    pub fn check_keys(&mut self, topic: &Topic, batch: &[u8]) -> Result<()> {
+        if topic.config().cleanup.compaction().is_none() {
+            self.conditions.push(Condition::NotCompacted(topic.clone()));
+            return Ok(());
+        }
+        match pelton_batch::Batch::parse(batch) {
+            Ok(batch) => topic.check_keys(&batch),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Refuses the append once something was appended to `topic` behind these offsets.
+    pub(crate) fn expect_ends(&mut self, topic: &Topic, ends: Vec<u64>) {
+        self.conditions.push(Condition::EndsAt(topic.clone(), ends));
+    }
+
+    /// Only under the append lock.
+    pub(crate) fn check_conditions(&self) -> Result<()> {
+        let broken = self.conditions.iter().find_map(|condition| match condition {
+            Condition::NotCompacted(topic) => {
+                topic.config().cleanup.compaction().is_some().then_some(topic)
+            }
+            Condition::EndsAt(topic, ends) => {
+                let now = topic.partitions().iter().map(|partition| partition.offsets().end);
+                (!now.eq(ends.iter().copied())).then_some(topic)
+            }
+        });
+        broken.map_or(Ok(()), |topic| Err(Error::TopicChanged { topic: topic.name().to_owned() }))
     }
 
     /// Appends a task's commit record. With a claim, the commit is refused once another one was

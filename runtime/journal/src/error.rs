@@ -152,6 +152,26 @@ pub enum Error {
         /// The record's place in its batch.
         row: usize,
     },
+    /// A topic that is to be compacted holds a record without a key.
+    #[error(
+        "'{topic}' holds a record without a key, at offset {offset} of partition {partition}: a \
+         compacted topic would keep it for good; let retention remove such records first, or copy \
+         the others into a new topic that is compacted"
+    )]
+    Keyless {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The record's offset.
+        offset: u64,
+    },
+    /// A topic was changed, or appended to, while something was decided about it.
+    #[error("'{topic}' was changed meanwhile: try again")]
+    TopicChanged {
+        /// The topic.
+        topic: String,
+    },
     /// Bytes that were stored or given as a batch of records are none.
     #[error(
         "the batch at offset {offset} of '{topic}' partition {partition} cannot be read \
@@ -278,6 +298,8 @@ impl Error {
             Error::UnknownPartition { .. } => "E-PARTITION-UNKNOWN",
             Error::OffsetOutOfRange { .. } => "E-OFFSET-RANGE",
             Error::KeyMissing { .. } => "E-TOPIC-KEY",
+            Error::Keyless { .. } => "E-TOPIC-KEYLESS",
+            Error::TopicChanged { .. } => "E-TOPIC-CHANGED",
             Error::Unreadable { .. } => "E-BATCH-STORED",
             Error::BackupTarget { .. } => "E-BACKUP-TARGET",
             Error::UnknownTask { .. } => "E-TASK-UNKNOWN",
@@ -297,7 +319,7 @@ impl Error {
     /// True where the same call may succeed later without anything else being changed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Error::Full { .. })
+        matches!(self, Error::Full { .. } | Error::TopicChanged { .. })
     }
 
     pub(crate) fn io(action: &'static str, path: impl Into<String>, source: io::Error) -> Error {

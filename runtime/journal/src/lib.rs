@@ -107,6 +107,6 @@ pub use role::Role;
 pub use snapshot::{Snapshot, SnapshotWriter};
 pub use task::{Claim, Producer, Task, TaskCommit, TaskId};
 pub use topic::{
-    Batch, Cleanup, Compaction, Partition, PartitionInfo, Retention, Topic, TopicConfig, TopicId,
-    Visibility, Waiter,
+    Batch, Cleaned, Cleanup, Compaction, Partition, PartitionInfo, Retention, Topic, TopicConfig,
+    TopicId, Visibility, Waiter,
 };

@@ -5,7 +5,10 @@ use crate::control::{Control, Range};
 use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::locks::read;
-use crate::topic::{Cleanup, Retention, Topic, TopicConfig, tenant_of};
+use crate::topic::{Cleanup, Partition, Retention, Topic, TopicConfig, Visibility, tenant_of};
+
+/// How often a topic is looked at again that was appended to meanwhile.
+const CHANGE_TRIES: usize = 100;
 
 impl Journal {
     /// Creates a topic. Its commit is made at `time_ms`; records appended later are durable
@@ -51,25 +54,58 @@ impl Journal {
     /// Changes what a topic may forget.
     ///
     /// # Errors
-    /// [`Error::UnknownTopic`] and those of [`Journal::append`].
+    /// As [`Journal::alter_topic`].
     pub fn set_retention(&self, name: &str, retention: Retention, time_ms: i64) -> Result<()> {
-        let _control = self.shared.control_lock();
-        let topic = self.topic(name)?;
-        let mut commit = Commit::new(time_ms);
-        commit.control(topic.control(topic.config().with_retention(retention)));
-        self.append(&mut commit).map(drop)
+        self.alter_topic(name, |config| config.with_retention(retention), time_ms)
     }
 
     /// Changes how a topic forgets. What is there already is compacted (or not) from then on.
     ///
     /// # Errors
-    /// [`Error::UnknownTopic`] and those of [`Journal::append`].
+    /// As [`Journal::alter_topic`].
     pub fn set_cleanup(&self, name: &str, cleanup: Cleanup, time_ms: i64) -> Result<()> {
-        let _control = self.shared.control_lock();
+        self.alter_topic(name, |config| config.with_cleanup(cleanup), time_ms)
+    }
+
+    /// Changes what a topic may forget, and how, as `change` says of its settings: in one commit.
+    /// The number of partitions stays. Before a topic becomes compacted all of it is read.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`]; [`Error::Keyless`] where it is to be compacted and holds a record
+    /// without a key; [`Error::TopicChanged`] where it is appended to too quickly to tell; those of
+    /// [`Journal::append`].
+    pub fn alter_topic(
+        &self,
+        name: &str,
+        change: impl Fn(TopicConfig) -> TopicConfig,
+        time_ms: i64,
+    ) -> Result<()> {
+        read(&self.shared.role).check()?;
         let topic = self.topic(name)?;
-        let mut commit = Commit::new(time_ms);
-        commit.control(topic.control(topic.config().with_cleanup(cleanup)));
-        self.append(&mut commit).map(drop)
+        let becomes_compacted = |before: TopicConfig| {
+            let after = change(before);
+            before.cleanup.compaction().is_none() && after.cleanup.compaction().is_some()
+        };
+        let mut ends = vec![0; topic.partitions().len()];
+        if becomes_compacted(topic.config()) {
+            // Most of it without the lock: topics may be large.
+            check_all_keyed(&topic, &mut ends)?;
+        }
+        let _control = self.shared.control_lock();
+        for _ in 0..CHANGE_TRIES {
+            let before = topic.config();
+            let mut commit = Commit::new(time_ms);
+            if becomes_compacted(before) {
+                check_all_keyed(&topic, &mut ends)?;
+                commit.expect_ends(&topic, ends.clone());
+            }
+            commit.control(topic.control(change(before)));
+            match self.append(&mut commit) {
+                Err(Error::TopicChanged { .. }) => {}
+                done => return done.map(drop),
+            }
+        }
+        Err(Error::TopicChanged { topic: name.to_owned() })
     }
 
     /// Deletes a topic and its records. Handles to it, and those who wait for its records, answer
@@ -101,5 +137,32 @@ impl Journal {
     pub fn topics(&self) -> Vec<Topic> {
         let catalog = read(&self.shared.catalog);
         catalog.topic_names.values().filter_map(|id| catalog.topics.get(id)).cloned().collect()
+    }
+}
+
+/// Checks that every record has a key, from `ends` on, which it moves to where it came.
+fn check_all_keyed(topic: &Topic, ends: &mut [u64]) -> Result<()> {
+    for (partition, end) in topic.partitions().iter().zip(ends) {
+        *end = check_keyed(partition, *end)?;
+    }
+    Ok(())
+}
+
+fn check_keyed(partition: &Partition, from: u64) -> Result<u64> {
+    let mut at = from;
+    loop {
+        // Retention may go on meanwhile.
+        at = at.max(partition.offsets().start);
+        let batch = match partition.read(at, Visibility::Appended) {
+            Ok(Some(batch)) => batch,
+            Ok(None) => return Ok(at),
+            Err(Error::OffsetOutOfRange { start, .. }) if at < start => continue,
+            Err(error) => return Err(error),
+        };
+        if let Some(offset) = batch.first_keyless(at) {
+            let (topic, partition) = (partition.topic_name().to_owned(), partition.number());
+            return Err(Error::Keyless { topic, partition, offset });
+        }
+        at = batch.next_offset();
     }
 }

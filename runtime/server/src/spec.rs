@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pelton_core::manifest::{self, Manifest};
+use pelton_core::manifest::{self, BatchLimits, Manifest};
 use pelton_core::window::WindowSpec;
 use pelton_core::{
     Declaration, Domain, Error, FunctionId, Limits, Result, Start, TaskId, TopicName,
@@ -23,6 +23,20 @@ pub struct InputSpec {
     pub start: Start,
     /// How far, in ms, a record may be behind the newest before it counts as late.
     pub out_of_orderness_ms: i64,
+    /// How much of it goes into a call.
+    pub batch: BatchLimits,
+}
+
+impl From<&manifest::Input> for InputSpec {
+    fn from(input: &manifest::Input) -> Self {
+        Self {
+            topic: input.topic.clone(),
+            name: input.name.clone(),
+            start: input.start,
+            out_of_orderness_ms: input.out_of_orderness_ms,
+            batch: input.batch,
+        }
+    }
 }
 
 impl InputSpec {
@@ -30,7 +44,8 @@ impl InputSpec {
     #[must_use]
     pub fn new(topic: TopicName) -> Self {
         let name = topic.name().to_string();
-        Self { topic, name, start: Start::Earliest, out_of_orderness_ms: 0 }
+        let batch = BatchLimits::default();
+        Self { topic, name, start: Start::Earliest, out_of_orderness_ms: 0, batch }
     }
 }
 
@@ -87,6 +102,10 @@ pub struct DeploymentSpec {
     pub bounded: bool,
     /// How long an input must have been empty to count as idle, ms.
     pub idle_timeout_ms: i64,
+    /// How long after a commit records wait for others before the next call, ms.
+    pub commit_interval_ms: i64,
+    /// How long values of a store stay that are written without a time to live, ms, by its name.
+    pub store_ttls: BTreeMap<String, i64>,
     /// Share of CPU time beside other tenants, at least 1.
     pub weight: u32,
     /// A task takes a snapshot when its changes since the last one are this many bytes, and as
@@ -111,6 +130,8 @@ impl DeploymentSpec {
             settings: Settings::default(),
             bounded: false,
             idle_timeout_ms: 10_000,
+            commit_interval_ms: 0,
+            store_ttls: BTreeMap::new(),
             weight: 1,
             snapshot_after_bytes: 64 << 20,
         }
@@ -125,12 +146,7 @@ impl DeploymentSpec {
         manifest: &Manifest,
         mut secret: impl FnMut(&str) -> Result<String>,
     ) -> Result<Self> {
-        let inputs = manifest.inputs.iter().map(|input| InputSpec {
-            name: input.name.clone(),
-            start: input.start,
-            out_of_orderness_ms: input.out_of_orderness_ms,
-            ..InputSpec::new(input.topic.clone())
-        });
+        let inputs = manifest.inputs.iter().map(InputSpec::from);
         let mut spec = Self::new(manifest.function.clone(), inputs.collect());
         let outputs = manifest.outputs.iter();
         spec.outputs = outputs.map(|output| (output.name.clone(), output.topic.clone())).collect();
@@ -150,6 +166,7 @@ impl DeploymentSpec {
         }
         let idle = manifest.inputs.iter().filter_map(|input| input.idle_timeout_ms).min();
         spec.idle_timeout_ms = idle.unwrap_or(spec.idle_timeout_ms);
+        spec.commit_interval_ms = manifest.delivery.commit_interval_ms;
         Ok(spec)
     }
 
@@ -161,6 +178,9 @@ impl DeploymentSpec {
     /// `E-MANIFEST-STORE` where the function keeps other state than the manifest lists.
     pub fn complete(&mut self, manifest: &Manifest, declared: &Declaration) -> Result<()> {
         manifest.check_stores(&declared.stores)?;
+        let ttls =
+            manifest.stores.iter().filter_map(|store| Some((store.name.clone(), store.ttl_ms?)));
+        self.store_ttls = ttls.collect();
         self.window = manifest.window.apply(declared.window.as_ref(), &declared.outputs)?;
         for name in &declared.outputs {
             let topic = TopicName::new(manifest.function.tenant().clone(), name);
@@ -220,7 +240,11 @@ impl DeploymentSpec {
             partition: TopicPartition::local(input.topic.clone(), partition),
             start: input.start,
             out_of_orderness_ms: input.out_of_orderness_ms,
+            batch: input.batch,
         };
+        let store_ttls = declared.stores.iter();
+        let store_ttls =
+            store_ttls.map(|store| self.store_ttls.get(&store.name).copied().unwrap_or(0));
         let mut declaration = declared.clone();
         if self.window.is_some() {
             declaration.window.clone_from(&self.window);
@@ -241,6 +265,8 @@ impl DeploymentSpec {
             retry: self.retry,
             bounded: self.bounded,
             idle_timeout_ms: self.idle_timeout_ms,
+            commit_interval_ms: self.commit_interval_ms,
+            store_ttls: store_ttls.collect(),
             settings: self.settings.clone(),
             snapshot_after_bytes: self.snapshot_after_bytes,
             ..TaskConfig::new(id, inputs, declaration)

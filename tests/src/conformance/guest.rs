@@ -82,10 +82,15 @@ fn start(
     outputs: &[TopicName; 2],
     factory: &Arc<dyn GuestFactory>,
 ) -> Task {
-    let input =
-        InputConfig { partition: from.clone(), start: Start::Earliest, out_of_orderness_ms: 0 };
+    let input = InputConfig {
+        partition: from.clone(),
+        start: Start::Earliest,
+        out_of_orderness_ms: 0,
+        batch: Default::default(),
+    };
     let mut config = TaskConfig::new(task.clone(), vec![input], factory.declaration().clone());
-    let output = |topic: &TopicName| OutputTopic { topic: topic.clone(), partitions: 1 };
+    let output =
+        |topic: &TopicName| OutputTopic { topic: topic.clone(), partitions: 1, compacted: false };
     config.outputs = outputs.iter().map(output).collect();
     let parts = Parts {
         source: world.source(Side::Input),

@@ -5,6 +5,7 @@ mod backup;
 mod beside;
 mod capsule;
 mod commands;
+mod compacted;
 mod dev;
 mod dev_session;
 mod ends;
@@ -13,6 +14,7 @@ mod figures;
 mod full;
 mod invoke;
 mod load;
+mod manifest;
 mod openapi;
 #[path = "../../../runtime/otel/tests/receiver/mod.rs"]
 mod otlp_receiver;

@@ -1,54 +1,57 @@
 //! Canaries: the flags of `pelton deploy`, and how they are shown.
 
 use clap::Args;
-use pelton_core::manifest::parse_duration_ms;
-use pelton_server::functions::{CANARY_PERCENT_MAX, CanaryStatus, NewCanary};
+use pelton_core::manifest::{Canary, parse_duration_ms, parse_share};
+use pelton_server::functions::{CanaryStatus, NewCanary};
 
-use crate::error::Result;
+use crate::error::{CliError, Result};
+use crate::exit::Exit;
 use crate::text;
 use crate::ui::Ui;
 
 /// A version for a share of the keys.
 #[derive(Debug, Args)]
 pub(super) struct CanaryArgs {
-    /// Let this share of the keys go through it, until it is promoted or rolled back: 0.01% to 50%
-    #[arg(long, value_name = "PERCENT", conflicts_with = "shadow", value_parser = percent)]
-    canary: Option<f64>,
-    /// How long the canary is watched before it is promoted
-    #[arg(long, value_name = "DURATION", default_value = "10m", requires = "canary",
-        value_parser = parse_duration_ms)]
-    canary_for: i64,
-    /// Faults of the canary with which it is not yet rolled back
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "canary")]
-    max_faults: u64,
-    /// How many times the old version's CPU time for a record the canary may take, at the 99th percentile
-    #[arg(long, value_name = "RATIO", default_value_t = 2.0, requires = "canary")]
-    max_latency_ratio: f64,
-    /// Calls of the canary before its latency is judged
-    #[arg(long, value_name = "N", default_value_t = 100, requires = "canary")]
-    min_calls: u64,
-}
-
-/// A share of the keys: `10%` or `10`.
-fn percent(text: &str) -> std::result::Result<f64, String> {
-    let number = text.strip_suffix('%').unwrap_or(text).trim();
-    let number: f64 = number.parse().map_err(|_| "use a share such as 10%".to_owned())?;
-    match (0.01..=CANARY_PERCENT_MAX).contains(&number) {
-        true => Ok(number),
-        false => Err("use a share from 0.01% to 50%".to_owned()),
-    }
+    /// Let this share of the keys go through it, until it is promoted or rolled back: 0.01% to 50%; else
+    /// the manifest's [canary] share
+    #[arg(long, value_name = "PERCENT", conflicts_with = "shadow", value_parser = parse_share,
+        num_args = 0..=1)]
+    canary: Option<Option<f64>>,
+    /// How long the canary is watched before it is promoted; else the manifest's, else 10m
+    #[arg(long, value_name = "DURATION", requires = "canary", value_parser = parse_duration_ms)]
+    canary_for: Option<i64>,
+    /// Faults of the canary with which it is not yet rolled back; else the manifest's, else 0
+    #[arg(long, value_name = "N", requires = "canary")]
+    max_faults: Option<u64>,
+    /// How many times the old version's CPU time for a record the canary may take, at the 99th
+    /// percentile; else the manifest's, else 2
+    #[arg(long, value_name = "RATIO", requires = "canary")]
+    max_latency_ratio: Option<f64>,
+    /// Calls of the canary before its latency is judged; else the manifest's, else 100
+    #[arg(long, value_name = "N", requires = "canary")]
+    min_calls: Option<u64>,
 }
 
 impl CanaryArgs {
-    /// What is asked of the server, if a canary is wanted.
-    pub(super) fn new_canary(&self) -> Option<NewCanary> {
-        Some(NewCanary {
-            percent: self.canary?,
-            for_ms: Some(self.canary_for.unsigned_abs()),
-            max_faults: Some(self.max_faults),
-            max_latency_ratio: Some(self.max_latency_ratio),
-            min_calls: Some(self.min_calls),
-        })
+    /// What is asked of the server, if a canary is wanted: flags go before the manifest, and what
+    /// neither says is the server's to say.
+    ///
+    /// # Errors
+    /// `E-USAGE` where neither names a share.
+    pub(super) fn new_canary(&self, manifest: &Canary) -> Result<Option<NewCanary>> {
+        let Some(share) = self.canary else { return Ok(None) };
+        let percent = share.or(manifest.percent).ok_or_else(|| {
+            let text = "the canary has no share of the keys";
+            let next = "pelton deploy --canary 10%, or share = \"10%\" in [canary] of the manifest";
+            CliError::new("E-USAGE", Exit::Usage, text).next(next)
+        })?;
+        Ok(Some(NewCanary {
+            percent,
+            for_ms: self.canary_for.or(manifest.for_ms).map(i64::unsigned_abs),
+            max_faults: self.max_faults.or(manifest.max_faults.map(u64::from)),
+            max_latency_ratio: self.max_latency_ratio.or(manifest.max_latency_ratio),
+            min_calls: self.min_calls.or(manifest.min_calls.map(u64::from)),
+        }))
     }
 }
 
@@ -79,4 +82,58 @@ pub(super) fn show(canary: &CanaryStatus, ui: &mut Ui) -> Result<()> {
         canary.max_faults,
         canary.max_latency_ratio,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use pelton_core::Manifest;
+
+    use super::*;
+
+    const FILE: &str = "[function]\nname = \"f\"\n[canary]\nshare = \"10%\"\nfor = \"1h\"\n\
+                        max_faults = 3\n[profile.prod.canary]\nfor = \"2h\"\nmin_calls = 7\n";
+
+    #[derive(Parser)]
+    struct Line {
+        #[arg(long)]
+        shadow: bool,
+        #[command(flatten)]
+        canary: CanaryArgs,
+    }
+
+    fn asked(line: &str, manifest: &Manifest) -> Option<NewCanary> {
+        let line = Line::try_parse_from(line.split(' ')).unwrap();
+        assert!(!line.shadow);
+        line.canary.new_canary(&manifest.canary).unwrap()
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_profile_that_before_the_file_and_that_before_the_default() {
+        let file = Manifest::parse(FILE, "f").unwrap();
+        let profile = Manifest::parse_profile(FILE, "f", "prod").unwrap();
+        let by_file = NewCanary {
+            percent: 10.0,
+            for_ms: Some(3_600_000),
+            max_faults: Some(3),
+            max_latency_ratio: None,
+            min_calls: None,
+        };
+        assert_eq!(asked("deploy --canary", &file), Some(by_file));
+        let by_profile = NewCanary { for_ms: Some(7_200_000), min_calls: Some(7), ..by_file };
+        assert_eq!(asked("deploy --canary", &profile), Some(by_profile));
+        let by_flags = NewCanary { percent: 5.0, for_ms: Some(60_000), ..by_profile };
+        assert_eq!(asked("deploy --canary 5% --canary-for 1m", &profile), Some(by_flags));
+        assert_eq!(asked("deploy", &profile), None, "the file alone asks for none");
+    }
+
+    #[test]
+    fn a_canary_without_a_share_says_where_to_name_one() {
+        let line = Line::try_parse_from(["deploy", "--canary"]).unwrap();
+        let error = line.canary.new_canary(&Canary::default()).unwrap_err();
+        assert_eq!((&*error.code, error.exit), ("E-USAGE", Exit::Usage));
+        for share in ["0%", "50.1%", "half"] {
+            assert!(Line::try_parse_from(["deploy", "--canary", share]).is_err(), "{share}");
+        }
+    }
 }

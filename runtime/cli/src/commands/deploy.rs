@@ -75,7 +75,7 @@ impl Deploy {
         let asked = Asked {
             dry_run: self.dry_run,
             shadow: self.shadow,
-            canary: self.canary.new_canary(),
+            canary: self.canary.new_canary(&read_manifest(&path)?.canary)?,
             wait,
         };
         let report = deploy(&client, &wasm, &path, &asked)?;

@@ -9,19 +9,24 @@ use serde_json::json;
 use ureq::http::Method;
 
 use crate::client::ServerArgs;
-use crate::error::Result;
+use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::table::Columns;
 use crate::text;
 use crate::ui::Ui;
+
+/// How long the server may read a topic that is to be compacted.
+const READING_TIME: Duration = Duration::from_secs(600);
 
 /// Topics of a server
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   pelton topic create flights --partitions 4 --retention 7d
+  pelton topic create carriers --compacted
   pelton topic ls
-  pelton topic describe flights")]
+  pelton topic describe flights
+  pelton topic set flights --retention 30d")]
 pub(crate) struct Topic {
     #[command(subcommand)]
     what: What,
@@ -35,6 +40,8 @@ enum What {
     Ls(Server),
     /// Show a topic's partitions and settings
     Describe(Named),
+    /// Change what a topic keeps
+    Set(Set),
     /// Delete a topic with its records
     Rm(Named),
 }
@@ -67,7 +74,74 @@ struct Create {
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     retention_bytes: Option<u64>,
     #[command(flatten)]
+    cleanup: CleanupArgs,
+    #[command(flatten)]
     server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A topic becomes compacted where all of its records have keys, while no function that writes to it
+runs: pause it, change the topic, resume it.
+
+Examples:
+  pelton topic set flights --retention 30d
+  pelton topic set flights --retention none --retention-bytes 10GiB
+  pelton topic set carriers --compacted
+  pelton topic set carriers --compacted --delete --retention 30d")]
+struct Set {
+    /// The topic
+    name: String,
+    /// How long records are kept at least, such as 7d; `none`: for ever
+    #[arg(long, value_name = "DURATION", value_parser = duration_or_none)]
+    retention: Option<OrNone<u64>>,
+    /// Bytes of a partition that are kept at least, such as 10GiB; `none`: all
+    #[arg(long, value_name = "SIZE", value_parser = size_or_none)]
+    retention_bytes: Option<OrNone<u64>>,
+    #[command(flatten)]
+    cleanup: CleanupArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+struct CleanupArgs {
+    /// Keep the latest record of each key; every record needs a key
+    #[arg(long)]
+    compacted: bool,
+    /// Remove by retention; beside --compacted both
+    #[arg(long)]
+    delete: bool,
+}
+
+impl CleanupArgs {
+    /// The policy as the server calls it, where one is asked for.
+    fn policy(&self) -> Option<&'static str> {
+        match (self.compacted, self.delete) {
+            (true, true) => Some("compact-and-delete"),
+            (true, false) => Some("compact"),
+            (false, true) => Some("delete"),
+            (false, false) => None,
+        }
+    }
+}
+
+/// A limit, or none of it.
+#[derive(Debug, Clone, Copy)]
+struct OrNone<T>(Option<T>);
+
+fn duration_or_none(text: &str) -> std::result::Result<OrNone<u64>, String> {
+    match text {
+        "none" => Ok(OrNone(None)),
+        _ => Ok(OrNone(Some(parse_duration_ms(text)?.unsigned_abs()))),
+    }
+}
+
+fn size_or_none(text: &str) -> std::result::Result<OrNone<u64>, String> {
+    match text {
+        "none" => Ok(OrNone(None)),
+        _ => Ok(OrNone(Some(parse_bytes(text)?))),
+    }
 }
 
 /// A topic as the server tells it.
@@ -77,8 +151,18 @@ struct Info {
     tenant: String,
     retention_ms: Option<u64>,
     retention_bytes: Option<u64>,
+    cleanup: String,
     bytes: u64,
+    cleaned: Option<Cleaned>,
     partitions: Vec<Partition>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Cleaned {
+    time_ms: i64,
+    released: u64,
+    compacted: u64,
+    rewritten_bytes: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,6 +171,7 @@ struct Partition {
     start: u64,
     end: u64,
     durable: u64,
+    records: u64,
     bytes: u64,
 }
 
@@ -96,12 +181,24 @@ struct List {
 }
 
 impl Info {
-    /// Offsets from the oldest to the newest: after compaction some of them have no record.
     fn records(&self) -> u64 {
-        self.partitions.iter().map(|p| p.end.saturating_sub(p.start)).sum()
+        self.partitions.iter().map(|partition| partition.records).sum()
     }
 
     fn kept(&self) -> String {
+        let latest = "the latest of each key";
+        match self.cleanup.as_str() {
+            "compact" => latest.into(),
+            "compact-and-delete" => format!("{latest}, {}", self.kept_by_retention()),
+            _ => self.kept_by_retention(),
+        }
+    }
+
+    fn has_idle_retention(&self) -> bool {
+        self.cleanup == "compact" && (self.retention_ms.is_some() || self.retention_bytes.is_some())
+    }
+
+    fn kept_by_retention(&self) -> String {
         let time = self.retention_ms.and_then(|ms| i64::try_from(ms).ok()).map(text::duration_ms);
         let bytes = self.retention_bytes.map(|bytes| format!("{} a partition", text::bytes(bytes)));
         let parts: Vec<_> = time.into_iter().chain(bytes).collect();
@@ -120,6 +217,7 @@ impl Topic {
             What::Describe(Named { name, server }) => {
                 show(&server.client()?.get(&["topics", &name])?, ui)?;
             }
+            What::Set(set) => set.run(ui)?,
             What::Rm(Named { name, server }) => {
                 let client = server.client()?;
                 client.bytes(client.call(Method::DELETE, &["topics", &name]))?;
@@ -137,6 +235,7 @@ impl Create {
             "partitions": self.partitions,
             "retention_ms": self.retention,
             "retention_bytes": self.retention_bytes,
+            "cleanup": self.cleanup.policy().unwrap_or("delete"),
         });
         let info: Info = self.server.client()?.post(&["topics"], &body, Duration::ZERO)?;
         if ui.is_json() {
@@ -144,7 +243,40 @@ impl Create {
         }
         let partitions = text::count(info.partitions.len() as u64, "partition");
         ui.note(format!("created the topic {} with {partitions}", info.name));
+        warn_of_idle_retention(&info, ui);
         Ok(())
+    }
+}
+
+impl Set {
+    fn run(self, ui: &mut Ui) -> Result<()> {
+        let limits = [("retention_ms", self.retention), ("retention_bytes", self.retention_bytes)];
+        let limits = limits.into_iter().filter_map(|(name, limit)| Some((name, json!(limit?.0))));
+        let cleanup = self.cleanup.policy().map(|policy| ("cleanup", json!(policy)));
+        let change: serde_json::Map<_, _> =
+            limits.chain(cleanup).map(|(name, value)| (name.to_owned(), value)).collect();
+        if change.is_empty() {
+            let text = "nothing is to be changed".to_owned();
+            let next = "name a limit or a policy, such as --retention 30d or --compacted";
+            return Err(CliError::new("E-USAGE", Exit::Usage, text).next(next));
+        }
+        let client = self.server.client()?;
+        let body = serde_json::to_vec(&change).unwrap_or_default();
+        let call = client.call(Method::PATCH, &["topics", &self.name]);
+        let info: Info = client.json(call.body("application/json", &body).wait(READING_TIME))?;
+        if ui.is_json() {
+            return ui.json(&info);
+        }
+        ui.note(format!("{} keeps {}", info.name, info.kept()));
+        warn_of_idle_retention(&info, ui);
+        Ok(())
+    }
+}
+
+fn warn_of_idle_retention(topic: &Info, ui: &mut Ui) {
+    if topic.has_idle_retention() {
+        let text = "retention counts only where records are also removed by it: add --delete";
+        ui.warn(text);
     }
 }
 
@@ -176,12 +308,23 @@ fn show(topic: &Info, ui: &mut Ui) -> Result<()> {
         text::bytes(topic.bytes),
         topic.kept()
     ))?;
-    let mut table = Columns::new(&[">partition", ">oldest", ">next", ">durable", ">size"]);
+    if let Some(Cleaned { time_ms, released, compacted, rewritten_bytes }) = &topic.cleaned {
+        ui.line(format!(
+            "cleaned {}: {} by retention, {} by compaction, {} written again",
+            text::time(*time_ms),
+            text::count(*released, "record"),
+            text::count(*compacted, "record"),
+            text::bytes(*rewritten_bytes)
+        ))?;
+    }
+    let mut table =
+        Columns::new(&[">partition", ">oldest", ">next", ">durable", ">records", ">size"]);
     for partition in &topic.partitions {
-        let Partition { partition, start, end, durable, bytes } = partition;
+        let Partition { partition, start, end, durable, records, bytes } = partition;
         let offsets = [start, end, durable].map(u64::to_string);
         let [start, end, durable] = offsets;
-        table.row(&[partition.to_string(), start, end, durable, text::bytes(*bytes)]);
+        let records = text::thousands(*records);
+        table.row(&[partition.to_string(), start, end, durable, records, text::bytes(*bytes)]);
     }
     ui.line(table.to_string())
 }

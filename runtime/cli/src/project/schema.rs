@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use pelton_core::Limits;
-use pelton_core::manifest::keys;
+use pelton_core::manifest::{duration_text, keys};
 
 /// Where a new project has it, for the first line of its manifest.
 pub(crate) const FILE: &str = ".pelton/pelton.schema.json";
@@ -28,8 +28,9 @@ pub(crate) fn schema() -> Value {
 }
 
 fn tables() -> Map<String, Value> {
+    let name = text("The function, by its name; `tenant/name` for another tenant than `default`.");
     let function =
-        object(&["name"], entries([("name", text("The function, by its name."))]), &["name"]);
+        object(&["name"], entries([("name", example(name, json!("hourly")))]), &["name"]);
     let config = json!({
         "description": "Configuration entries that the function may read.",
         "type": "object",
@@ -38,101 +39,183 @@ fn tables() -> Map<String, Value> {
     });
     let names = json!({
         "description": "Each is read from PELTON_SECRET_<NAME> where the server runs.",
-        "type": "array", "items": { "type": "string" },
+        "type": "array", "items": { "type": "string" }, "examples": [["api-key"]],
     });
     entries([
-        ("function", function),
-        ("build", build()),
+        ("function", about("Who the function is.", function)),
+        ("build", about("How the code is built.", build())),
         ("input", list("A topic that the function reads.", input())),
         ("output", list("Where an output that the function declares goes.", output())),
         ("store", list("A store that the function is expected to keep.", stored())),
-        ("window", window()),
+        (
+            "window",
+            about("What replaces parts of the window that the function declares.", window()),
+        ),
         ("config", config),
-        ("secrets", object(&["names"], entries([("names", names)]), &[])),
-        ("limits", limits()),
-        ("delivery", delivery()),
+        ("secrets", about("Secrets that the function may read.", secrets(names))),
+        ("limits", about("Limits of the function; `pelton check` shows those in force.", limits())),
+        (
+            "delivery",
+            about("When it commits, and what happens to records that it cannot do.", delivery()),
+        ),
+        ("canary", about("What `deploy --canary` does where its flags do not say it.", canary())),
     ])
 }
 
+fn secrets(names: Value) -> Value {
+    object(&["names"], entries([("names", names)]), &[])
+}
+
 fn build() -> Value {
+    let command = text("A shell command that builds the function; without it, Cargo does.");
+    let file = text("The .wasm that the command makes, from the manifest's folder.");
     let keys = entries([
-        ("command", text("A shell command that builds the function; without it, Cargo does.")),
-        ("file", text("The .wasm that the command makes.")),
+        ("command", example(command, json!("make"))),
+        ("file", example(file, json!("out/hourly.wasm"))),
     ]);
     object(&keys::BUILD, keys, &[])
 }
 
 fn input() -> Value {
+    let orderness = duration("How far behind the newest a record may be and be on time.");
+    let records = number("Most of its records in a call.", 1, keys::BATCH_RECORDS_MAX);
+    let bytes = size(
+        "About the most of its bytes in a call; a larger record comes alone.",
+        keys::BATCH_BYTES_MAX,
+    );
+    let wait = at_most(duration("How long a record waits for others to come."), keys::WAIT_MS_MAX);
+    let start = words("Where a function starts that has never read it.", &["earliest", "latest"]);
     let keys = entries([
-        ("topic", text("The topic.")),
-        ("name", text("What the function calls it; else the topic's name.")),
-        ("out_of_orderness", duration("How far behind the newest a record may be and be on time.")),
-        ("idle_timeout", duration("After how long without a record it is not waited for.")),
-        ("start", words("Where a new function starts.", &["earliest", "latest"])),
-        ("partitions", number("Where the topic has to be created.", 1, keys::PARTITIONS_MAX)),
+        ("topic", example(text("The topic."), json!("departures"))),
+        (
+            "name",
+            example(text("What the function calls it; else the topic's name."), json!("flights")),
+        ),
+        ("out_of_orderness", default(orderness, json!("0"))),
+        (
+            "idle_timeout",
+            duration("After how long without a record it is not waited for; else 10s."),
+        ),
+        ("start", default(start, json!("earliest"))),
+        ("partitions", default(partitions(), json!(1))),
+        ("batch_records", example(records, json!(1_000))),
+        ("batch_bytes", bytes),
+        ("max_wait", default(wait, json!("0"))),
     ]);
     object(&keys::INPUT, keys, &["topic"])
 }
 
+fn partitions() -> Value {
+    number("Where the topic has to be created.", 1, keys::PARTITIONS_MAX)
+}
+
 fn output() -> Value {
+    let partitions = number(
+        "Where the topic has to be created; else as many as the first input has.",
+        1,
+        keys::PARTITIONS_MAX,
+    );
     let keys = entries([
-        ("name", text("The name that the function declares.")),
-        ("topic", text("The topic.")),
-        ("partitions", number("Where the topic has to be created.", 1, keys::PARTITIONS_MAX)),
+        ("name", example(text("The name that the function declares."), json!("hours"))),
+        ("topic", example(text("The topic."), json!("departures-by-hour"))),
+        ("partitions", example(partitions, json!(4))),
     ]);
     object(&keys::OUTPUT, keys, &["name", "topic"])
 }
 
 fn stored() -> Value {
+    let ttl =
+        duration("How long a value stays that is written without a time to live; else for ever.");
+    let schema = number("The version of its values; else any.", 0, u32::MAX);
     let keys = entries([
-        ("name", text("The name that the function declares.")),
-        ("kind", words("How it may be read.", &["kv", "ordered"])),
-        ("schema", number("The version of its values.", 0, u32::MAX)),
+        ("name", example(text("The name that the function declares."), json!("counts"))),
+        ("kind", words("How it may be read; else as declared.", &["kv", "ordered"])),
+        ("schema", example(schema, json!(1))),
+        ("ttl", example(at_least_1ms(at_most(ttl, keys::TTL_MS_MAX)), json!("7d"))),
     ]);
     object(&keys::STORE, keys, &["name"])
 }
 
 fn window() -> Value {
+    let late = text("The declared output that gets records which are later than that.");
+    let shape = words("What the function is called with.", &["contents", "incremental"]);
+    let early =
+        number("A window fires early, each time that so many records have come.", 1, u32::MAX);
     let keys = entries([
-        ("size", duration("Length of a window.")),
-        ("gap", duration("Sessions: the longest time without a record within one.")),
-        ("count", number("Windows of so many records of a key.", 1, u32::MAX)),
-        ("global", truth("One window that holds all records of a key.")),
-        ("early_records", number("A window fires early after so many records.", 1, u32::MAX)),
-        ("discard", truth("A window that has fired begins anew.")),
-        ("advance", duration("Distance of window starts, where windows overlap.")),
+        ("size", at_least_1ms(duration("Length of a window."))),
+        (
+            "advance",
+            at_least_1ms(duration(
+                "Distance of window starts, where windows overlap; at most `size`.",
+            )),
+        ),
+        ("gap", at_least_1ms(duration("Sessions: the longest time without a record within one."))),
+        ("count", example(number("Windows of so many records of a key.", 1, u32::MAX), json!(100))),
+        ("global", example(truth("One window that holds all records of a key."), json!(true))),
+        ("early_records", example(early, json!(1000))),
+        ("discard", truth("Whether a window that has fired begins anew.")),
         ("grace", duration("How long after its end a window takes late records.")),
-        ("shape", words("What the function is called with.", &["contents", "incremental"])),
-        ("late_output", text("The declared output that gets records which are later than that.")),
+        ("shape", shape),
+        ("late_output", example(late, json!("late"))),
     ]);
     object(&keys::WINDOW, keys, &[])
 }
 
 fn delivery() -> Value {
-    let poison = ["dead-letter", "halt", "skip"];
+    let poison =
+        words("What happens to a record that cannot be done.", &["dead-letter", "halt", "skip"]);
+    let retries = number(
+        "Of a failure that may pass, before it counts as one that does not; else 9.",
+        0,
+        keys::RETRIES_MAX,
+    );
+    let letters = text("The topic of dead letters; else FUNCTION.dead. Not one that is compacted.");
+    let interval =
+        duration("How long after a commit records wait for others before the next call.");
     let keys = entries([
-        ("retries", number("Of a retryable failure; without it, for ever.", 0, keys::RETRIES_MAX)),
-        ("on_poison", words("What happens to a record that cannot be done.", &poison)),
-        ("dead_letter", text("The topic of dead letters; else FUNCTION.dead.")),
+        ("retries", example(retries, json!(5))),
+        ("on_poison", default(poison, json!("dead-letter"))),
+        ("dead_letter", example(letters, json!("hourly.broken"))),
+        ("commit_interval", default(at_most(interval, keys::WAIT_MS_MAX), json!("0"))),
     ]);
     object(&keys::DELIVERY, keys, &[])
+}
+
+fn canary() -> Value {
+    let (least, most) = keys::CANARY_PERCENT;
+    let share = text(&format!("The share of the keys that it gets: {least}% to {most}%."));
+    let (least, most) = keys::CANARY_RATIO;
+    let ratio = json!({
+        "description": "How many times the old version's CPU time for a record it may take, at the \
+                        99th percentile.",
+        "type": "number", "minimum": least, "maximum": most,
+    });
+    let time =
+        at_most(duration("How long it is watched before it is promoted."), keys::CANARY_MS_MAX);
+    let faults = number("Faults with which it is not yet rolled back.", 0, keys::CANARY_COUNT_MAX);
+    let calls = number("Calls before its latency is judged.", 1, keys::CANARY_COUNT_MAX);
+    let keys = entries([
+        ("share", example(share, json!("10%"))),
+        ("for", default(time, json!("10m"))),
+        ("max_faults", default(faults, json!(0))),
+        ("max_latency_ratio", default(ratio, json!(2))),
+        ("min_calls", default(calls, json!(100))),
+    ]);
+    object(&keys::CANARY, keys, &[])
 }
 
 fn limits() -> Value {
     let mut keys = Map::new();
     let mut names = Vec::new();
     for limit in Limits::default().all() {
-        let about = format!("{} Default: {} {}.", limit.about, limit.value, limit.unit);
         let number = json!({ "type": "integer", "minimum": 1, "maximum": limit.ceiling });
-        let value = match limit.unit {
-            "ms" | "bytes" => {
-                json!({ "description": about, "anyOf": [number, { "type": "string" }] })
-            }
-            _ => json!({
-                "description": about, "type": "integer", "minimum": 1, "maximum": limit.ceiling,
-            }),
+        let mut value = match limit.unit {
+            "ms" | "bytes" => json!({ "anyOf": [number, { "type": "string" }] }),
+            _ => number,
         };
-        keys.insert(limit.name.to_owned(), value);
+        let unit = limit.unit;
+        value["description"] = json!(format!("{} In {unit}.", limit.about));
+        keys.insert(limit.name.to_owned(), default(value, json!(limit.value)));
         names.push(limit.name);
     }
     object(&names, keys, &[])
@@ -171,6 +254,40 @@ fn duration(about: &str) -> Value {
     json!({ "description": about, "type": "string", "pattern": pattern, "examples": ["10s", "1h30m"] })
 }
 
+fn size(about: &str, most: u64) -> Value {
+    let number = json!({ "type": "integer", "minimum": 1, "maximum": most });
+    let about = format!("{about} At most {} MiB.", most >> 20);
+    json!({ "description": about, "anyOf": [number, { "type": "string" }], "examples": ["1MiB"] })
+}
+
+fn at_most(mut value: Value, most_ms: i64) -> Value {
+    let about = value["description"].as_str().unwrap_or_default();
+    value["description"] = json!(format!("{about} At most {}.", duration_text(most_ms)));
+    value
+}
+
+fn at_least_1ms(mut value: Value) -> Value {
+    let about = value["description"].as_str().unwrap_or_default();
+    value["description"] = json!(format!("{about} At least 1ms."));
+    value
+}
+
+/// What is in force where the key is not there.
+fn default(mut value: Value, default: Value) -> Value {
+    value["default"] = default;
+    value
+}
+
+fn example(mut value: Value, example: Value) -> Value {
+    value["examples"] = json!([example]);
+    value
+}
+
+fn about(about: &str, mut table: Value) -> Value {
+    table["description"] = json!(about);
+    table
+}
+
 fn words(about: &str, words: &[&str]) -> Value {
     json!({ "description": about, "type": "string", "enum": words })
 }
@@ -184,56 +301,4 @@ fn truth(about: &str) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use pelton_core::Manifest;
-
-    use super::*;
-
-    /// Each key that the schema knows is one that the manifest knows. (That it knows all of them is
-    /// asserted where it is made.)
-    #[test]
-    fn the_schema_has_the_keys_of_the_manifest() {
-        let schema = schema();
-        for (table, value) in schema["properties"].as_object().unwrap() {
-            let keys = value["properties"].as_object();
-            let keys = keys.or_else(|| value["items"]["properties"].as_object());
-            let Some(keys) = keys else { continue };
-            let head = if value["type"] == "array" {
-                format!("[[{table}]]")
-            } else {
-                format!("[{table}]")
-            };
-            for key in keys.keys() {
-                // A date is no key's type: known keys complain about it, unknown ones about themselves.
-                let text = format!("{head}\n{key} = 2020-01-01\n");
-                let error = Manifest::parse(&text, "f").unwrap_err().to_string();
-                assert!(error.contains(key.as_str()), "{error}");
-                assert!(!error.contains("unknown key"), "{error}");
-            }
-            let text = format!("{head}\nno-such-key = 1\n");
-            assert!(Manifest::parse(&text, "f").unwrap_err().to_string().contains("unknown key"));
-        }
-        let limits = schema["properties"]["limits"]["properties"].as_object().unwrap();
-        assert_eq!(limits.len(), Limits::default().all().count());
-        let profile = &schema["properties"]["profile"]["additionalProperties"]["properties"];
-        assert_eq!(profile["limits"], schema["properties"]["limits"]);
-        assert!(profile.get("profile").is_none());
-    }
-
-    #[test]
-    fn the_schema_in_docs_is_up_to_date() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pelton.schema.json");
-        let text = format!("{:#}\n", schema());
-        if std::env::var_os("PELTON_UPDATE").is_some() {
-            std::fs::write(&path, &text).unwrap();
-        }
-        let found = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            found == text,
-            "docs/pelton.schema.json is not what the code says: write it with \
-             `PELTON_UPDATE=1 cargo test --release --workspace --lib schema`"
-        );
-    }
-}
+mod tests;

@@ -9,8 +9,8 @@ use super::keys::{self, CONFIG_BYTES_MAX, CONFIG_ENTRIES_MAX, PARTITIONS_MAX, RE
 use super::problem::{ManifestError, Problems};
 use super::section::{Section, Value, integer};
 use super::units::{parse_bytes, parse_duration_ms};
-use super::{Build, Delivery, Input, Manifest, OnPoison, Output};
-use super::{profile, store, window};
+use super::{BatchLimits, Build, Delivery, Input, Manifest, OnPoison, Output};
+use super::{canary, profile, store, window};
 use crate::ids::{FunctionId, NAME_BYTES_MAX, TopicName};
 use crate::limits::{Limit, Limits};
 use crate::source::Start;
@@ -52,6 +52,7 @@ fn top(table: &DeTable<'_>, span: Range<usize>, problems: &mut Problems<'_>) -> 
     let secrets = secrets(&top, problems);
     let limits = limits(&top, problems);
     let delivery = delivery(&top, problems);
+    let canary = canary::read(&top, problems);
     let function = function?;
     Some(Manifest {
         function,
@@ -64,6 +65,7 @@ fn top(table: &DeTable<'_>, span: Range<usize>, problems: &mut Problems<'_>) -> 
         secrets,
         limits,
         delivery,
+        canary,
     })
 }
 
@@ -108,11 +110,13 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
         let words = [("earliest", Start::Earliest), ("latest", Start::Latest)];
         let start = section.choice("start", &words, problems);
         let partitions = section.number("partitions", 1..=PARTITIONS_MAX, problems);
+        let batch = batch_limits(&section, problems);
         let Some(topic) = topic else { continue };
         let mut input = Input::new(topic);
         input.name = name.map_or(input.name, str::to_owned);
         input.out_of_orderness_ms = orderness.unwrap_or(input.out_of_orderness_ms);
         input.idle_timeout_ms = idle_timeout_ms;
+        input.batch = batch;
         input.start = start.unwrap_or(input.start);
         input.partitions = partitions.unwrap_or(input.partitions);
         if !names.insert(input.name.clone()) {
@@ -123,6 +127,15 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
         inputs.push(input);
     }
     inputs
+}
+
+fn batch_limits(section: &Section<'_>, problems: &mut Problems<'_>) -> BatchLimits {
+    let max_wait = section.duration_within("max_wait", 0..=keys::WAIT_MS_MAX, problems);
+    BatchLimits {
+        records: section.number("batch_records", 1..=keys::BATCH_RECORDS_MAX, problems),
+        bytes: section.bytes_within("batch_bytes", 1..=keys::BATCH_BYTES_MAX, problems),
+        max_wait_ms: max_wait.unwrap_or(0),
+    }
 }
 
 fn outputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Output> {
@@ -250,5 +263,6 @@ fn delivery(top: &Section<'_>, problems: &mut Problems<'_>) -> Delivery {
         section.wrong("dead_letter", "has no use unless on_poison = \"dead-letter\"", problems);
     }
     let retries = section.number("retries", 0..=RETRIES_MAX, problems);
-    Delivery { retries, on_poison, dead_letter }
+    let interval = section.duration_within("commit_interval", 0..=keys::WAIT_MS_MAX, problems);
+    Delivery { retries, on_poison, dead_letter, commit_interval_ms: interval.unwrap_or(0) }
 }

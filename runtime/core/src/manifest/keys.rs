@@ -2,19 +2,28 @@
 //! made of.
 
 /// Tables and lists of tables at the top; the last one holds the others once more.
-pub const TOP: [&str; 11] = [
+pub const TOP: [&str; 12] = [
     "function", "build", "input", "output", "store", "window", "config", "secrets", "limits",
-    "delivery", "profile",
+    "delivery", "canary", "profile",
 ];
 /// Keys of `[build]`.
 pub const BUILD: [&str; 2] = ["command", "file"];
 /// Keys of `[[input]]`.
-pub const INPUT: [&str; 6] =
-    ["topic", "name", "out_of_orderness", "idle_timeout", "start", "partitions"];
+pub const INPUT: [&str; 9] = [
+    "topic",
+    "name",
+    "out_of_orderness",
+    "idle_timeout",
+    "start",
+    "partitions",
+    "batch_records",
+    "batch_bytes",
+    "max_wait",
+];
 /// Keys of `[[output]]`.
 pub const OUTPUT: [&str; 3] = ["name", "topic", "partitions"];
 /// Keys of `[[store]]`.
-pub const STORE: [&str; 3] = ["name", "kind", "schema"];
+pub const STORE: [&str; 4] = ["name", "kind", "schema", "ttl"];
 /// Keys of `[window]`.
 pub const WINDOW: [&str; 10] = [
     "size",
@@ -29,7 +38,9 @@ pub const WINDOW: [&str; 10] = [
     "late_output",
 ];
 /// Keys of `[delivery]`.
-pub const DELIVERY: [&str; 3] = ["retries", "on_poison", "dead_letter"];
+pub const DELIVERY: [&str; 4] = ["retries", "on_poison", "dead_letter", "commit_interval"];
+/// Keys of `[canary]`.
+pub const CANARY: [&str; 5] = ["share", "for", "max_faults", "max_latency_ratio", "min_calls"];
 
 /// Most entries of `[config]`.
 pub const CONFIG_ENTRIES_MAX: usize = 64;
@@ -39,3 +50,19 @@ pub const CONFIG_BYTES_MAX: usize = 4 * 1024;
 pub const PARTITIONS_MAX: u32 = 256;
 /// Most retries that can be asked for.
 pub const RETRIES_MAX: u32 = 1_000_000;
+/// Most records of one input in a call.
+pub const BATCH_RECORDS_MAX: u32 = 65_536;
+/// Most bytes of one input in a call.
+pub const BATCH_BYTES_MAX: u64 = 16 << 20;
+/// Longest time that records wait for others, ms.
+pub const WAIT_MS_MAX: i64 = 60_000;
+/// Longest time to live of a store's values, ms: about 100 years.
+pub const TTL_MS_MAX: i64 = 36_525 * 86_400_000;
+/// Smallest and largest share of the keys that a canary gets, percent.
+pub const CANARY_PERCENT: (f64, f64) = (0.01, 50.0);
+/// Longest time that a canary is watched, ms.
+pub const CANARY_MS_MAX: i64 = 7 * 86_400_000;
+/// Bounds of how many times the old version's CPU time for a record a canary may take.
+pub const CANARY_RATIO: (f64, f64) = (0.1, 1_000.0);
+/// Most faults that a canary may be allowed, and most calls that it may be judged by.
+pub const CANARY_COUNT_MAX: u32 = 1_000_000_000;

@@ -4,6 +4,7 @@
 //! and what is allowed there.
 
 mod build;
+mod canary;
 pub mod keys;
 mod problem;
 mod profile;
@@ -20,10 +21,11 @@ use crate::ids::{FunctionId, TopicName};
 use crate::limits::Limits;
 use crate::source::Start;
 
+pub use canary::{Canary, parse_share};
 pub use problem::{ManifestError, Problem};
 pub use profile::flatten;
 pub use store::Store;
-pub use units::{parse_bytes, parse_duration_ms};
+pub use units::{duration_text, parse_bytes, parse_duration_ms};
 pub use window::WindowSettings;
 
 /// The name of the file.
@@ -50,8 +52,10 @@ pub struct Manifest {
     pub secrets: Vec<String>,
     /// Limits, set where the manifest names them.
     pub limits: Limits,
-    /// What happens to records that the function cannot do.
+    /// When it commits, and what happens to records that the function cannot do.
     pub delivery: Delivery,
+    /// What a canary is by default.
+    pub canary: Canary,
 }
 
 /// `[build]`: how the code is built.
@@ -78,6 +82,19 @@ pub struct Input {
     pub start: Start,
     /// Number of partitions, where the topic has to be created.
     pub partitions: u32,
+    /// How much of it goes into a call.
+    pub batch: BatchLimits,
+}
+
+/// How much of an input goes into one call. Neither changes a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BatchLimits {
+    /// Most records; absent: as many as the limits of the deployment let in.
+    pub records: Option<u32>,
+    /// About the most bytes; a record that is larger comes alone. Absent: as with `records`.
+    pub bytes: Option<u64>,
+    /// How long a record waits for others to come, ms; 0: not at all.
+    pub max_wait_ms: i64,
 }
 
 impl Input {
@@ -93,6 +110,7 @@ impl Input {
             idle_timeout_ms: None,
             start: Start::Earliest,
             partitions: 1,
+            batch: BatchLimits::default(),
         }
     }
 }
@@ -121,15 +139,17 @@ pub enum OnPoison {
     Skip,
 }
 
-/// `[delivery]`: what happens to records that the function cannot do.
+/// `[delivery]`: when a function commits, and what happens to records that it cannot do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Delivery {
-    /// How often a retryable failure is tried again before it counts as poison; absent: for ever.
+    /// How often a retryable failure is tried again before it counts as poison; absent: 9 times.
     pub retries: Option<u32>,
     /// What happens to poison.
     pub on_poison: OnPoison,
     /// Where dead letters go; absent: see [`Manifest::dead_letter_topic`].
     pub dead_letter: Option<TopicName>,
+    /// How long after a commit records wait for others before the next call, ms; 0: not at all.
+    pub commit_interval_ms: i64,
 }
 
 impl Manifest {
@@ -147,6 +167,7 @@ impl Manifest {
             secrets: Vec::new(),
             limits: Limits::default(),
             delivery: Delivery::default(),
+            canary: Canary::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Problems;
-use super::units::parse_duration_ms;
+use super::units::{duration_text, parse_bytes, parse_duration_ms};
 
 /// A value with its place in the text.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
@@ -119,6 +119,61 @@ impl<'a> Section<'a> {
     /// A duration in ms.
     pub(super) fn duration(&self, name: &str, problems: &mut Problems<'_>) -> Option<i64> {
         self.parsed(name, parse_duration_ms, problems)
+    }
+
+    /// A duration within `range`, ms.
+    pub(super) fn duration_within(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<i64>,
+        problems: &mut Problems<'_>,
+    ) -> Option<i64> {
+        let (least, most) = (duration_text(*range.start()), duration_text(*range.end()));
+        let read = |text: &str| {
+            let ms = parse_duration_ms(text)?;
+            let error = || format!("{text:?} is not a duration from {least} to {most}");
+            range.contains(&ms).then_some(ms).ok_or_else(error)
+        };
+        self.parsed(name, read, problems)
+    }
+
+    /// A number of bytes within `range`: a size such as `1MiB`, or a whole number.
+    pub(super) fn bytes_within(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<u64>,
+        problems: &mut Problems<'_>,
+    ) -> Option<u64> {
+        let value = self.get(name)?.get_ref();
+        let read = match (integer(value), value.as_str()) {
+            (Some(number), _) => u64::try_from(number).map_err(|error| error.to_string()),
+            (None, Some(text)) => parse_bytes(text),
+            (None, None) => Err(format!("must be a size in quotes; found: {}", value.type_str())),
+        };
+        let within = read.and_then(|bytes| match range.contains(&bytes) {
+            true => Ok(bytes),
+            false => Err(format!("{bytes} is not from {} to {} bytes", range.start(), range.end())),
+        });
+        within.map_err(|text| self.wrong(name, text, problems)).ok()
+    }
+
+    /// A number within these bounds, with or without a fraction.
+    pub(super) fn ratio(
+        &self,
+        name: &str,
+        (least, most): (f64, f64),
+        problems: &mut Problems<'_>,
+    ) -> Option<f64> {
+        let value = self.get(name)?.get_ref();
+        let number = match value {
+            DeValue::Float(number) => number.as_str().replace('_', "").parse().ok(),
+            _ => integer(value).map(|number| number as f64),
+        };
+        let within = number.filter(|number| (least..=most).contains(number));
+        if within.is_none() {
+            self.wrong(name, format!("must be a number from {least} to {most}"), problems);
+        }
+        within
     }
 
     /// A whole number within `range`.

@@ -22,6 +22,9 @@ pub struct Store {
     pub kind: Option<StoreKind>,
     /// The version of its values; absent: any.
     pub schema: Option<u32>,
+    /// How long a value stays that is written without a time to live of its own, ms of event time;
+    /// absent: for ever.
+    pub ttl_ms: Option<i64>,
 }
 
 pub(super) fn read(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Store> {
@@ -31,11 +34,12 @@ pub(super) fn read(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Store>
         let name = section.required("name", problems);
         let kind = section.choice("kind", &KINDS, problems);
         let schema = section.number("schema", 0..=u32::MAX, problems);
+        let ttl_ms = section.duration_within("ttl", 1..=keys::TTL_MS_MAX, problems);
         let Some(name) = name else { continue };
         if !names.insert(name) {
             section.wrong("name", format!("store {name:?} stands here twice"), problems);
         }
-        stores.push(Store { name: name.to_owned(), kind, schema });
+        stores.push(Store { name: name.to_owned(), kind, schema, ttl_ms });
     }
     stores
 }

@@ -393,3 +393,59 @@ fn listed_stores_are_those_that_the_function_keeps() {
         assert!(error.to_string().contains(expected), "{error}");
     }
 }
+
+#[test]
+fn batch_limits_intervals_and_times_to_live_are_read() {
+    let text = "[function]\nname = \"f\"\n[[input]]\ntopic = \"t\"\nbatch_records = 65536\n\
+                batch_bytes = \"16MiB\"\nmax_wait = \"1m\"\n[[store]]\nname = \"s\"\nttl = \"1ms\"\n\
+                [delivery]\ncommit_interval = \"1m\"\n[canary]\nshare = \"50%\"\nfor = \"7d\"\n\
+                max_faults = 0\nmax_latency_ratio = 1_000\nmin_calls = 1\n\
+                [profile.p.delivery]\ncommit_interval = \"0\"\n[profile.p.canary]\nshare = \"0.01\"\n";
+    let manifest = Manifest::parse(text, "f").unwrap();
+    let batch = BatchLimits { records: Some(65_536), bytes: Some(16 << 20), max_wait_ms: 60_000 };
+    assert_eq!(manifest.inputs[0].batch, batch);
+    assert_eq!(manifest.stores[0].ttl_ms, Some(1));
+    assert_eq!(manifest.delivery.commit_interval_ms, 60_000);
+    let canary = Canary {
+        percent: Some(50.0),
+        for_ms: Some(7 * 86_400_000),
+        max_faults: Some(0),
+        max_latency_ratio: Some(1_000.0),
+        min_calls: Some(1),
+    };
+    assert_eq!(manifest.canary, canary);
+    let profile = Manifest::parse_profile(text, "f", "p").unwrap();
+    assert_eq!(profile.delivery.commit_interval_ms, 0);
+    assert_eq!(profile.canary, Canary { percent: Some(0.01), ..canary });
+    assert_eq!(Manifest::parse(&flatten(text, "f", "p").unwrap(), "f").unwrap(), profile);
+}
+
+#[test]
+fn what_is_past_a_bound_is_refused_with_its_line() {
+    let cases = [
+        ("[[input]]\ntopic = \"t\"\nbatch_records = 0", 5, "1 to 65536"),
+        ("[[input]]\ntopic = \"t\"\nbatch_records = 65537", 5, "1 to 65536"),
+        ("[[input]]\ntopic = \"t\"\nbatch_bytes = 0", 5, "1 to 16777216 bytes"),
+        ("[[input]]\ntopic = \"t\"\nbatch_bytes = \"16777217\"", 5, "1 to 16777216 bytes"),
+        ("[[input]]\ntopic = \"t\"\nbatch_bytes = true", 5, "a size in quotes"),
+        ("[[input]]\ntopic = \"t\"\nmax_wait = \"60001ms\"", 5, "from 0 to 1m"),
+        ("[[input]]\ntopic = \"t\"\nmax_wiat = \"1s\"", 5, "did you mean `max_wait`?"),
+        ("[[store]]\nname = \"s\"\nttl = \"0\"", 5, "from 1ms to 36525d"),
+        ("[[store]]\nname = \"s\"\nttl = \"36526d\"", 5, "from 1ms to 36525d"),
+        ("[delivery]\ncommit_interval = \"61s\"", 4, "from 0 to 1m"),
+        ("[delivery]\ncommit_intervall = \"1s\"", 4, "did you mean `commit_interval`?"),
+        ("[canary]\nshare = \"50.01%\"", 4, "0.01% to 50%"),
+        ("[canary]\nshare = \"0.001\"", 4, "0.01% to 50%"),
+        ("[canary]\nfor = \"169h\"", 4, "from 0 to 7d"),
+        ("[canary]\nmax_latency_ratio = 0.09", 4, "0.1 to 1000"),
+        ("[canary]\nmax_latency_ratio = 1001", 4, "0.1 to 1000"),
+        ("[canary]\nmin_calls = 0", 4, "1 to 1000000000"),
+        ("[canary]\nmax_faults = -1", 4, "0 to 1000000000"),
+        ("[cannary]", 3, "did you mean `canary`?"),
+    ];
+    for (more, line, expected) in cases {
+        let problem = only_problem(more);
+        assert_eq!(problem.line, line, "{more}: {problem:?}");
+        assert!(problem.text.contains(expected), "{more}: {problem:?}");
+    }
+}

@@ -31,6 +31,14 @@ pub fn parse_duration_ms(text: &str) -> Result<i64, String> {
     })
 }
 
+/// A duration as people write it, in the largest unit that it is a multiple of.
+#[must_use]
+pub fn duration_text(ms: i64) -> String {
+    let fits = |(name, factor): &&(&str, i64)| *name != "w" && ms != 0 && ms % factor == 0;
+    let largest = TIMES.iter().filter(fits).max_by_key(|(_, factor)| *factor);
+    largest.map_or_else(|| "0".to_owned(), |(name, factor)| format!("{}{name}", ms / factor))
+}
+
 /// The bytes of a size such as `64MiB`, `500kB` or `1024`.
 ///
 /// # Errors

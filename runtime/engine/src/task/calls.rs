@@ -8,7 +8,7 @@ use pelton_core::{Domain, Error, Result, TimeDomain};
 use super::{Task, owned};
 use crate::call::{Call, PaneGroup, Work};
 use crate::config::NullKey;
-use crate::input::select;
+use crate::input::{Selection, select};
 use crate::plan::{Now, Plan, View, plan};
 use crate::windows::{self, Room};
 
@@ -96,11 +96,16 @@ impl Task {
     pub(super) fn next_call(&mut self) -> Result<Option<Call>> {
         let rows = self.rows_limit.current();
         self.judge_idle();
+        self.note_waiting();
         let bytes = self.config.limits.batch_bytes.value as usize;
         let idle = |index: usize| self.repeats || self.clocks[index].progress.idle;
         let declared = &self.config.declaration;
         let stateless = declared.window.is_none() && declared.stores.is_empty();
-        let slice = select(&self.inputs, idle, rows, bytes, stateless);
+        if self.gathers_until().is_some() {
+            return Ok(None);
+        }
+        let how = Selection { whole: stateless, limited: !self.repeats };
+        let slice = select(&self.inputs, idle, rows, bytes, how);
         if slice.rows == 0 {
             return Ok(None);
         }

@@ -101,6 +101,7 @@ impl Task {
         let Some(pending) = self.pending.take() else { return };
         self.spoiled.clear();
         self.layout_written = true;
+        self.committed_ms = self.time.ms();
         self.last.0 = self.watermark;
         self.last.1.clear();
         self.last.1.extend(self.clocks.iter().map(|clock| clock.progress.idle));

@@ -8,6 +8,7 @@ mod commit;
 mod cutout;
 mod early;
 mod failed;
+mod gather;
 mod migrate;
 mod repeat;
 mod replace;
@@ -155,6 +156,8 @@ pub struct Task {
     snapshot: Option<BoxFuture<'static, Result<()>>>,
     /// Shared with the savepoints that still hold the state as it was.
     held: Arc<()>,
+    /// When the last commit was made, ms; `i64::MIN` before the first.
+    committed_ms: i64,
     /// Watermark and idle inputs as of the last commit.
     last: (i64, Vec<bool>),
     /// What the call under way began with.

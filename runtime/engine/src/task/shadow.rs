@@ -115,6 +115,7 @@ impl Task {
             inputs: inputs.map(|(config, old)| Input::new(config.clone(), old.next)).collect(),
             clocks: clocks.map(clock).collect(),
             last: (self.watermark, self.clocks.iter().map(|clock| clock.progress.idle).collect()),
+            committed_ms: i64::MIN,
             began: None,
             repeats: false,
             repeating: (false, 0),

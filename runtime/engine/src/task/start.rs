@@ -194,6 +194,7 @@ impl Task {
             snapshot: None,
             held: Arc::default(),
             last: (watermark, idle),
+            committed_ms: i64::MIN,
             began: None,
             repeats: false,
             repeating: (false, 0),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use pelton_batch::{Batch, OperationsBuilder, RecordsBuilder};
+use pelton_core::manifest::BatchLimits;
 use pelton_core::{
     BoxFuture, Clock, Declaration, Environment, Fault, FunctionId, Guest, GuestFactory,
     ManualClock, Result, SharedEnvironment, Start, StoreDeclaration, StoreKind, TaskId, TimeDomain,
@@ -169,9 +170,11 @@ impl World {
             partition: TopicPartition::local(topic(name), 0),
             start: Start::Earliest,
             out_of_orderness_ms: *out_of_orderness_ms,
+            batch: BatchLimits::default(),
         });
         let mut config = TaskConfig::new(id, inputs.collect(), function.declaration.clone());
-        let output = |name: &String| OutputTopic { topic: topic(name), partitions: 1 };
+        let output =
+            |name: &String| OutputTopic { topic: topic(name), partitions: 1, compacted: false };
         config.outputs = function.declaration.outputs.iter().map(output).collect();
         config.on_poison = OnPoison::DeadLetter(output(&"dead".to_string()));
         config.bounded = true;

@@ -26,6 +26,7 @@ impl Coded for Error {
             | Error::UnknownPartition { .. }
             | Error::OffsetOutOfRange { .. }
             | Error::KeyMissing { .. }
+            | Error::Keyless { .. }
             | Error::BackupTarget { .. }
             | Error::FramesGone { .. }
             | Error::FramesAhead { .. }
@@ -41,6 +42,7 @@ impl Coded for Error {
             | Error::FrameRefused { .. }
             | Error::Replica { .. }
             | Error::Deposed { .. }
+            | Error::TopicChanged { .. }
             | Error::Io { .. } => Domain::External,
             Error::Unreadable { .. } | Error::UnknownTask { .. } | Error::Fenced { .. } => {
                 Domain::Internal

@@ -97,6 +97,7 @@ impl JournalSink {
         for output in commit.outputs {
             let topic = self.topic(&output.topic).map_err(of)?;
             let to = topic.partition(output.partition).map_err(of)?;
+            frame.check_keys(&topic, &output.batch).map_err(of)?;
             let (rows, timestamp) = (output.rows, output.max_timestamp);
             frame.batch_by(producer, to, rows, timestamp, [&output.batch[..]]);
         }

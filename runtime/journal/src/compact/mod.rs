@@ -24,7 +24,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::journal::Shared;
 use crate::locks::read;
-use crate::topic::{Batch, Compaction, Partition, PartitionIndex, Visibility};
+use crate::topic::{Batch, Cleaned, Compaction, Partition, PartitionIndex, Visibility};
 use keys::Keys;
 use rewrite::Rewrite;
 
@@ -62,16 +62,29 @@ impl Shared {
         let mut wanted = Vec::new();
         for topic in read(&self.catalog).topics.values() {
             if let Some(settings) = topic.config().cleanup.compaction() {
-                wanted.extend(topic.partitions().iter().cloned().map(|of| (of, settings)));
+                wanted.push((topic.clone(), settings));
             }
         }
-        for (partition, settings) in wanted {
-            match self.compact_partition(&partition, settings, now_ms, report) {
+        for (topic, settings) in wanted {
+            let before = *report;
+            let compacted = topic.partitions().iter().try_for_each(|partition| {
+                self.compact_partition(partition, settings, now_ms, report)
+            });
+            let cleaned = Cleaned {
+                at_ms: now_ms,
+                records_released: 0,
+                records_compacted: report.records_compacted - before.records_compacted,
+                bytes_rewritten: report.bytes_rewritten - before.bytes_rewritten,
+            };
+            if cleaned.records_compacted > 0 {
+                topic.note_cleaned(cleaned);
+            }
+            match compacted {
                 // Deleted meanwhile: nothing of it needs compaction.
                 Err(Error::UnknownTopic { .. }) => {}
                 // The rest can wait until there is room; what was written is good.
                 Err(Error::Full { what, source }) => {
-                    tracing::warn!(?partition, %what, %source, "no room to compact a topic");
+                    tracing::warn!(?topic, %what, %source, "no room to compact a topic");
                     return Ok(());
                 }
                 other => other?,

@@ -105,6 +105,14 @@ impl Batch {
         }
     }
 
+    /// The offset of the first record from `offset` on that has no key. Bytes that are no batch of
+    /// records have none.
+    pub(crate) fn first_keyless(&self, offset: u64) -> Option<u64> {
+        let records = pelton_batch::Batch::parse(&self.bytes).ok()?.records().ok()?;
+        let mut rows = self.row_at(offset)..records.len().min(self.rows as usize);
+        rows.find(|row| records.key(*row).is_none()).map(|row| self.offset(row))
+    }
+
     /// When the tombstone was committed, ms, that `before` other tombstones of this batch
     /// precede.
     pub(crate) fn tombstone_ms(&self, before: usize) -> i64 {

@@ -1,6 +1,7 @@
 //! Topics: names, settings and their partitions.
 
 mod batch;
+mod cleaned;
 mod config;
 mod index;
 mod info;
@@ -11,6 +12,7 @@ mod waiting;
 
 pub use batch::Batch;
 pub(crate) use batch::Found;
+pub use cleaned::Cleaned;
 pub use config::{Cleanup, Compaction, Retention, TopicConfig};
 pub(crate) use index::{BatchEntry, PartitionIndex};
 pub use info::PartitionInfo;
@@ -20,12 +22,12 @@ pub use waiting::Waiter;
 pub(crate) use waiting::Waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use crate::control::{Control, Range};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
-use crate::locks::{read, write};
+use crate::locks::{lock, read, write};
 
 /// A topic's id: stable for its life, never used again after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +45,7 @@ struct Inner {
     deleted: Arc<AtomicBool>,
     /// The commit that wrote its last control part.
     control_seq: AtomicU64,
+    cleaned: Mutex<Option<Cleaned>>,
 }
 
 impl Topic {
@@ -64,6 +67,7 @@ impl Topic {
             name,
             deleted,
             control_seq: AtomicU64::new(0),
+            cleaned: Mutex::default(),
         }))
     }
 
@@ -125,6 +129,21 @@ impl Topic {
     #[must_use]
     pub fn is_deleted(&self) -> bool {
         self.0.deleted.load(Ordering::Acquire)
+    }
+
+    /// What the last round of the cleaner did that changed something here since the journal was
+    /// opened.
+    #[must_use]
+    pub fn cleaned(&self) -> Option<Cleaned> {
+        *lock(&self.0.cleaned)
+    }
+
+    /// Adds to what the round of the cleaner at `at_ms` did.
+    pub(crate) fn note_cleaned(&self, round: Cleaned) {
+        let mut cleaned = lock(&self.0.cleaned);
+        *cleaned = Some(
+            cleaned.filter(|last| last.at_ms == round.at_ms).map_or(round, |last| last + round),
+        );
     }
 
     pub(crate) fn set_rules(&self, config: &TopicConfig) {

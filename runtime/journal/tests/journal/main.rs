@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod adapter;
+mod alter;
 mod backup;
 mod basics;
 mod compaction;

@@ -15,6 +15,7 @@ export const held = (topic) =>
 export function keeps(topic) {
   const parts = [];
   if (topic.cleanup !== "delete") parts.push("the latest of each key");
+  if (topic.cleanup === "compact") return parts[0];
   if (topic.retention_ms !== null) parts.push(`for ${span(topic.retention_ms)}`);
   if (topic.retention_bytes !== null) parts.push(`${bytes(topic.retention_bytes)} a partition`);
   return parts.join(", ") || "everything";

@@ -30,7 +30,9 @@ pub use groups::{GroupInfo, GroupPosition, GroupSummary, GroupTopic, NewPosition
 pub use json::{parse_time, read_lines, read_list, read_one, write_record};
 pub use produce::{Produced, ProducedRange, Stamp};
 pub use redrive::{Letters, REDRIVE_RECORDS_MAX, Redrive, Redriven};
-pub use topics::{CleanupPolicy, PartitionInfo, RetentionChange, TopicInfo, TopicSettings};
+pub use topics::{
+    CleanedInfo, CleanupPolicy, PartitionInfo, TopicChange, TopicInfo, TopicSettings,
+};
 
 use producers::Producers;
 
@@ -64,8 +66,14 @@ impl Default for DataLimits {
     }
 }
 
-/// Names who uses a topic and would miss it; empty where nobody does.
-pub type TopicUsers = dyn Fn(&TopicName) -> Vec<String> + Send + Sync;
+/// Who is asked before a topic is deleted or changed.
+pub trait TopicHooks: Send + Sync {
+    /// Names who uses a topic and would miss it; empty where nobody does.
+    fn users(&self, topic: &TopicName) -> Vec<String>;
+
+    /// Says, in a sentence each, who relies on whether the topic is compacted, and what to do.
+    fn reliant(&self, topic: &TopicName) -> Vec<String>;
+}
 
 /// Topics, records and groups of one journal.
 pub struct DataPlane {
@@ -77,7 +85,7 @@ pub struct DataPlane {
     producers: Producers,
     /// Held while a group's positions are read and written again.
     groups: Mutex<()>,
-    topic_users: RwLock<Option<Box<TopicUsers>>>,
+    topic_hooks: RwLock<Option<Box<dyn TopicHooks>>>,
 }
 
 impl DataPlane {
@@ -91,7 +99,7 @@ impl DataPlane {
             next_partition: AtomicU32::new(0),
             producers: Producers::default(),
             groups: Mutex::new(()),
-            topic_users: RwLock::new(None),
+            topic_hooks: RwLock::new(None),
         }
     }
 
@@ -113,10 +121,10 @@ impl DataPlane {
         &self.limits
     }
 
-    /// Asks `users` before a topic is deleted.
-    pub fn on_delete(&self, users: impl Fn(&TopicName) -> Vec<String> + Send + Sync + 'static) {
-        let mut slot = self.topic_users.write().unwrap_or_else(PoisonError::into_inner);
-        *slot = Some(Box::new(users));
+    /// Asks `hooks` before a topic is deleted or changed.
+    pub fn ask_first(&self, hooks: impl TopicHooks + 'static) {
+        let mut slot = self.topic_hooks.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(Box::new(hooks));
     }
 
     /// Waits until the commit `seq` survives a power cut, without holding a thread.

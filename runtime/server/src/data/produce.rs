@@ -105,6 +105,7 @@ impl DataPlane {
         let mut parts = Vec::new();
         for (range, (newest_ms, bytes)) in ranges.iter().zip(&laid_out) {
             let to = topic.partition(range.partition).map_err(of)?;
+            commit.check_keys(&topic, bytes).map_err(of)?;
             parts.push(commit.batch(to, range.records, *newest_ms, [&bytes[..]]));
         }
         if let Some((key, stamp, known)) = stamp {

@@ -1,7 +1,9 @@
 //! Topics: what they are made of, and changing them.
 
+use std::sync::PoisonError;
+
 use pelton_core::{Result, TenantId, TopicName};
-use pelton_journal::{Cleanup, Compaction, Retention, Topic, TopicConfig, Visibility};
+use pelton_journal::{Cleanup, Retention, Topic, TopicConfig, Visibility};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,11 +23,13 @@ pub enum CleanupPolicy {
 }
 
 impl CleanupPolicy {
-    fn cleanup(self) -> Cleanup {
+    /// The same for the journal, in place of `before`, whose settings of compaction stay.
+    fn cleanup(self, before: Cleanup) -> Cleanup {
+        let compaction = before.compaction().unwrap_or_default();
         match self {
             Self::Delete => Cleanup::Delete,
-            Self::Compact => Cleanup::Compact(Compaction::default()),
-            Self::CompactAndDelete => Cleanup::CompactAndDelete(Compaction::default()),
+            Self::Compact => Cleanup::Compact(compaction),
+            Self::CompactAndDelete => Cleanup::CompactAndDelete(compaction),
         }
     }
 
@@ -51,10 +55,10 @@ pub struct TopicSettings {
     pub cleanup: CleanupPolicy,
 }
 
-/// What a topic may forget from now on. What is left out stays; null lifts a limit.
+/// What a topic may forget from now on, and how. What is left out stays; null lifts a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RetentionChange {
+pub struct TopicChange {
     /// Records older than this, ms.
     #[serde(default, deserialize_with = "some")]
     #[schema(value_type = Option<u64>)]
@@ -63,6 +67,22 @@ pub struct RetentionChange {
     #[serde(default, deserialize_with = "some")]
     #[schema(value_type = Option<u64>)]
     pub retention_bytes: Option<Option<u64>>,
+    /// How it forgets. It may become compacted where all of its records have keys and no function
+    /// that runs writes to it.
+    #[serde(default)]
+    pub cleanup: Option<CleanupPolicy>,
+}
+
+impl TopicChange {
+    fn of(&self, now: TopicConfig) -> TopicConfig {
+        let retention = Retention {
+            time_ms: self.retention_ms.unwrap_or(now.retention.time_ms),
+            bytes: self.retention_bytes.unwrap_or(now.retention.bytes),
+            ..now.retention
+        };
+        let cleanup = self.cleanup.map_or(now.cleanup, |policy| policy.cleanup(now.cleanup));
+        now.with_retention(retention).with_cleanup(cleanup)
+    }
 }
 
 /// Tells null, which lifts a limit, from what is not there.
@@ -85,8 +105,23 @@ pub struct TopicInfo {
     pub cleanup: CleanupPolicy,
     /// Bytes of all partitions.
     pub bytes: u64,
+    /// What the cleaner did when it last changed something here, since the server was started.
+    pub cleaned: Option<CleanedInfo>,
     /// Its partitions, by number.
     pub partitions: Vec<PartitionInfo>,
+}
+
+/// What the cleaner did to a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CleanedInfo {
+    /// When, ms since the Unix epoch.
+    pub time_ms: i64,
+    /// Offsets that retention released.
+    pub released: u64,
+    /// Records that compaction removed, because a later one of their key had come.
+    pub compacted: u64,
+    /// Bytes that compaction wrote again.
+    pub rewritten_bytes: u64,
 }
 
 /// A partition as it is.
@@ -100,6 +135,8 @@ pub struct PartitionInfo {
     pub end: u64,
     /// The offset behind the last record that survives a power cut: consumers see up to here.
     pub durable: u64,
+    /// Records that it holds: fewer than offsets, where compaction removed some.
+    pub records: u64,
     /// Bytes that it holds.
     pub bytes: u64,
 }
@@ -118,7 +155,7 @@ impl DataPlane {
         let retention = Retention { time_ms, bytes, until_consumed_by: 0 };
         let config = TopicConfig::new(settings.partitions)
             .with_retention(retention)
-            .with_cleanup(settings.cleanup.cleanup());
+            .with_cleanup(settings.cleanup.cleanup(Cleanup::default()));
         let made = self.journal.create_topic(&name.to_string(), config, self.clock.now_ms());
         Ok((made.map_err(of)?, self.journal.appended()))
     }
@@ -139,20 +176,32 @@ impl DataPlane {
         self.topic(name).map(|topic| info(&topic))
     }
 
-    /// Changes what a topic may forget. Answers the commit to wait for.
+    /// Changes what a topic may forget, and how. Answers the commit to wait for.
     ///
     /// # Errors
-    /// `E-TOPIC-UNKNOWN` and those of the journal.
-    pub fn set_retention(&self, name: &TopicName, change: RetentionChange) -> Result<u64> {
-        let now = self.topic(name)?.config().retention;
-        let retention = Retention {
-            time_ms: change.retention_ms.unwrap_or(now.time_ms),
-            bytes: change.retention_bytes.unwrap_or(now.bytes),
-            ..now
-        };
-        let name = name.to_string();
-        self.journal.set_retention(&name, retention, self.clock.now_ms()).map_err(of)?;
+    /// `E-TOPIC-KEYLESS` where it is to be compacted and holds a record without a key;
+    /// `E-TOPIC-CLEANUP-IN-USE` where it is to be compacted, or no longer, and a function relies on what it
+    /// is; `E-TOPIC-UNKNOWN` and those of the journal.
+    pub fn alter_topic(&self, name: &TopicName, change: TopicChange) -> Result<u64> {
+        let now = self.topic(name)?.config();
+        let is_compacted = |config: TopicConfig| config.cleanup.compaction().is_some();
+        if is_compacted(now) != is_compacted(change.of(now)) {
+            self.check_may_change(name)?;
+        }
+        let change = |now| change.of(now);
+        self.journal.alter_topic(&name.to_string(), change, self.clock.now_ms()).map_err(of)?;
         Ok(self.journal.appended())
+    }
+
+    /// Whether nobody relies on whether records of the topic need keys.
+    fn check_may_change(&self, name: &TopicName) -> Result<()> {
+        let hooks = self.topic_hooks.read().unwrap_or_else(PoisonError::into_inner);
+        let reasons = hooks.as_ref().map(|hooks| hooks.reliant(name)).unwrap_or_default();
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        let text = format!("topic {name} keeps its cleanup policy: {}", reasons.join("; "));
+        Err(user("E-TOPIC-CLEANUP-IN-USE", text))
     }
 
     /// Deletes a topic with its records, and what is known of its producers and groups. Answers
@@ -163,8 +212,8 @@ impl DataPlane {
     /// journal.
     pub fn delete_topic(&self, name: &TopicName) -> Result<u64> {
         self.topic(name)?;
-        let users = self.topic_users.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let users = users.as_ref().map(|users| users(name)).unwrap_or_default();
+        let hooks = self.topic_hooks.read().unwrap_or_else(PoisonError::into_inner);
+        let users = hooks.as_ref().map(|hooks| hooks.users(name)).unwrap_or_default();
         if !users.is_empty() {
             let text = format!("topic {name} is used by {}: remove these first", users.join(", "));
             return Err(user("E-TOPIC-IN-USE", text));
@@ -176,6 +225,17 @@ impl DataPlane {
     }
 }
 
+impl From<pelton_journal::Cleaned> for CleanedInfo {
+    fn from(cleaned: pelton_journal::Cleaned) -> Self {
+        Self {
+            time_ms: cleaned.at_ms,
+            released: cleaned.records_released,
+            compacted: cleaned.records_compacted,
+            rewritten_bytes: cleaned.bytes_rewritten,
+        }
+    }
+}
+
 fn info(topic: &Topic) -> TopicInfo {
     let partitions: Vec<PartitionInfo> = topic
         .partitions()
@@ -184,7 +244,9 @@ fn info(topic: &Topic) -> TopicInfo {
             // The mark is taken first: it may only be too low.
             let durable = partition.end(Visibility::Durable);
             let held = partition.offsets();
+            let records = partition.info().map_or(0, |info| info.records);
             PartitionInfo {
+                records,
                 partition: partition.number(),
                 start: held.start,
                 end: held.end,
@@ -202,6 +264,7 @@ fn info(topic: &Topic) -> TopicInfo {
         retention_ms: retention.time_ms,
         retention_bytes: retention.bytes,
         bytes: partitions.iter().map(|partition| partition.bytes).sum(),
+        cleaned: topic.cleaned().map(CleanedInfo::from),
         partitions,
     }
 }

@@ -17,6 +17,7 @@ mod resting;
 mod shadow;
 mod status;
 mod tap;
+mod topics;
 mod travel;
 mod trial;
 
@@ -24,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use pelton_core::{Domain, Error, FunctionId, Result, TopicName};
+use pelton_core::{Domain, Error, FunctionId, Result};
 use tokio_util::task::TaskTracker;
 
 pub use canary::{CANARY_PERCENT_MAX, CanaryRecord, CanarySide, CanaryStatus, NewCanary};
@@ -148,21 +149,6 @@ impl Functions {
     /// `E-FUNCTION-UNKNOWN`.
     pub fn record(&self, function: &FunctionId) -> Result<FunctionRecord> {
         self.registry.get(function)
-    }
-
-    /// The functions that read `topic`, or write to it.
-    ///
-    /// # Errors
-    /// Where the registry cannot be read.
-    pub fn users_of(&self, topic: &TopicName) -> Result<Vec<FunctionId>> {
-        let uses = |record: &FunctionRecord| {
-            let manifest = record.version(record.active)?.manifest(&record.function).ok()?;
-            let reads = manifest.inputs.iter().any(|input| input.topic == *topic);
-            let writes = manifest.outputs.iter().any(|output| output.topic == *topic);
-            let dead = manifest.dead_letter_topic() == *topic;
-            (reads || writes || dead).then(|| record.function.clone())
-        };
-        Ok(self.registry.all()?.iter().filter_map(uses).collect())
     }
 
     fn running(&self, function: &FunctionId) -> Option<Arc<Running>> {

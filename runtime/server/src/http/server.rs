@@ -70,11 +70,7 @@ impl Server {
                 let text = format!("cannot listen on {wanted}: choose another address or port");
                 Error::new("E-HTTP-ADDRESS", Domain::User, text).caused_by(error)
             })?;
-        let users = Arc::downgrade(&functions);
-        node.data().on_delete(move |topic| {
-            let users = users.upgrade().and_then(|functions| functions.users_of(topic).ok());
-            users.into_iter().flatten().map(|user| user.to_string()).collect()
-        });
+        node.data().ask_first(functions.topic_hooks());
         let (app, tasks) = (App::new(functions, config, tokens), TaskTracker::new());
         app.replication().listens_at(format!("http://{address}"));
         let draining = app.draining().clone();

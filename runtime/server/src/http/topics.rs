@@ -11,7 +11,7 @@ use super::error::{ApiResult, ErrorBody};
 use super::extract::{ApiPath, Payload};
 use super::names::Name;
 use super::state::App;
-use crate::data::{CleanupPolicy, RetentionChange, TopicInfo, TopicSettings, bad_name, topic_name};
+use crate::data::{CleanupPolicy, TopicChange, TopicInfo, TopicSettings, bad_name, topic_name};
 
 /// A tenant.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -120,9 +120,9 @@ pub(super) async fn describe(
     Ok(Json(app.data().describe_topic(&path.name()?)?))
 }
 
-/// Changes what a topic may forget.
+/// Changes what a topic may forget, and how.
 #[utoipa::path(patch, path = "/api/v1/tenants/{tenant}/topics/{topic}", tag = "topics",
-    operation_id = "alterTopic", params(TopicPath), request_body = RetentionChange,
+    operation_id = "alterTopic", params(TopicPath), request_body = TopicChange,
     responses((status = 200, body = TopicInfo), (status = "4XX", body = ErrorBody),
         (status = "5XX", body = ErrorBody)))]
 pub(super) async fn alter(
@@ -130,10 +130,10 @@ pub(super) async fn alter(
     ApiPath(path): ApiPath<TopicPath>,
     payload: Payload,
 ) -> ApiResult<Json<TopicInfo>> {
-    let change: RetentionChange = payload.json()?;
+    let change: TopicChange = payload.json()?;
     let name = path.name()?;
     let of = name.clone();
-    let seq = app.blocking(move |data| data.set_retention(&of, change)).await?;
+    let seq = app.blocking(move |data| data.alter_topic(&of, change)).await?;
     app.durable(seq).await?;
     Ok(Json(app.data().describe_topic(&name)?))
 }

@@ -1,5 +1,6 @@
 //! A node: one data directory, its journal, and the workers that run functions on it.
 
+mod outputs;
 mod parts;
 mod records;
 mod running;

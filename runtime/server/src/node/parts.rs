@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pelton_core::{Domain, Error, GuestFactory, Result, TopicName};
-use pelton_engine::{GuestPool, OutputTopic, Parts, Replacement, Task, TaskConfig};
+use pelton_engine::{GuestPool, Parts, Replacement, Task, TaskConfig};
 use pelton_journal::Visibility;
 use pelton_journal::adapter::{JournalSink, JournalSource};
 
@@ -71,7 +71,7 @@ impl Node {
             outputs.push(self.output(&topic, partitions)?);
         }
         let dead_letters = match &spec.on_poison {
-            PoisonSpec::DeadLetter(topic) => Some(self.output(topic, partitions)?),
+            PoisonSpec::DeadLetter(topic) => Some(self.dead_letters(topic, partitions)?),
             PoisonSpec::Skip | PoisonSpec::Halt => None,
         };
         let pools: Vec<_> =
@@ -81,17 +81,6 @@ impl Node {
             pool: pools[(first_worker + partition as usize) % pools.len()].clone(),
         };
         Ok((0..partitions).map(part).collect())
-    }
-
-    fn output(&self, topic: &TopicName, partitions: u32) -> Result<OutputTopic> {
-        let partitions = match self.journal.topic(&topic.to_string()) {
-            Ok(known) => known.config().partitions,
-            Err(_) => {
-                self.ensure_topic(topic, partitions)?;
-                partitions
-            }
-        };
-        Ok(OutputTopic { topic: topic.clone(), partitions })
     }
 
     /// The number of partitions that all inputs have.

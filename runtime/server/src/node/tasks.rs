@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pelton_core::{BoxFuture, Domain, Error, GuestFactory, Result, TenantId, TopicName};
-use pelton_engine::{GuestPool, OutputTopic, Peers, Replacement};
+use pelton_engine::{GuestPool, Peers, Replacement};
+use pelton_journal::TopicConfig;
 use tokio::sync::Semaphore;
 
 use super::Node;
+use super::outputs::output_topic;
 use super::running::RunningTask;
 use crate::control::{Control, SwapEvent};
 use crate::deployment::{Deployment, Shared};
@@ -131,8 +133,8 @@ impl Node {
         let (declared, tenant) = (factory.declaration(), spec.function.tenant().shadows());
         let output = |topic: TopicName| {
             let known = self.journal.topic(&topic.to_string()).ok();
-            let partitions = known.map_or(partitions, |topic| topic.config().partitions);
-            OutputTopic { topic, partitions }
+            let config = known.map_or(TopicConfig::new(partitions), |topic| topic.config());
+            output_topic(topic, &config)
         };
         let outputs: Vec<_> = spec.output_topics(declared)?.into_iter().map(output).collect();
         for (partition, control) in (0..).zip(&deployment.tasks) {

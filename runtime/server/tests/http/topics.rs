@@ -1,4 +1,5 @@
 use pelton_core::TopicName;
+use pelton_server::data::TopicHooks;
 use serde_json::json;
 
 use crate::support::{RECORDS, Rig, TOPICS};
@@ -11,8 +12,7 @@ fn a_topic_is_created_listed_described_changed_and_deleted() {
     assert_eq!(made["name"], "t");
     assert_eq!(made["tenant"], "default");
     assert_eq!(made["retention_ms"], 1000);
-    let empty =
-        |partition| json!({"partition": partition, "start": 0, "end": 0, "durable": 0, "bytes": 0});
+    let empty = |partition| json!({"partition": partition, "start": 0, "end": 0, "durable": 0, "records": 0, "bytes": 0});
     assert_eq!(made["partitions"], json!([empty(0), empty(1)]));
 
     let listed = rig.get(TOPICS).expect(200);
@@ -78,13 +78,27 @@ fn what_makes_no_topic_is_refused() {
 fn a_topic_that_somebody_uses_is_not_deleted() {
     let rig = Rig::start();
     rig.topic(1);
-    rig.node.data().on_delete(|topic| {
-        let used = TopicName::parse("default/t").unwrap();
-        if *topic == used { vec!["function default/counts".to_owned()] } else { Vec::new() }
-    });
+    rig.node.data().ask_first(Used);
     let message = rig.delete(&format!("{TOPICS}/t")).refused(409, "E-TOPIC-IN-USE");
     assert!(message.contains("default/counts"), "{message}");
     rig.get(RECORDS).expect(200);
+    let compact = || rig.patch(&format!("{TOPICS}/t"), r#"{"cleanup":"compact"}"#);
+    let message = compact().refused(409, "E-TOPIC-CLEANUP-IN-USE");
+    assert!(message.contains("default/counts writes to it"), "{message}");
+}
+
+/// `t` is used.
+struct Used;
+
+impl TopicHooks for Used {
+    fn users(&self, topic: &TopicName) -> Vec<String> {
+        let used = TopicName::parse("default/t").unwrap();
+        if *topic == used { vec!["function default/counts".to_owned()] } else { Vec::new() }
+    }
+
+    fn reliant(&self, topic: &TopicName) -> Vec<String> {
+        self.users(topic).into_iter().map(|user| format!("{user} writes to it")).collect()
+    }
 }
 
 #[test]
@@ -111,4 +125,38 @@ fn a_compacted_topic_keeps_the_latest_of_each_key_and_is_read_over_the_gaps() {
     assert!(offsets.is_sorted() && offsets.len() < 100, "{offsets:?}");
     assert!(offsets.ends_with(&[197, 198, 199]), "{offsets:?}");
     assert_eq!(read("50"), Vec::from_iter(offsets.iter().copied().filter(|at| *at >= 50)));
+}
+
+#[test]
+fn a_topic_becomes_compacted_and_back_and_stays_so_after_a_restart() {
+    let rig = Rig::start();
+    rig.topic(1);
+    let path = format!("{TOPICS}/t");
+    let alter = |rig: &Rig, change: &str| rig.patch(&path, change);
+    rig.produce(r#"{"key":"k","value":1}"#);
+    rig.produce(r#"{"key":"k","value":2}"#);
+    let clean = |rig: &Rig| rig.node.journal().clean(rig.node.clock().now_ms()).unwrap();
+    clean(&rig);
+    let changed = alter(&rig, r#"{"cleanup":"compact"}"#).expect(200);
+    assert_eq!((&changed["cleanup"], &changed["cleaned"]), (&json!("compact"), &json!(null)));
+    let rig = rig.restart();
+    rig.post(RECORDS, r#"{"records":[{"value":3}]}"#).refused(400, "E-TOPIC-KEY");
+    clean(&rig);
+    let described = rig.get(&path).expect(200);
+    assert_eq!(described["cleanup"], "compact");
+    assert_eq!(described["cleaned"]["compacted"], 1);
+    assert!(described["cleaned"]["time_ms"].as_i64().unwrap() > 0);
+    let held = &described["partitions"][0];
+    assert_eq!((&held["records"], &held["end"]), (&json!(1), &json!(2)));
+    let both = r#"{"cleanup":"compact-and-delete","retention_bytes":0}"#;
+    assert_eq!(alter(&rig, both).expect(200)["retention_bytes"], 0);
+    clean(&rig);
+    assert_eq!(rig.get(&path).expect(200)["cleaned"]["released"], 2);
+    alter(&rig, r#"{"cleanup":"delete","retention_bytes":null}"#).expect(200);
+    rig.produce(r#"{"value":"no key"}"#);
+    let message = alter(&rig, r#"{"cleanup":"compact"}"#).refused(409, "E-TOPIC-KEYLESS");
+    assert!(message.contains("offset 2 of partition 0"), "{message}");
+    assert_eq!(rig.get(&path).expect(200)["cleanup"], "delete", "as it was");
+    alter(&rig, r#"{"cleanup":"squeeze"}"#).refused(400, "E-JSON");
+    alter(&rig, r#"{"retention_ms":-1}"#).refused(400, "E-JSON");
 }

@@ -410,12 +410,13 @@ impl Harness {
                 partition: TopicPartition::local(topic, 0),
                 start: Start::Earliest,
                 out_of_orderness_ms: self.out_of_orderness_ms,
+                batch: Default::default(),
             }
         });
         let mut config = TaskConfig::new(id, inputs.collect(), declared.clone());
         let output = |topic: TopicName| {
             self.log.create(&topic, 1);
-            OutputTopic { topic, partitions: 1 }
+            OutputTopic { topic, partitions: 1, compacted: false }
         };
         let outputs = declared.outputs.iter().map(|name| output(topic(&format!("output.{name}"))));
         config.outputs = outputs.collect();

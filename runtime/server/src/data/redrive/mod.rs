@@ -249,11 +249,13 @@ impl DataPlane {
         marks.check()?;
         let mut batches = Vec::new();
         for ((topic, partition), (records, newest)) in &mut pending.parts {
-            let to = self.topic(topic)?.partition(*partition).map_err(of)?.clone();
-            batches.push((to, records.len() as u32, *newest, records.finish()));
+            let topic = self.topic(topic)?;
+            let to = topic.partition(*partition).map_err(of)?.clone();
+            batches.push((topic, to, records.len() as u32, *newest, records.finish()));
         }
         let mut commit = Commit::new(self.clock.now_ms());
-        for (to, rows, newest, bytes) in &batches {
+        for (topic, to, rows, newest, bytes) in &batches {
+            commit.check_keys(topic, bytes).map_err(of)?;
             commit.batch(to, *rows, *newest, [&bytes[..]]);
         }
         commit.entry(&key_of(&redrive.from), Some(&serde_json::to_vec(marks).unwrap_or_default()));

@@ -1,12 +1,14 @@
 //! What deploying did, or would do.
 
 use pelton_core::FunctionId;
+use pelton_core::manifest::{BatchLimits, duration_text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::record::FunctionRecord;
 use super::super::trial::TrialState;
 use super::super::{Functions, Loaded, lock};
+use crate::spec::PoisonSpec;
 
 /// What deploying did, or would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -75,6 +77,26 @@ impl Functions {
     }
 }
 
+fn shown(batch: &BatchLimits) -> String {
+    let records = batch.records.map(|records| format!("{records} records"));
+    let bytes = batch.bytes.map(|bytes| format!("{bytes} bytes"));
+    let wait =
+        (batch.max_wait_ms > 0).then(|| format!("wait {}", duration_text(batch.max_wait_ms)));
+    [records, bytes, wait].into_iter().flatten().collect::<Vec<_>>().join("/")
+}
+
+fn delivery(loaded: &Loaded) -> String {
+    let spec = &loaded.spec;
+    let poison = match &spec.on_poison {
+        PoisonSpec::DeadLetter(topic) => format!("dead letters to {topic}"),
+        PoisonSpec::Skip => "skip".to_owned(),
+        PoisonSpec::Halt => "halt".to_owned(),
+    };
+    let retries = spec.retry.attempts_max.saturating_sub(1);
+    let interval = duration_text(spec.commit_interval_ms);
+    format!("{poison}, {retries} retries, commit interval {interval}")
+}
+
 /// What differs between two versions, a line each.
 fn changes(old: &Loaded, new: &Loaded) -> Vec<String> {
     let mut changes = Vec::new();
@@ -98,6 +120,14 @@ fn changes(old: &Loaded, new: &Loaded) -> Vec<String> {
     let config = |l: &Loaded| {
         list(l.spec.settings.entries.iter().map(|(key, value)| format!("{key}={value}")).collect())
     };
+    let batches = |l: &Loaded| {
+        let inputs = l.spec.inputs.iter().filter(|input| input.batch != BatchLimits::default());
+        list(inputs.map(|input| format!("{} {}", input.name, shown(&input.batch))).collect())
+    };
+    let ttls = |l: &Loaded| {
+        let ttls = l.spec.store_ttls.iter();
+        list(ttls.map(|(store, ms)| format!("{store} {}", duration_text(*ms))).collect())
+    };
     let window = |l: &Loaded| l.spec.window.as_ref().map_or("none".into(), |w| format!("{w:?}"));
     differ("version", old.number.to_string(), new.number.to_string());
     differ("inputs", inputs(old), inputs(new));
@@ -105,6 +135,9 @@ fn changes(old: &Loaded, new: &Loaded) -> Vec<String> {
     differ("stores", stores(old), stores(new));
     differ("window", window(old), window(new));
     differ("config", config(old), config(new));
+    differ("batches", batches(old), batches(new));
+    differ("times to live", ttls(old), ttls(new));
+    differ("delivery", delivery(old), delivery(new));
     if old.spec.limits != new.spec.limits {
         changes.push("limits differ".to_owned());
     }
