@@ -3,6 +3,7 @@
 mod parts;
 mod records;
 mod running;
+mod taps;
 mod tasks;
 
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ use crate::load::{LoadOptions, Loader};
 use crate::spec::DeploymentSpec;
 use crate::telemetry::NodeTelemetry;
 use crate::workers::Workers;
+pub(crate) use taps::Attached;
+use taps::Taps;
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -64,6 +67,7 @@ pub struct Node {
     loader: Loader,
     next_worker: AtomicUsize,
     data: Arc<DataPlane>,
+    taps: Arc<Taps>,
 }
 
 impl Node {
@@ -101,6 +105,7 @@ impl Node {
             telemetry: Arc::new(NodeTelemetry::default()),
             loader: Loader::new(&config.directory, config.load)?,
             directory: config.directory,
+            taps: Arc::default(),
             next_worker: AtomicUsize::new(0),
         })
     }
@@ -115,6 +120,11 @@ impl Node {
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    /// Who taps functions.
+    pub(crate) fn taps(&self) -> &Taps {
+        &self.taps
     }
 
     /// Topics, records and groups, as clients see them.
