@@ -89,6 +89,12 @@ pub trait Guest: Send {
         0
     }
 
+    /// Of an instance that is a canary: the units (records, groups, timers) of its last call that the new
+    /// version has answered. `None` where there is one version only.
+    fn canary_units(&self) -> Option<&[u32]> {
+        None
+    }
+
     /// What the instance wants kept, where it exports `save` and has changed.
     fn save<'a>(
         &'a mut self,

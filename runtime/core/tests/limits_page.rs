@@ -22,6 +22,15 @@ fn page() -> String {
         let (name, unit, about) = (limit.name, limit.unit, limit.about);
         writeln!(page, "| `{name}` | {value} | {ceiling} | {unit} | {about} |").unwrap();
     }
+    page.push_str(
+        "\n## Watching\n\nWhat a tap (`pelton tap`, the console) may hold. A function never waits for \
+         one who looks on: what\ndoes not fit is left out, counted, and the count is shown.\n\n\
+         | what | most |\n|-|-:|\n\
+         | Taps of a function at a time; one more is refused with `E-TAP-BUSY` | 8 |\n\
+         | Commits of a task that wait for a tap | 256 |\n\
+         | Bytes of the calls and answers of a task that wait for a tap | 8,388,608 |\n\
+         | Samples that a tap is told at once | 500 |\n",
+    );
     page
 }
 

@@ -59,6 +59,7 @@ fn calm(function: &Native, rows: &[Row]) -> [Vec<Row>; 3] {
 fn functions() -> Vec<(&'static str, Native)> {
     let tumbling = Assigner::Tumbling { size_ms: 50 };
     let hopping = Assigner::Hopping { size_ms: 50, advance_ms: 20 };
+    let session = Assigner::Session { gap_ms: 25 };
     vec![
         ("even", even()),
         ("sums", sums()),
@@ -68,6 +69,11 @@ fn functions() -> Vec<(&'static str, Native)> {
         ("hopping", window_sums(hopping, 0)),
         ("contents", window_contents(tumbling, 0)),
         ("contents with grace", window_contents(hopping, 25)),
+        ("host sessions", window_histories(session, 25)),
+        ("contents of sessions", window_contents(session, 0)),
+        ("early", early(&window_histories(tumbling, 25), 3, false)),
+        ("by count", early(&window_histories(Assigner::Global, 0), 4, true)),
+        ("windows that refuse records", refusing(&window_sums(tumbling, 25))),
     ]
 }
 

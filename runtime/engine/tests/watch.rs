@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use pelton_core::window::Assigner;
 use pelton_engine::{
-    Cause, GuestPool, Replacement, Sample, Step, Task, WATCHED_COMMITS_MAX, WATCHES_MAX, Watch,
+    CANARY_PARTS, CanaryBoard, CanaryFactory, Cause, GuestPool, Parts, Replacement, Sample,
+    Settings, Side, Step, Task, WATCHED_BYTES_MAX, WATCHED_COMMITS_MAX, WATCHES_MAX, Watch,
+    side_of,
 };
 use support::functions::*;
 use support::{Native, Row, World, row};
@@ -68,9 +70,9 @@ fn every_record_is_told_with_what_came_of_it_even_where_that_is_nothing() {
     let all = samples(&watch);
     assert_eq!(texts(&all), ["1:2>2", "2:3>", "3:4>4"]);
     assert_eq!(all[2].effect.emitted[0].key.as_deref(), Some(&b"b"[..]));
-    assert_eq!((watch.take_missed(), watch.has_ended()), (0, false));
+    assert_eq!((watch.take_missed(), watch.is_live()), (0, true));
     drop(task);
-    assert!(watch.has_ended());
+    assert!(watch.is_over() && !watch.is_live());
 }
 
 #[test]
@@ -130,6 +132,31 @@ fn one_who_does_not_read_misses_what_does_not_fit_and_holds_nobody_up() {
     assert_eq!(world.rows("out").len(), 3 * WATCHED_COMMITS_MAX + 2);
 }
 
+/// A record whose value has so many bytes.
+fn of_bytes(value: usize) -> Row {
+    row("a", &"1".repeat(value), 1)
+}
+
+#[test]
+fn bytes_that_wait_for_one_who_does_not_read_are_bounded() {
+    const RECORD: usize = WATCHED_BYTES_MAX / 8;
+    let world = World::new();
+    let mut task = start(&world, &even(), 1);
+    let watch = task.watch().unwrap();
+    // All but a few bytes of a commit are its record's value.
+    let rows: Vec<Row> = (0..8).map(|_| of_bytes(RECORD - 4_096)).collect();
+    world.append("in", &rows, &[1]);
+    drain(&mut task);
+    assert_eq!(watch.take_missed(), 0, "within the limit");
+    world.append("in", &[of_bytes(RECORD)], &[1]);
+    drain(&mut task);
+    assert_eq!((watch.take_missed(), samples(&watch).len()), (1, 8), "past it");
+    // One that is larger by itself is told where nothing else waits.
+    world.append("in", &[of_bytes(100)], &[1]);
+    drain(&mut task);
+    assert_eq!((watch.take_missed(), samples(&watch).len()), (0, 1));
+}
+
 #[test]
 fn as_many_watch_as_may_and_who_has_left_makes_room() {
     let world = World::new();
@@ -163,4 +190,85 @@ fn a_watch_goes_on_over_a_shadow_and_the_next_version() {
     drain(&mut task);
     let watched = watch.next(u64::MAX).unwrap();
     assert_eq!((watched.deployment, texts(&watched.samples().unwrap())), (2, vec!["1:2>3".into()]));
+}
+
+/// A task whose share of keys `parts` goes through `new`.
+fn with_canary(world: &World, old: &Native, new: &Native, parts: u32) -> Task {
+    let mut config = world.config(old, &[("in", 0)]);
+    config.bounded = false;
+    config.retry.attempts_max = 1;
+    let (old, new) = (Arc::new(old.clone()), Arc::new(new.clone()));
+    let board = Arc::new(CanaryBoard::new(1_000));
+    let factory = CanaryFactory::new(old, new, Settings::default(), parts, board).unwrap();
+    let parts = Parts {
+        config,
+        source: world.log.source(),
+        sink: world.log.sink(),
+        pool: GuestPool::new(Arc::new(factory)),
+        clock: world.clock.clone(),
+        telemetry: Arc::new(pelton_engine::NoTelemetry),
+        peers: None,
+    };
+    pollster::block_on(Task::start(parts)).unwrap()
+}
+
+/// Keys of both sides.
+fn keys(parts: u32) -> [String; 2] {
+    let of = |wanted: bool| {
+        let is = |key: &String| (side_of(key.as_bytes(), parts) == Side::New) == wanted;
+        (0..).map(|n| format!("k{n}")).find(is).unwrap()
+    };
+    [of(true), of(false)]
+}
+
+fn sides(samples: &[Sample]) -> Vec<Option<bool>> {
+    samples.iter().map(|sample| sample.canary).collect()
+}
+
+#[test]
+fn it_is_told_which_version_of_a_canary_has_answered() {
+    let parts = CANARY_PARTS * 3 / 10;
+    let [new, old] = keys(parts);
+    let world = World::new();
+    let mut task = with_canary(&world, &sums(), &poisoned(&sums()), parts);
+    let watch = task.watch().unwrap();
+    world.append("in", &[row(&new, "1", 1), row(&old, "2", 2), row(&new, "3", 3)], &[3]);
+    drain(&mut task);
+    assert_eq!(sides(&samples(&watch)), [Some(true), Some(false), Some(true)]);
+    // What the new version fails at, the old one answers.
+    world.append("in", &[row(&new, "13", 4)], &[1]);
+    drain(&mut task);
+    let all = samples(&watch);
+    assert_eq!((sides(&all), all[0].effect.fault.is_some()), (vec![Some(false)], false));
+
+    let world = World::new();
+    let mut task = start(&world, &sums(), 100);
+    let watch = task.watch().unwrap();
+    world.append("in", &[row(&new, "1", 1)], &[1]);
+    drain(&mut task);
+    assert_eq!(sides(&samples(&watch)), [None], "there is no canary");
+}
+
+#[test]
+fn records_of_windows_and_windows_that_fire_are_told_by_their_version_too() {
+    let parts = CANARY_PARTS * 3 / 10;
+    let [new, old] = keys(parts);
+    let world = World::new();
+    let function = window_sums(Assigner::Tumbling { size_ms: 10 }, 0);
+    let mut task = with_canary(&world, &function, &function, parts);
+    let watch = task.watch().unwrap();
+    world.append("in", &[row(&new, "1", 1), row(&old, "2", 2), row(&old, "3", 25)], &[3]);
+    drain(&mut task);
+    let found: Vec<_> = samples(&watch)
+        .iter()
+        .map(|sample| match &sample.cause {
+            Cause::Record { key, .. } => ("record", key.clone().unwrap(), sample.canary),
+            Cause::Window { key, .. } => ("window", key.clone().unwrap(), sample.canary),
+            Cause::Timer { .. } => unreachable!(),
+        })
+        .collect();
+    for cause in &found {
+        assert_eq!(cause.2, Some(cause.1 == new), "{found:?}");
+    }
+    assert_eq!(found.iter().filter(|cause| cause.0 == "window").count(), 2, "{found:?}");
 }

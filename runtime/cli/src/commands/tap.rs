@@ -2,7 +2,7 @@
 
 use clap::Args;
 use pelton_server::compare::{CauseKind, ComparisonCause};
-use pelton_server::functions::TapSample;
+use pelton_server::functions::{TapSample, TapSide};
 use serde::Deserialize;
 use ureq::http::Method;
 
@@ -107,7 +107,12 @@ fn show(sample: &TapSample, ui: &mut Ui) -> Result<()> {
         CauseKind::Window | CauseKind::Timer => key,
     };
     let place = ui.paint(&place(cause), Style::Dim);
-    ui.line(format!("{place} {record}"))?;
+    let side = match sample.side {
+        None => "",
+        Some(TapSide::Stable) => "stable ",
+        Some(TapSide::Canary) => "canary ",
+    };
+    ui.line(format!("{place} {}{record}", ui.paint(side, Style::Yellow)))?;
     for sent in &sample.sent {
         let line =
             format!("-> {} {}={}", text::short(&sent.topic), plain(&sent.key), plain(&sent.value));

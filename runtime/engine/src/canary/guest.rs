@@ -23,6 +23,8 @@ pub(super) struct CanaryGuest {
     pub(super) board: Arc<CanaryBoard>,
     /// CPU time of all calls, of instances that are gone too.
     pub(super) cpu_ns: u64,
+    /// What the new version has answered of the last call.
+    pub(super) new_units: Vec<u32>,
 }
 
 impl Guest for CanaryGuest {
@@ -31,6 +33,7 @@ impl Guest for CanaryGuest {
         input: &'a [u8],
         environment: SharedEnvironment,
     ) -> BoxFuture<'a, Result<Vec<u8>, Fault>> {
+        self.new_units.clear();
         Box::pin(async move {
             if self.board.is_over() {
                 return self.call_old(input, environment).await;
@@ -56,6 +59,10 @@ impl Guest for CanaryGuest {
 
     fn cpu_ns(&self) -> u64 {
         self.cpu_ns
+    }
+
+    fn canary_units(&self) -> Option<&[u32]> {
+        Some(&self.new_units)
     }
 
     fn save<'a>(
@@ -101,6 +108,7 @@ impl CanaryGuest {
             match self.call_new(batch, part, environment(settings.as_ref())).await {
                 Ok(answer) => {
                     self.board.called(true, units, self.cpu_ns - before);
+                    self.new_units.extend_from_slice(&part.units);
                     return Ok(answer);
                 }
                 Err(fault) => self.board.failed(fault.to_string()),

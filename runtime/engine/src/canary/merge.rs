@@ -38,24 +38,35 @@ pub(super) fn check<'a>(
     Ok(operations)
 }
 
-/// The cause of an operation in the whole batch. Rows are forwarded, all else is done for units.
+/// The cause of an operation in the whole batch.
 fn place(part: &Part, operation: &Operation<'_>) -> Option<u32> {
-    let names = if operation.kind == OpKind::Forward { &part.rows } else { &part.units };
+    let names = if is_for_row(part.kind, operation.kind) { &part.rows } else { &part.units };
     names.get(operation.cause as usize).copied()
+}
+
+/// Whether the cause of an operation is a row of the batch, and not one of its windows or timers.
+fn is_for_row(kind: Kind, operation: OpKind) -> bool {
+    use OpKind::{Accumulator, FireWindow, Forward, PurgeWindow};
+    match kind {
+        Kind::Accumulate => !matches!(operation, Accumulator | FireWindow | PurgeWindow),
+        _ => operation == Forward,
+    }
 }
 
 /// Whether an operation is one that a call of this kind may answer.
 fn belongs(operation: &Operation<'_>, kind: Kind) -> bool {
     match operation.kind {
-        OpKind::Accumulator => kind == Kind::Accumulate,
-        OpKind::FireWindow | OpKind::PurgeWindow => kind != Kind::Records && kind != Kind::Timers,
+        OpKind::Accumulator => matches!(kind, Kind::Accumulate | Kind::Merge),
+        OpKind::FireWindow | OpKind::PurgeWindow => {
+            !matches!(kind, Kind::Records | Kind::Timers | Kind::Merge)
+        }
         OpKind::SetTimer => operation.timestamp.is_some(),
         _ => true,
     }
 }
 
-/// One list of operations with the causes of the whole batch: in the order of the causes, and of one
-/// cause as its version has listed them.
+/// One list of operations with the causes of the whole batch: in the order of the causes, windows
+/// before the rows that are added to them, and of one cause as its version has listed them.
 pub(super) fn merge(answers: &[(&Part, Operations<'_>)]) -> Vec<u8> {
     let mut builder = OperationsBuilder::new();
     let mut next = vec![0; answers.len()];
@@ -63,11 +74,11 @@ pub(super) fn merge(answers: &[(&Part, Operations<'_>)]) -> Vec<u8> {
         let heads =
             answers.iter().zip(&next).enumerate().filter_map(|(index, ((part, all), at))| {
                 let operation = (*at < all.len()).then(|| all.get(*at))?;
-                Some((place(part, &operation).unwrap_or(u32::MAX), index, operation))
+                let cause = place(part, &operation).unwrap_or(u32::MAX);
+                let order = (is_for_row(part.kind, operation.kind), cause, index);
+                Some((order, operation))
             });
-        let Some((cause, index, operation)) =
-            heads.min_by_key(|(cause, index, _)| (*cause, *index))
-        else {
+        let Some(((_, cause, index), operation)) = heads.min_by_key(|(order, _)| *order) else {
             return builder.finish();
         };
         builder.push(&Operation { cause, ..operation });

@@ -97,6 +97,7 @@ impl GuestFactory for CanaryFactory {
                 parts: self.parts,
                 board: Arc::clone(&self.board),
                 cpu_ns: 0,
+                new_units: Vec::new(),
             };
             Ok(Box::new(guest) as Box<dyn Guest>)
         })

@@ -42,7 +42,7 @@ pub(super) fn split(
             let timers = batch.timers()?;
             timers.iter().map(|timer| side_of(timer.key.unwrap_or_default(), parts)).collect()
         }
-        Kind::Accumulate | Kind::Window | Kind::Finish => {
+        Kind::Accumulate | Kind::Window | Kind::Merge | Kind::Finish => {
             let groups = batch.groups()?;
             groups.iter().map(|group| side_of(group.key.unwrap_or_default(), parts)).collect()
         }

@@ -148,12 +148,12 @@ impl Vocabulary {
 
 /// A call, for finding what its causes stand for.
 #[derive(Clone, Copy)]
-struct CallView<'a> {
-    names: &'a Vocabulary,
-    heard: &'a Heard,
-    rows: &'a RowIndex<'a>,
+pub(super) struct CallView<'a> {
+    pub(super) names: &'a Vocabulary,
+    pub(super) heard: &'a Heard,
+    pub(super) rows: &'a RowIndex<'a>,
     /// The groups of the batch, where windows fire.
-    groups: Option<Groups<'a>>,
+    pub(super) groups: Option<Groups<'a>>,
 }
 
 /// A session has grown: what was done for it as it was counts for it as it is, wherever its records
@@ -175,7 +175,7 @@ pub(super) fn window_cause(group: &PaneGroup, adding: bool) -> Cause {
 }
 
 impl CallView<'_> {
-    fn cause(&self, cause: usize) -> Option<Cause> {
+    pub(super) fn cause(&self, cause: usize) -> Option<Cause> {
         match &self.heard.work {
             Work::Fire { panes, .. } => Some(window_cause(panes.get(cause)?, false)),
             Work::Accumulate(_, groups) if self.heard.fault.is_none() => {

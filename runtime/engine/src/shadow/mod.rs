@@ -11,6 +11,7 @@
 mod effects;
 mod feed;
 mod pairs;
+mod sides;
 mod sink;
 mod tap;
 mod watch;

@@ -18,6 +18,8 @@ pub(crate) struct Heard {
     pub(crate) answers: Vec<Vec<u8>>,
     /// Why its one unit was given up, where it was.
     pub(crate) fault: Option<Fault>,
+    /// Where it was a canary: the units that its new version has answered.
+    pub(crate) canary: Option<Vec<u32>>,
 }
 
 impl Heard {
@@ -51,6 +53,7 @@ pub(crate) struct Tap {
     units: u64,
     answers: Vec<Vec<u8>>,
     fault: Option<Fault>,
+    canary: Option<Vec<u32>>,
     begun: Option<(i64, Vec<bool>, i64)>,
     /// The feed is lost and no watch has room: nothing is kept for them.
     deaf: bool,
@@ -106,6 +109,16 @@ impl Tap {
         self.deaf = !self.keeps && unfed && self.watches.iter().all(|watch| watch.is_full());
     }
 
+    /// A call is made, from its first batch on.
+    pub(crate) fn asked(&mut self) {
+        self.canary = None;
+    }
+
+    /// The new version of a canary has answered these units of the call, the old one all others.
+    pub(crate) fn canary(&mut self, units: &[u32]) {
+        self.canary.get_or_insert_default().extend_from_slice(units);
+    }
+
     pub(crate) fn answered(&mut self, answers: Vec<Vec<u8>>) {
         self.answers = answers;
     }
@@ -118,6 +131,7 @@ impl Tap {
     /// A call is part of the commit. It is handed back where it is not kept.
     pub(crate) fn hear(&mut self, call: Call) -> Option<Call> {
         let (answers, fault) = (std::mem::take(&mut self.answers), self.fault.take());
+        let canary = self.canary.take();
         // A merge that went well is part of the call that follows it.
         let aside = match call.work {
             Work::Merge(..) => fault.is_none(),
@@ -130,7 +144,7 @@ impl Tap {
         if self.deaf {
             return Some(call);
         }
-        let heard = Heard { work: call.work, batches: call.batches, answers, fault };
+        let heard = Heard { work: call.work, batches: call.batches, answers, fault, canary };
         self.calls.push(Arc::new(heard));
         None
     }

@@ -41,6 +41,8 @@ pub struct Sample {
     pub given: Option<Given>,
     /// What was done.
     pub effect: Effect,
+    /// Where it went through a canary: whether its new version has answered it.
+    pub canary: Option<bool>,
 }
 
 /// A commit that somebody watches.
@@ -78,6 +80,7 @@ impl Watched {
 fn samples_of(call: &Heard, names: &Vocabulary, all: &mut Vec<Sample>) -> Result<(), FormatError> {
     let mut effects = Effects::new();
     names.gather(call, &mut effects)?;
+    let sides = names.sides(call)?;
     if let Some(plan) = call.work.plan() {
         let rows = RowIndex::new(&plan.slice)?;
         for row in 0..rows.len() {
@@ -92,7 +95,8 @@ fn samples_of(call: &Heard, names: &Vocabulary, all: &mut Vec<Sample>) -> Result
             if plan.unkeyed.contains(&(row as u32)) {
                 effect.fault = Some("the record has no key, but the function groups by key".into());
             }
-            all.push(Sample { cause, given: Some(given), effect });
+            let canary = sides.of(&cause);
+            all.push(Sample { cause, given: Some(given), effect, canary });
         }
     }
     // That records were added to a window is told by the records.
@@ -107,7 +111,10 @@ fn samples_of(call: &Heard, names: &Vocabulary, all: &mut Vec<Sample>) -> Result
         });
     }
     let rest = effects.into_iter().filter(|(cause, effect)| told(cause, effect));
-    all.extend(rest.map(|(cause, effect)| Sample { cause, given: None, effect }));
+    all.extend(rest.map(|(cause, effect)| {
+        let canary = sides.of(&cause);
+        Sample { cause, given: None, effect, canary }
+    }));
     Ok(())
 }
 
@@ -165,10 +172,16 @@ impl Watch {
         std::mem::take(&mut self.lock().missed)
     }
 
-    /// Whether the task has ended, and everything was read.
+    /// Whether its task goes on.
     #[must_use]
-    pub fn has_ended(&self) -> bool {
+    pub fn is_live(&self) -> bool {
+        !self.lock().ended
+    }
+
+    /// Whether the task has ended, and everything was read, what was let go too.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
         let inner = self.lock();
-        inner.ended && inner.waiting.is_empty()
+        inner.ended && inner.waiting.is_empty() && inner.missed == 0
     }
 }

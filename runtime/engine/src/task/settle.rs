@@ -102,11 +102,18 @@ impl Task {
         if call.batches.is_empty() {
             return Ok(Vec::new());
         }
+        if let Some(tap) = &mut self.tap {
+            tap.asked();
+        }
         let mut guest = self.guest(environment).await?;
         let before_ns = guest.cpu_ns();
         let mut answers = Vec::with_capacity(call.batches.len());
         for batch in &call.batches {
-            match guest.call(batch, Arc::clone(environment)).await {
+            let answer = guest.call(batch, Arc::clone(environment)).await;
+            if let (Some(tap), Some(units)) = (&mut self.tap, guest.canary_units()) {
+                tap.canary(units);
+            }
+            match answer {
                 Ok(answer) => answers.push(answer),
                 Err(fault) => {
                     let spent_ns = guest.cpu_ns().saturating_sub(before_ns);

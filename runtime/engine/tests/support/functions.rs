@@ -291,6 +291,21 @@ pub fn window_histories(assigner: Assigner, grace_ms: i64) -> Native {
     })
 }
 
+/// Rejects, beside what the function does, every record whose value is 3.
+pub fn refusing(function: &Native) -> Native {
+    let body = std::sync::Arc::clone(&function.body);
+    native(function.declaration.clone(), move |batch, environment, out| {
+        body(batch, environment, out)?;
+        if batch.kind() == Kind::Accumulate {
+            let records = batch.groups().unwrap().records();
+            for row in (0..records.len()).filter(|row| records.value(*row) == Some(b"3")) {
+                out.push(&Operation { value: Some(b"three"), ..op(OpKind::Reject, row) });
+            }
+        }
+        Ok(())
+    })
+}
+
 /// The function with its windows changed.
 pub fn with_window(function: &Native, change: impl FnOnce(&mut WindowSpec)) -> Native {
     let mut declaration = function.declaration.clone();

@@ -36,7 +36,7 @@ pub use pipeline::{Pipeline, PipelineFunction, PipelineTopic};
 pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Version};
 pub use shadow::{ShadowState, ShadowStatus};
 pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
-pub use tap::{FunctionTap, SAMPLES_AT_ONCE_MAX, TapSample, Tapped};
+pub use tap::{FunctionTap, SAMPLES_AT_ONCE_MAX, TapSample, TapSide, Tapped};
 pub use travel::{
     AUTOMATIC_SAVEPOINTS_MAX, CAPSULE_BYTES_MAX, CAPSULE_FORMAT, CAPSULE_OUTPUTS_SHOWN, Capsule,
     CapsuleFault, CapsuleHead, CapsuleLine, CapsuleOf, CapsuleOutput, CapsuleReport,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use pelton_core::{Domain, Error, FunctionId, Result};
-use pelton_engine::{Cause, Sample, Watch, Watched};
+use pelton_engine::{Cause, Sample, Task, Watched};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -14,9 +14,20 @@ use utoipa::ToSchema;
 use super::{Functions, blocking};
 use crate::compare::{ComparedRecord, ComparisonCause, records, shown};
 use crate::data::json::value_of;
+use crate::node::Attached;
 
 /// Samples that are told at a time at most; more are counted as missed.
 pub const SAMPLES_AT_ONCE_MAX: usize = 500;
+
+/// A version of a function that has a canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TapSide {
+    /// The one that was there before; it also answers what the canary fails at.
+    Stable,
+    /// The new one.
+    Canary,
+}
 
 /// One record, window or timer, and what the function did for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -38,6 +49,9 @@ pub struct TapSample {
     pub sent: Vec<ComparedRecord>,
     /// How often state or a timer was changed for it.
     pub changes: usize,
+    /// Where it went through a canary: the version that has answered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<TapSide>,
     /// Why it was given up, where it was: what its dead letter says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
@@ -56,8 +70,7 @@ pub struct Tapped {
 pub struct FunctionTap {
     functions: Arc<Functions>,
     function: FunctionId,
-    /// Of each partition.
-    watches: Vec<Option<Arc<Watch>>>,
+    attached: Arc<Attached>,
     key: Option<Vec<u8>>,
 }
 
@@ -72,47 +85,37 @@ impl Functions {
         key: Option<Vec<u8>>,
     ) -> Result<FunctionTap> {
         self.record(function)?;
+        // The tasks that start from here on attach it themselves; a function that does not run has none.
+        let attached = self.node.taps().add(function)?;
+        if let Some(running) = self.running(function) {
+            for partition in 0..running.deployment.partitions() {
+                let tap = Arc::clone(&attached);
+                let attach = move |task: &mut Task| tap.attach(partition, task);
+                running.deployment.visit(partition, attach).await;
+            }
+        }
         let (functions, function) = (Arc::clone(self), function.clone());
-        let mut tap = FunctionTap { functions, function, watches: Vec::new(), key };
-        tap.attach().await?;
-        Ok(tap)
+        Ok(FunctionTap { functions, function, attached, key })
     }
 }
 
 impl FunctionTap {
-    /// Watches the tasks that are not watched yet. A function that does not run has none.
-    async fn attach(&mut self) -> Result<()> {
-        let Some(running) = self.functions.running(&self.function) else { return Ok(()) };
-        let partitions = running.deployment.partitions();
-        self.watches.resize(partitions as usize, None);
-        for partition in 0..partitions {
-            let watch = &mut self.watches[partition as usize];
-            if watch.as_ref().is_none_or(|watch| watch.has_ended()) {
-                let visited = running.deployment.visit(partition, |task| task.watch()).await;
-                *watch = visited.transpose()?;
-            }
-        }
-        Ok(())
-    }
-
     /// What is durable and was not told yet.
     ///
     /// # Errors
-    /// `E-FUNCTION-UNKNOWN` where it was removed; `E-TAP-BUSY` where it has started anew and others
-    /// were quicker; `E-BATCH` where a batch cannot be read.
+    /// `E-FUNCTION-UNKNOWN` where it was removed; `E-TAP-BUSY` where a task could not be watched;
+    /// `E-BATCH` where a batch cannot be read.
     pub async fn look(&mut self) -> Result<Tapped> {
         self.functions.record(&self.function)?;
-        self.attach().await?;
+        let watches = self.attached.watches()?;
         let durable = self.functions.node.journal().durable();
-        let watches = self.watches.clone();
         let key = self.key.clone();
         blocking(move || {
             let mut found = Tapped::default();
-            for (partition, watch) in watches.iter().enumerate() {
-                let Some(watch) = watch else { continue };
+            for (partition, watch) in watches {
                 found.missed += watch.take_missed();
                 while let Some(watched) = watch.next(durable) {
-                    found.take(&watched, partition as u32, key.as_deref())?;
+                    found.take(&watched, partition, key.as_deref())?;
                 }
             }
             Ok(found)
@@ -149,7 +152,7 @@ fn key_of(cause: &Cause) -> Option<&[u8]> {
 }
 
 fn told(version: u64, partition: u32, sample: Sample) -> TapSample {
-    let Sample { cause, given, effect } = sample;
+    let Sample { cause, given, effect, canary } = sample;
     TapSample {
         version,
         cause: shown(cause, partition),
@@ -158,6 +161,7 @@ fn told(version: u64, partition: u32, sample: Sample) -> TapSample {
         late: given.is_some_and(|given| given.late),
         sent: records(&effect),
         changes: effect.changes(),
+        side: canary.map(|is_new| if is_new { TapSide::Canary } else { TapSide::Stable }),
         fault: effect.fault,
     }
 }

@@ -4,6 +4,7 @@ mod outputs;
 mod parts;
 mod records;
 mod running;
+mod taps;
 mod tasks;
 
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use crate::load::{LoadOptions, Loader};
 use crate::spec::DeploymentSpec;
 use crate::telemetry::NodeTelemetry;
 use crate::workers::Workers;
+pub(crate) use taps::Attached;
+use taps::Taps;
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -65,6 +68,7 @@ pub struct Node {
     loader: Loader,
     next_worker: AtomicUsize,
     data: Arc<DataPlane>,
+    taps: Arc<Taps>,
 }
 
 impl Node {
@@ -102,6 +106,7 @@ impl Node {
             telemetry: Arc::new(NodeTelemetry::default()),
             loader: Loader::new(&config.directory, config.load)?,
             directory: config.directory,
+            taps: Arc::default(),
             next_worker: AtomicUsize::new(0),
         })
     }
@@ -116,6 +121,11 @@ impl Node {
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    /// Who taps functions.
+    pub(crate) fn taps(&self) -> &Taps {
+        &self.taps
     }
 
     /// Topics, records and groups, as clients see them.

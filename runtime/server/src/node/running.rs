@@ -7,6 +7,7 @@ use pelton_engine::{Parts, Peers, Replacement, Task};
 use pelton_journal::adapter::{JournalSink, JournalSource};
 use pelton_journal::{Journal, Visibility};
 
+use super::taps::Taps;
 use crate::deployment::Shared;
 use crate::drive::Driver;
 use crate::telemetry::NodeTelemetry;
@@ -20,6 +21,7 @@ pub(super) struct RunningTask {
     pub(super) telemetry: Arc<NodeTelemetry>,
     pub(super) peers: Peers,
     pub(super) shared: Arc<Shared>,
+    pub(super) taps: Arc<Taps>,
     pub(super) driver: Driver,
 }
 
@@ -67,6 +69,7 @@ impl RunningTask {
         let mut task = Task::start(parts).await?;
         self.driver.control.restarted();
         self.shared.started(partition as u32, task.counters());
+        self.taps.started(&self.driver.control.config().id, &mut task);
         self.driver.run(&mut task).await
     }
 }

@@ -61,6 +61,7 @@ impl Node {
                 telemetry: Arc::clone(&self.telemetry),
                 peers: peers.clone(),
                 shared: Arc::clone(&deployment.shared),
+                taps: Arc::clone(&self.taps),
                 driver: Driver {
                     clock: Arc::clone(&self.clock),
                     timers: self.workers.timers(worker),
