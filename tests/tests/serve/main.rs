@@ -7,6 +7,7 @@ mod capsule;
 mod commands;
 mod dev;
 mod dev_session;
+mod doctor;
 mod ends;
 mod export;
 mod figures;
