@@ -102,7 +102,7 @@ pub use error::{Error, Result};
 pub use failpoint::{Action, Hooks, POINTS, Point};
 pub use frames::{CopiedFile, Copying, FrameReader, Frames, FullCopy, SnapshotNeed};
 pub use journal::Journal;
-pub use recovery::{Verified, verify, verify_on};
+pub use recovery::{Verified, format_version, verify, verify_on};
 pub use role::Role;
 pub use snapshot::{Snapshot, SnapshotWriter};
 pub use task::{Claim, Producer, Task, TaskCommit, TaskId};

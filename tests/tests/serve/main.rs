@@ -8,6 +8,7 @@ mod commands;
 mod compacted;
 mod dev;
 mod dev_session;
+mod doctor;
 mod ends;
 mod export;
 mod figures;

@@ -37,6 +37,11 @@ impl ServerArgs {
         Self { server: Some(server), token, tenant: tenant.to_owned() }
     }
 
+    /// Whether a server was named, by flag or environment.
+    pub(crate) fn is_given(&self) -> bool {
+        self.server.as_deref().is_some_and(|server| !server.is_empty())
+    }
+
     /// A client for the server. Nothing is sent yet.
     ///
     /// # Errors

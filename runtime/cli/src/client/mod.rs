@@ -34,6 +34,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// A request to be made.
 pub(crate) struct Call<'a> {
     method: Method,
+    /// Below the server's address.
     path: String,
     query: Vec<(&'a str, String)>,
     body: Option<(&'a str, &'a [u8])>,
@@ -44,9 +45,15 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     /// A request for the resource below `/api/v1` that these parts of a path name.
     pub(crate) fn new(method: Method, parts: &[&str]) -> Self {
-        let path = parts.iter().map(|part| format!("/{}", encoded(part))).collect();
+        let parts = parts.iter().map(|part| format!("/{}", encoded(part)));
+        let path = std::iter::once("/api/v1".to_owned()).chain(parts).collect();
         let accept = "application/json";
         Self { method, path, query: Vec::new(), body: None, accept, patience: ANSWER_TIME }
+    }
+
+    /// A request for what lies beside the API, such as `/healthz`.
+    pub(crate) fn outside(path: &str) -> Self {
+        Self { path: path.to_owned(), accept: "*/*", ..Self::new(Method::GET, &[]) }
     }
 
     /// Adds a parameter.
@@ -80,6 +87,13 @@ impl<'a> Call<'a> {
         self.patience = ANSWER_TIME + time;
         self
     }
+}
+
+/// An answer as a whole.
+pub(crate) struct Answer {
+    /// The server's clock, cut to the second, ms since the Unix epoch.
+    pub date_ms: Option<i64>,
+    pub body: Vec<u8>,
 }
 
 /// A server and who calls it.
@@ -136,15 +150,28 @@ impl Client {
 
     /// Makes a request that is answered with JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self, call: Call<'_>) -> Outcome<T> {
-        let bytes = self.bytes(call)?;
-        serde_json::from_slice(&bytes).map_err(|error| Failed::answer(&self.base, &error))
+        self.read(&self.bytes(call)?)
+    }
+
+    /// Reads an answer that is JSON.
+    pub(crate) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Outcome<T> {
+        serde_json::from_slice(body).map_err(|error| Failed::answer(&self.base, &error))
     }
 
     /// Makes a request whose answer is read as a whole, whatever it is.
     pub(crate) fn bytes(&self, call: Call<'_>) -> Outcome<Vec<u8>> {
+        Ok(self.answer(call)?.body)
+    }
+
+    /// As [`Client::bytes`], with the time at which it was answered.
+    pub(crate) fn answer(&self, call: Call<'_>) -> Outcome<Answer> {
         let mut response = self.send(&call)?;
+        let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        let date_ms = date.map(|date| date.timestamp().as_millisecond());
         let limited = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
-        limited.read_to_vec().map_err(|error| Failed::transport(&self.base, &error))
+        let body = limited.read_to_vec().map_err(|error| Failed::transport(&self.base, &error))?;
+        Ok(Answer { date_ms, body })
     }
 
     /// Makes a request that is answered with events.
@@ -159,7 +186,7 @@ impl Client {
     }
 
     fn send(&self, call: &Call<'_>) -> Outcome<Response<ureq::Body>> {
-        let mut uri = format!("{}/api/v1{}", self.base, call.path);
+        let mut uri = format!("{}{}", self.base, call.path);
         for (index, (name, value)) in call.query.iter().enumerate() {
             let lead = if index == 0 { '?' } else { '&' };
             uri += &format!("{lead}{name}={}", encoded(value));

@@ -13,6 +13,7 @@ mod deployed;
 mod dev;
 mod diff;
 pub(crate) mod dlq;
+mod doctor;
 mod invoke;
 pub(crate) mod logs;
 mod ls;
@@ -113,6 +114,8 @@ pub(crate) enum Command {
     Restore(restore::Restore),
     /// Replicas: how far one is behind, and making it lead
     Replica(replica::Replica),
+    /// Say what is wrong with machine, data directory, tools and server, and what to do
+    Doctor(doctor::Doctor),
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print the JSON schema of pelton.toml, for editors
@@ -156,6 +159,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Backup(command) => command.run(ui),
         Command::Restore(command) => command.run(ui),
         Command::Replica(command) => command.run(ui),
+        Command::Doctor(command) => command.run(ui),
         Command::Completions(command) => command.run(ui),
         Command::Schema(command) => command.run(ui),
         Command::Version(command) => command.run(ui),

@@ -35,7 +35,11 @@ pub(crate) fn ensure(folder: &Path, ui: &mut Ui) -> Result<()> {
         .next(format!("run: rustup target add {TARGET}")))
 }
 
-fn is_there(folder: &Path) -> Result<bool> {
+/// Whether the toolchain in force in `folder` can build for wasm.
+///
+/// # Errors
+/// Where there is no toolchain.
+pub(crate) fn is_there(folder: &Path) -> Result<bool> {
     let output = Command::new("rustc")
         .args(["--print", "target-libdir", "--target", TARGET])
         .current_dir(folder)

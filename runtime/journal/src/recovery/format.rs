@@ -1,5 +1,7 @@
 //! The files `FORMAT` and `DURABLE`.
 
+use std::path::Path;
+
 use crate::error::{Error, Result};
 use crate::storage::{Storage, read_all, replace};
 
@@ -11,6 +13,9 @@ pub(crate) const MARK: &str = "DURABLE";
 pub(crate) const CURRENT: u32 = 2;
 /// The oldest format that this version reads (and brings up to date at open).
 const OLDEST: u32 = 1;
+
+const UNFINISHED: &str = "the backup or restore into this directory was not finished: remove what \
+                          is there, and make it again";
 
 /// What the file `FORMAT` says.
 pub(super) struct Format {
@@ -28,14 +33,12 @@ pub(super) fn open_or_create(storage: &dyn Storage, is_new: bool) -> Result<Form
     let path = format!("{}/{INCOMPLETE}", storage.name());
     let marker = read_all(storage, INCOMPLETE).map_err(|error| Error::io("read", &*path, error))?;
     if marker.is_some() {
-        let problem = "the backup or restore into this directory was not finished: remove what is \
-                       there, and make it again";
-        return Err(Error::malformed(path, problem));
+        return Err(Error::malformed(path, UNFINISHED));
     }
     let path = format!("{}/{FORMAT}", storage.name());
     let bytes = read_all(storage, FORMAT).map_err(|error| Error::io("read", &*path, error))?;
     if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {
-        return parse(storage, &path, &String::from_utf8_lossy(&bytes));
+        return parse(&storage.name(), &path, &String::from_utf8_lossy(&bytes));
     }
     if !is_new {
         let problem = "segments without a FORMAT file: restore it from a backup of this directory";
@@ -44,6 +47,29 @@ pub(super) fn open_or_create(storage: &dyn Storage, is_new: bool) -> Result<Form
     let salt = storage.salt();
     write(storage, salt)?;
     Ok(Format { version: CURRENT, salt })
+}
+
+/// The format of the journal in a directory; `None` where there is none yet. It is only read: no
+/// lock is taken, nothing is made or written, whoever has it open.
+///
+/// # Errors
+/// `E-JOURNAL-NEWER` for a format of a newer version, `E-JOURNAL-MALFORMED` where the file is no such
+/// file or a backup into the directory was not finished, `E-JOURNAL-IO` where it cannot be read.
+pub fn format_version(folder: &Path) -> Result<Option<u32>> {
+    let path = folder.join(FORMAT).display().to_string();
+    if folder.join(INCOMPLETE).exists() {
+        return Err(Error::malformed(folder.join(INCOMPLETE).display().to_string(), UNFINISHED));
+    }
+    match std::fs::read(folder.join(FORMAT)) {
+        Ok(bytes) if bytes.is_empty() => Ok(None),
+        Ok(bytes) => {
+            let name = folder.display().to_string();
+            let format = parse(&name, &path, &String::from_utf8_lossy(&bytes))?;
+            Ok(Some(format.version))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path, error)),
+    }
 }
 
 impl Format {
@@ -64,13 +90,13 @@ fn write(storage: &dyn Storage, salt: u32) -> Result<()> {
     written.map_err(|error| Error::io("write", format!("{}/{FORMAT}", storage.name()), error))
 }
 
-fn parse(storage: &dyn Storage, path: &str, text: &str) -> Result<Format> {
+fn parse(name: &str, path: &str, text: &str) -> Result<Format> {
     let bad = || Error::malformed(path, "it is not a FORMAT file: restore it from a backup");
     let mut lines = text.lines();
     let version = lines.next().and_then(|line| line.strip_prefix("pelton-journal "));
     let found: u32 = version.and_then(|version| version.parse().ok()).ok_or_else(bad)?;
     if found > CURRENT {
-        return Err(Error::NewerFormat { path: storage.name(), found, supported: CURRENT });
+        return Err(Error::NewerFormat { path: name.to_owned(), found, supported: CURRENT });
     }
     if found < OLDEST {
         return Err(bad());

@@ -11,6 +11,7 @@ mod scan;
 mod tail;
 mod verify;
 
+pub use format::format_version;
 pub(crate) use format::{CURRENT, FORMAT, INCOMPLETE, MARK, write_mark};
 pub(crate) use scan::{Frame, scan};
 pub use verify::{Verified, verify, verify_on};
