@@ -153,7 +153,7 @@ fn window() -> Value {
         ("count", example(number("Windows of so many records of a key.", 1, u32::MAX), json!(100))),
         ("global", example(truth("One window that holds all records of a key."), json!(true))),
         ("early_records", example(early, json!(1000))),
-        ("discard", truth("Whether a window that has fired begins anew.")),
+        ("discard", example(truth("Whether a window that has fired begins anew."), json!(true))),
         ("grace", duration("How long after its end a window takes late records.")),
         ("shape", shape),
         ("late_output", example(late, json!("late"))),

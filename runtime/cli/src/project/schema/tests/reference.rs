@@ -65,6 +65,7 @@ fn kind(value: &Value) -> &str {
         (Some("string"), ..) => "text",
         (Some("integer"), ..) => "whole number",
         (Some("number"), ..) => "number",
+        (Some("boolean"), ..) => "true or false",
         (Some("array"), ..) => "list of texts",
         (_, _, Some(_)) => "whole number or text with a unit",
         _ => panic!("{value} is of no known type"),
