@@ -46,7 +46,7 @@ pub(crate) fn is_pending(tag: u32) -> bool {
 /// if either was.
 pub(crate) fn merged_tag(one: u32, other: u32) -> u32 {
     let fired = (one / FIRED).max(other / FIRED);
-    fired * FIRED | (one | other) & PENDING
+    (fired * FIRED) | ((one | other) & PENDING)
 }
 
 /// The numbers of a pane that gets `records` more.
