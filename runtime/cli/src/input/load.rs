@@ -6,7 +6,7 @@ use pelton_batch::RecordsBuilder;
 use pelton_core::{Limits, partition_for_key};
 
 use super::{BadLine, Row, RowReader, check_bounds};
-use crate::error::{CliError, Result};
+use crate::error::Result;
 
 /// A batch is cut at this many records, or at about this many bytes.
 const BATCH_RECORDS: usize = 1_000;
