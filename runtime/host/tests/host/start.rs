@@ -42,20 +42,30 @@ fn open_with(change: &str) -> pelton_core::Fault {
     open_fault(&module("", "", &format!("(call $declare) {change}"), EMPTY), &[])
 }
 
+/// The setting `size = "0"` of windows, of which there are none yet: their number is at 548.
+const SIZE_0: &str = "
+    (i32.store (i32.const 128) (i32.const 0x657a6973)) (i32.store8 (i32.const 136) (i32.const 48))
+    (i32.store (i32.const 96) (i32.const 128)) (i32.store (i32.const 100) (i32.const 4))
+    (i32.store (i32.const 104) (i32.const 136)) (i32.store (i32.const 108) (i32.const 1))
+    (i32.store (i32.const 544) (i32.const 96))";
+
 #[test]
 fn what_open_declares_is_checked() {
-    let contract = open_with("(i32.store (i32.const 520) (i32.const 7))");
+    let contract = open_with("(i32.store (i32.const 516) (i32.const 7))");
     assert!(contract.message.contains("version 7") && contract.message.contains("1 to 1"));
     let twice = open_with(
         "(i32.store (i32.const 72) (i32.const 16)) (i32.store (i32.const 76) (i32.const 3))
-         (i32.store (i32.const 528) (i32.const 2))",
+         (i32.store (i32.const 524) (i32.const 2))",
     );
     assert!(twice.message.contains("declared twice"), "{twice}");
     let name = open_with("(i32.store8 (i32.const 16) (i32.const 47))");
     assert!(name.message.contains("not allowed"), "{name}");
-    let window = open_with("(i32.store8 (i32.const 552) (i32.const 1))");
+    let window = open_with(&format!("{SIZE_0} (i32.store (i32.const 548) (i32.const 1))"));
     assert!(window.message.contains("window size is 0"), "{window}");
-    for fault in [contract, twice, name, window] {
+    let unknown = format!("{SIZE_0} (i32.store8 (i32.const 128) (i32.const 83))");
+    let unknown = open_with(&format!("{unknown} (i32.store (i32.const 548) (i32.const 1))"));
+    assert!(unknown.message.contains("`Size`: this host does not know it"), "{unknown}");
+    for fault in [contract, twice, name, window, unknown] {
         assert_eq!(fault.kind, FaultKind::Open);
     }
 }
@@ -63,8 +73,13 @@ fn what_open_declares_is_checked() {
 #[test]
 fn h43_a_variant_flag_or_boolean_out_of_range_is_refused() {
     for change in [
-        "(i32.store8 (i32.const 552) (i32.const 2))",
-        "(i32.store8 (i32.const 552) (i32.const 1)) (i32.store8 (i32.const 560) (i32.const 9))",
+        // The kind of a store, the time of a timer.
+        "(i32.store (i32.const 160) (i32.const 16)) (i32.store (i32.const 164) (i32.const 3))
+         (i32.store8 (i32.const 168) (i32.const 2))
+         (i32.store (i32.const 528) (i32.const 160)) (i32.store (i32.const 532) (i32.const 1))",
+        "(i32.store (i32.const 160) (i32.const 16)) (i32.store (i32.const 164) (i32.const 3))
+         (i32.store8 (i32.const 168) (i32.const 9))
+         (i32.store (i32.const 536) (i32.const 160)) (i32.store (i32.const 540) (i32.const 1))",
         "(i32.store8 (i32.const 512) (i32.const 5))",
     ] {
         assert_eq!(open_with(change).kind, FaultKind::Open, "{change}");
@@ -79,11 +94,11 @@ fn a_failure_of_open_is_told_with_its_code() {
     assert_eq!(LoadError::Fault(fault).code(), "E-GUEST-OPEN");
 }
 
-/// The failure stands where a declaration is aligned to: eight bytes behind the discriminant.
+/// The failure stands where a declaration is aligned to: four bytes behind the discriminant.
 fn failure_from_open() -> String {
     "(i32.store8 (i32.const 512) (i32.const 1))
-     (i32.store (i32.const 520) (i32.const 32)) (i32.store (i32.const 524) (i32.const 9))
-     (i32.store (i32.const 528) (i32.const 48)) (i32.store (i32.const 532) (i32.const 7))
+     (i32.store (i32.const 516) (i32.const 32)) (i32.store (i32.const 520) (i32.const 9))
+     (i32.store (i32.const 524) (i32.const 48)) (i32.store (i32.const 528) (i32.const 7))
      (i32.const 512)"
         .into()
 }

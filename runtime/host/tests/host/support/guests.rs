@@ -113,9 +113,9 @@ const BASE: &str = r#"
     (i64.store (i32.const 512) (i64.const 0))
     (i32.store (i32.const 64) (i32.const 16))
     (i32.store (i32.const 68) (i32.const 3))
-    (i32.store (i32.const 520) (i32.const 1))
-    (i32.store (i32.const 524) (i32.const 64))
-    (i32.store (i32.const 528) (i32.const 1))
+    (i32.store (i32.const 516) (i32.const 1))
+    (i32.store (i32.const 520) (i32.const 64))
+    (i32.store (i32.const 524) (i32.const 1))
     (i32.const 512))
 "#;
 
