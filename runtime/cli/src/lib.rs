@@ -28,6 +28,7 @@ mod table;
 mod text;
 mod ui;
 mod up;
+mod usage;
 mod windowed;
 mod written;
 
@@ -55,9 +56,10 @@ pub fn main() -> ExitCode {
 
 /// Runs a command line, its first argument the name of the program, against these streams.
 pub fn run<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>, ui: &mut Ui) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return ui.show_usage(&error),
+        Err(error) => return usage::show(&error, &args, ui),
     };
     ui.apply(&cli.global);
     project::use_profile(cli.global.profile.clone());

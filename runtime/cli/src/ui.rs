@@ -156,19 +156,23 @@ impl Ui {
         error.exit
     }
 
-    /// Shows what the parser of the command line has to say: help, or what is wrong.
-    pub(crate) fn show_usage(&mut self, error: &clap::Error) -> Exit {
-        let text = error.render();
-        let paints = if error.use_stderr() { self.err_terminal } else { self.out_terminal };
+    /// Shows help, or what is wrong with the command line, as the parser has set it.
+    pub(crate) fn show_usage(&mut self, text: &clap::builder::StyledStr, is_help: bool) -> Exit {
+        let paints = if is_help { self.out_terminal } else { self.err_terminal };
         let paints = paints && std::env::var_os("NO_COLOR").is_none();
         let text = if paints { text.ansi().to_string() } else { text.to_string() };
         let text = text.trim_end().to_owned() + "\n";
-        if !error.use_stderr() {
+        if is_help {
             let _ = self.data(text.as_bytes());
             return Exit::Ok;
         }
         let _ = self.err.write_all(text.as_bytes());
         Exit::Usage
+    }
+
+    /// Errors are JSON from here on.
+    pub(crate) fn use_json(&mut self) {
+        self.format = OutputFormat::Json;
     }
 
     /// A progress bar on stderr, hidden where that is no terminal.

@@ -22,6 +22,17 @@ fn a_command_line_that_cannot_be_understood_ends_with_2() {
 }
 
 #[test]
+fn what_cannot_be_understood_is_json_where_that_is_asked_for() {
+    let place = Place::new();
+    let ended = place.pelton(&["check", "--nope", "-o", "json"]).expect(2);
+    let error: serde_json::Value = serde_json::from_str(&ended.err).unwrap();
+    assert_eq!(error["error"]["code"], "E-USAGE");
+    assert!(error["error"]["text"].as_str().unwrap().contains("--nope"), "{error}");
+    let ended = place.pelton(&["check", "x.wasm", "-o", "out.jsonl"]).expect(2);
+    assert!(ended.err.contains("a file for them is --output FILE"), "{}", ended.err);
+}
+
+#[test]
 fn version_and_completions_go_to_stdout() {
     let place = Place::new();
     assert!(place.pelton(&["version"]).expect(0).out.starts_with("pelton "));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use pelton_core::manifest::{FILE_NAME, parse_duration_ms};
+use pelton_core::manifest::{FILE_NAME, duration_text, parse_duration_ms};
 use pelton_server::functions::{DeployReport, NewCanary, Outcome, TrialState};
 use serde::Deserialize;
 use serde_json::json;
@@ -78,8 +78,11 @@ impl Deploy {
             canary: self.canary.new_canary(&read_manifest(&path)?.canary)?,
             wait,
         };
-        let report = deploy(&client, &wasm, &path, &asked)?;
-        show_report(&report, ui)?;
+        let waits = format!("deploying; on trial for up to {}", duration_text(self.wait));
+        let bar = ui.progress(None, &waits);
+        let report = deploy(&client, &wasm, &path, &asked);
+        bar.finish_and_clear();
+        show_report(&report?, ui)?;
         Ok(Exit::Ok)
     }
 
