@@ -80,7 +80,7 @@ mod tests {
     fn the_first_line_is_the_error_and_the_tip_the_next_step() {
         let text = "error: unexpected argument '--nope' found\n\n  tip: leave it\n\nUsage: p run\n";
         let error = plain(text, false);
-        assert_eq!((error.code, error.exit), ("E-USAGE", Exit::Usage));
+        assert_eq!((error.code.as_str(), error.exit), ("E-USAGE", Exit::Usage));
         assert_eq!(error.text, "unexpected argument '--nope' found");
         assert_eq!(error.next.as_deref(), Some("leave it"));
     }

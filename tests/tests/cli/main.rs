@@ -11,3 +11,4 @@ mod read;
 mod run;
 mod support;
 mod unfinished;
+mod windows;
