@@ -165,3 +165,58 @@ fn memory_that_cannot_be_read_stops_the_function_and_blames_no_record() {
     test.push("k", "2", 1);
     test.run();
 }
+
+/// The sums again, in a version whose memory cannot be written.
+mod unwritable {
+    use super::*;
+
+    #[derive(Clone, Default, Deserialize)]
+    pub(crate) struct Broken {
+        sum: i64,
+    }
+
+    impl Serialize for Broken {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("a sum that cannot be written"))
+        }
+    }
+
+    struct Unwritable;
+
+    impl Stateful for Unwritable {
+        type Memory = Broken;
+
+        fn open(setup: &mut Setup<'_>) -> Result<Self> {
+            setup.event_timer("later");
+            Ok(Self)
+        }
+
+        fn record(
+            &mut self,
+            memory: &mut Memory<Broken>,
+            record: &Record<'_>,
+            ctx: &mut Context<'_>,
+        ) -> Result<()> {
+            memory.sum += 100;
+            OUT.emit(ctx, record.key(), format!("new {}", memory.sum))
+        }
+    }
+
+    pelton_sdk::stateful!(Unwritable);
+}
+
+#[test]
+fn a_version_whose_memory_cannot_be_saved_leaves_no_trace_and_the_one_before_goes_on() {
+    every_way(|mut test| {
+        push(&mut test, &["add 2", "tell"]);
+        test.run();
+        test.swap(unwritable::function);
+        push(&mut test, &["add 3", "tell"]);
+        assert_eq!(test.texts("out"), ["2", "5"]);
+        let why = test.swap_failed().unwrap();
+        assert!(why.contains("a sum that cannot be written"), "{why}");
+        test.crash();
+        push(&mut test, &["tell"]);
+        assert_eq!(test.texts("out"), ["2", "5", "5"]);
+    });
+}
