@@ -9,6 +9,7 @@
 //! | `overflow` | endless recursion |
 //! | `loop` | loops for ever |
 //! | `memory` | allocates without end |
+//! | `timer` | a panic 10 ms of event time later, when its timer fires |
 //! | `slow` | much honest work (`slow-rounds`, 20 million), then sends the record on |
 //! | `reject`, `retry`, `fail` | a reject, a retry, a failure of the call |
 //! | `retry-once` | a retry the first time that this instance sees it |
@@ -114,12 +115,14 @@ struct Misbehave {
     mode: Option<String>,
     slow_rounds: u64,
     retried: bool,
+    trap: Timer,
 }
 
 impl Process for Misbehave {
     fn open(setup: &mut Setup) -> Result<Self> {
         let slow_rounds = setup.config_or("slow-rounds", 20_000_000)?;
-        Ok(Self { mode: config::get("mode"), slow_rounds, retried: false })
+        let trap = setup.event_timer("trap");
+        Ok(Self { mode: config::get("mode"), slow_rounds, retried: false, trap })
     }
 
     fn record(&mut self, record: &Record, ctx: &mut Context) -> Result<()> {
@@ -129,6 +132,10 @@ impl Process for Misbehave {
             "retry-once" if !self.retried => {
                 self.retried = true;
                 return Err(Error::retry("not yet"));
+            }
+            "timer" => {
+                let key = record.key_text().unwrap_or_default();
+                self.trap.set(ctx, key, record.timestamp() + 10)?;
             }
             "slow" => work(self.slow_rounds),
             "flood" => {
@@ -146,6 +153,10 @@ impl Process for Misbehave {
         }
         OUT.forward(ctx);
         Ok(())
+    }
+
+    fn timer(&mut self, timer: &DueTimer, _: &mut Context) -> Result<()> {
+        panic!("the timer of {:?} panics on purpose", timer.key_text());
     }
 }
 

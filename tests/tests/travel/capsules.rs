@@ -135,6 +135,24 @@ fn a_window_that_cannot_fire_is_repeated_with_its_contents() {
 }
 
 #[test]
+fn a_timer_that_cannot_fire_is_repeated_with_what_it_was_set_for() {
+    let world = World::new();
+    world.deploy("faulty", "").unwrap();
+    world.append(0, &[row("0-a", "timer", 1), row("0-b", "timer", 2), row("0-c", "fine", 3)]);
+    world.settle();
+    world.append(0, &[row("0-d", "fine", 12)]);
+    world.settle();
+    let capsule = export(&world, CapsuleOf::NewestFault).unwrap();
+    let report = run(&capsule, None);
+    assert_eq!(report.verdict, CapsuleVerdict::Same, "{report:?}");
+    let faults: Vec<_> = report.outcome.faults.iter().collect();
+    assert_eq!(faults.len(), 1, "{report:?}");
+    assert!(faults[0].place.starts_with("timer") && faults[0].place.contains("0-a"), "{faults:?}");
+    assert!(faults[0].message.contains("panics on purpose"), "{faults:?}");
+    assert!(!holds(&capsule, "0-d"), "the record that moved time is another call's");
+}
+
+#[test]
 fn after_a_swap_the_capsule_is_of_the_version_that_failed() {
     let world = broken();
     world.deploy("deduplicate", "").unwrap();
