@@ -86,6 +86,23 @@ for (const [kind, options] of [
         await page.getByText(/^0 of \d+ lines\.$/).waitFor();
       }));
 
+    test("a tap: what goes in beside what comes of it", () =>
+      view("tap", "/functions/faulty/tap", "Nothing is watched", async (page) => {
+        await page.getByRole("button", { name: "Start" }).focus();
+        await page.keyboard.press("Enter");
+        await page.getByText("Watching: waiting for the first.").waitFor();
+        server.produce("events", [{ key: "tapped", value: "hello" }]);
+        await page.getByText(/^Watching: 1 so far, newest first\.$/).waitFor();
+        const row = page.locator(".tap tbody tr");
+        assert.match(await row.locator("td").first().textContent(), /^events 0:\d+, version 1tapped hello$/);
+        assert.match(await row.locator("td").last().textContent(), /^events-done tapped hello/);
+        await page.keyboard.press("Enter");
+        await page.getByText("Stopped: 1 so far").waitFor();
+        server.produce("events", [{ key: "tapped", value: "hello again" }]);
+        await page.waitForTimeout(300);
+        assert.equal(await row.count(), 1, "nothing comes once it has stopped");
+      }));
+
     test("its dead letters, with all that is known of each", () =>
       view("dead-letters", "/functions/faulty/dead-letters", "E-GUEST-TRAP", async (page) => {
         assert.equal(await page.locator("details.letter").count(), 4);

@@ -9,11 +9,13 @@ import { bytes, count, local, micros, percent, rate, short, time } from "./forma
 import { logs } from "./logs.js";
 import { badge, functionPath } from "./overview.js";
 import { stateView } from "./state.js";
+import { tap } from "./tap.js";
 import { versions } from "./versions.js";
 
 const EVERY_MS = 2_000;
 const TABS = [
   [undefined, "Overview", figures],
+  ["tap", "Tap", tap],
   ["logs", "Logs", logs],
   ["dead-letters", "Dead letters", deadLetters],
   ["state", "State", stateView],

@@ -53,6 +53,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "sign_in.js",
         "state.js",
         "table.js",
+        "tap.js",
         "topic.js",
         "topics.js",
         "versions.js",
