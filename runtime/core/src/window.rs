@@ -1,6 +1,10 @@
 //! How records are put into windows.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+use crate::manifest::duration_text;
 
 /// A window: `start` inclusive, `end` exclusive, ms since the Unix epoch. Windows are ordered by
 /// end, then start: the order in which they fire.
@@ -178,6 +182,36 @@ impl WindowSpec {
     }
 }
 
+/// The settings of `[window]` that make it, as in `gap 30m, grace 5m, incremental`.
+impl fmt::Display for WindowSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.assigner, self.early_records) {
+            (Assigner::Tumbling { size_ms }, _) => write!(f, "size {}", duration_text(size_ms))?,
+            (Assigner::Hopping { size_ms, advance_ms }, _) => {
+                let (size, advance) = (duration_text(size_ms), duration_text(advance_ms));
+                write!(f, "size {size}, advance {advance}")?;
+            }
+            (Assigner::Session { gap_ms }, _) => write!(f, "gap {}", duration_text(gap_ms))?,
+            (Assigner::Global, Some(count)) if self.discard => write!(f, "count {count}")?,
+            (Assigner::Global, _) => write!(f, "global")?,
+        }
+        let is_count = self.assigner == Assigner::Global && self.discard;
+        if let Some(records) = self.early_records.filter(|_| !is_count) {
+            write!(f, ", early_records {records}")?;
+        }
+        if self.discard && !(is_count && self.early_records.is_some()) {
+            write!(f, ", discard")?;
+        }
+        if self.grace_ms > 0 {
+            write!(f, ", grace {}", duration_text(self.grace_ms))?;
+        }
+        match self.shape {
+            Shape::Contents => write!(f, ", contents"),
+            Shape::Incremental => write!(f, ", incremental"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +240,28 @@ mod tests {
         let (one, other, apart) = (windows(7)[0], windows(17)[0], windows(18)[0]);
         assert!(one.touches(&other) && other.touches(&one) && !one.touches(&apart));
         assert_eq!(one.span(&other), Window { start: 7, end: 27 });
+    }
+
+    #[test]
+    fn windows_are_told_by_their_settings() {
+        let told = |assigner, change: fn(&mut WindowSpec)| {
+            let mut spec = WindowSpec::new(assigner, Shape::Incremental);
+            change(&mut spec);
+            spec.to_string()
+        };
+        let hour = 3_600_000;
+        let tumbling = Assigner::Tumbling { size_ms: hour };
+        assert_eq!(told(tumbling, |_| {}), "size 1h, incremental");
+        assert_eq!(told(tumbling, |spec| spec.discard = true), "size 1h, discard, incremental");
+        let hopping = Assigner::Hopping { size_ms: hour, advance_ms: hour / 4 };
+        let early = |spec: &mut WindowSpec| (spec.early_records, spec.grace_ms) = (Some(5), 1_000);
+        let expected = "size 1h, advance 15m, early_records 5, grace 1s, incremental";
+        assert_eq!(told(hopping, early), expected);
+        assert_eq!(told(Assigner::Session { gap_ms: hour / 2 }, |_| {}), "gap 30m, incremental");
+        let count = |spec: &mut WindowSpec| (spec.early_records, spec.discard) = (Some(5), true);
+        assert_eq!(told(Assigner::Global, count), "count 5, incremental");
+        assert_eq!(told(Assigner::Global, |_| {}), "global, incremental");
+        assert_eq!(told(Assigner::Global, |s| s.discard = true), "global, discard, incremental");
     }
 
     #[test]

@@ -128,7 +128,7 @@ fn changes(old: &Loaded, new: &Loaded) -> Vec<String> {
         let ttls = l.spec.store_ttls.iter();
         list(ttls.map(|(store, ms)| format!("{store} {}", duration_text(*ms))).collect())
     };
-    let window = |l: &Loaded| l.spec.window.as_ref().map_or("none".into(), |w| format!("{w:?}"));
+    let window = |l: &Loaded| l.spec.window.as_ref().map_or("none".into(), ToString::to_string);
     differ("version", old.number.to_string(), new.number.to_string());
     differ("inputs", inputs(old), inputs(new));
     differ("outputs", outputs(old), outputs(new));
