@@ -82,15 +82,14 @@ impl Assigner {
     /// The windows that hold `timestamp`, earliest first. Windows that i64 cannot hold are left
     /// out.
     pub fn windows(&self, timestamp: i64) -> impl Iterator<Item = Window> + use<> {
-        let (size, advance) = match *self {
-            Self::Tumbling { size_ms } => (size_ms, size_ms),
-            Self::Hopping { size_ms, advance_ms } => (size_ms, advance_ms),
+        let aligned = |advance: i64| timestamp.checked_sub(timestamp.rem_euclid(advance));
+        let (size, advance, last) = match *self {
+            Self::Tumbling { size_ms } => (size_ms, size_ms, aligned(size_ms)),
+            Self::Hopping { size_ms, advance_ms } => (size_ms, advance_ms, aligned(advance_ms)),
             // Aligned to nothing: each record begins one of its own.
-            Self::Session { gap_ms } => (gap_ms, gap_ms),
-            Self::Global => (0, 1),
+            Self::Session { gap_ms } => (gap_ms, gap_ms, Some(timestamp)),
+            Self::Global => (1, 1, None),
         };
-        let past = if self.merges() { 0 } else { timestamp.rem_euclid(advance) };
-        let last = timestamp.checked_sub(past);
         let count = if size == advance { 1 } else { (size - 1) / advance + 1 };
         let timed = (0..count).rev().filter_map(move |back| {
             let start = last?.checked_sub(back.checked_mul(advance)?)?;
@@ -98,16 +97,6 @@ impl Assigner {
             (end > timestamp).then_some(Window { start, end })
         });
         timed.chain((*self == Self::Global).then_some(Window::ALWAYS))
-    }
-
-    /// How long a window lasts, at least, ms.
-    #[must_use]
-    pub fn size_ms(&self) -> i64 {
-        match *self {
-            Self::Tumbling { size_ms } | Self::Hopping { size_ms, .. } => size_ms,
-            Self::Session { gap_ms } => gap_ms,
-            Self::Global => i64::MAX,
-        }
     }
 
     /// Why the settings make no sense, if they do not.
@@ -180,27 +169,46 @@ impl WindowSpec {
             discard: false,
         }
     }
+
+    /// Whether the grace of a window is over: no record can come to it any more.
+    #[must_use]
+    #[inline]
+    pub fn is_over(&self, window: &Window, watermark: i64) -> bool {
+        window.end.saturating_add(self.grace_ms) <= watermark
+    }
+
+    /// Whether a window fires early behind its record of this number, from 1.
+    #[must_use]
+    #[inline]
+    pub fn fires_early(&self, records: u64) -> bool {
+        self.early_records.is_some_and(|every| records > 0 && records.is_multiple_of(every))
+    }
 }
 
 /// The settings of `[window]` that make it, as in `gap 30m, grace 5m, incremental`.
 impl fmt::Display for WindowSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.assigner, self.early_records) {
-            (Assigner::Tumbling { size_ms }, _) => write!(f, "size {}", duration_text(size_ms))?,
-            (Assigner::Hopping { size_ms, advance_ms }, _) => {
+        let by_count = self.assigner == Assigner::Global && self.discard;
+        let count = self.early_records.filter(|_| by_count);
+        match self.assigner {
+            Assigner::Tumbling { size_ms } => write!(f, "size {}", duration_text(size_ms))?,
+            Assigner::Hopping { size_ms, advance_ms } => {
                 let (size, advance) = (duration_text(size_ms), duration_text(advance_ms));
                 write!(f, "size {size}, advance {advance}")?;
             }
-            (Assigner::Session { gap_ms }, _) => write!(f, "gap {}", duration_text(gap_ms))?,
-            (Assigner::Global, Some(count)) if self.discard => write!(f, "count {count}")?,
-            (Assigner::Global, _) => write!(f, "global")?,
+            Assigner::Session { gap_ms } => write!(f, "gap {}", duration_text(gap_ms))?,
+            Assigner::Global => match count {
+                Some(count) => write!(f, "count {count}")?,
+                None => write!(f, "global")?,
+            },
         }
-        let is_count = self.assigner == Assigner::Global && self.discard;
-        if let Some(records) = self.early_records.filter(|_| !is_count) {
-            write!(f, ", early_records {records}")?;
-        }
-        if self.discard && !(is_count && self.early_records.is_some()) {
-            write!(f, ", discard")?;
+        if count.is_none() {
+            if let Some(records) = self.early_records {
+                write!(f, ", early_records {records}")?;
+            }
+            if self.discard {
+                write!(f, ", discard")?;
+            }
         }
         if self.grace_ms > 0 {
             write!(f, ", grace {}", duration_text(self.grace_ms))?;

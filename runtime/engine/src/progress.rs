@@ -62,6 +62,11 @@ pub(crate) fn task_watermark(clocks: &[EventClock], before: i64) -> i64 {
     before.max(active.map(EventClock::watermark).min().unwrap_or(i64::MIN))
 }
 
+/// The highest timestamp of all inputs so far, ms.
+pub(crate) fn newest(clocks: &[EventClock]) -> i64 {
+    clocks.iter().map(|clock| clock.progress.highest).max().unwrap_or(i64::MIN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use crate::call::{Call, PaneGroup, Work};
 use crate::config::NullKey;
 use crate::input::{Selection, select};
 use crate::plan::{Now, Plan, View, plan};
+use crate::progress::newest;
 use crate::windows::{self, Room};
 
 pub(super) fn format_error(error: FormatError) -> Error {
@@ -25,7 +26,7 @@ impl Task {
         {
             let groups = self.groups_limit.current();
             let due = owned(&mut self.state)?.due_panes(watermark, groups);
-            let now = self.newest();
+            let now = newest(&self.clocks);
             let panes = due.into_iter().map(|(window, key)| {
                 PaneGroup::firing(window, key.map(|key| Bytes::from(Vec::from(key))), now)
             });
@@ -40,11 +41,6 @@ impl Task {
             }
         }
         Ok(None)
-    }
-
-    /// The highest timestamp so far, ms.
-    pub(super) fn newest(&self) -> i64 {
-        self.clocks.iter().map(|clock| clock.progress.highest).max().unwrap_or(i64::MIN)
     }
 
     pub(super) fn room(&self) -> Room {

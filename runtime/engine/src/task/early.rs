@@ -7,6 +7,7 @@ use super::Task;
 use super::settle::Settled;
 use crate::call::{Call, PaneGroup, Work};
 use crate::faults::{Decision, decide};
+use crate::progress::newest;
 use crate::telemetry::Counters;
 use crate::windows;
 
@@ -17,12 +18,11 @@ impl Task {
         let (Some(plan), Some(spec)) = (call.work.plan(), &self.config.declaration.window) else {
             return Vec::new();
         };
-        let now = plan.clocks.iter().map(|clock| clock.progress.highest).max();
+        let now = newest(&plan.clocks);
         let groups = call.work.groups().iter().enumerate();
         let panes = groups.filter(|(index, group)| {
             fire.contains(index) || self.is_full(group, spec, plan.watermark)
         });
-        let now = now.unwrap_or(i64::MIN);
         let firing = |group: &PaneGroup| PaneGroup::firing(group.window, group.key.clone(), now);
         let mut panes: Vec<PaneGroup> = panes.map(|(_, group)| firing(group)).collect();
         // The order of the groups depends on where the records are cut.
@@ -32,10 +32,9 @@ impl Task {
 
     /// Whether so many records have come that the pane fires before its time.
     fn is_full(&self, group: &PaneGroup, spec: &WindowSpec, watermark: i64) -> bool {
-        let Some(every) = spec.early_records else { return false };
         let pane = self.state.pane(group.window, group.key.as_deref());
         let records = pane.map_or(0, |pane| pane.records);
-        records > 0 && records.is_multiple_of(every) && group.window.end > watermark
+        spec.fires_early(records) && group.window.end > watermark
     }
 
     pub(super) fn fire_early(&self, panes: Vec<PaneGroup>) -> Settled {

@@ -4,6 +4,7 @@
 //! them: cuts change no output.
 
 use super::Task;
+use crate::input::Input;
 
 impl Task {
     /// Notes since when each input has had records that wait.
@@ -20,6 +21,10 @@ impl Task {
     /// a call, none waits, or none may.
     pub(super) fn gathers_until(&self) -> Option<i64> {
         if self.config.bounded || self.repeats || self.flushing {
+            return None;
+        }
+        let waits = |input: &Input| input.config.batch.max_wait_ms > 0;
+        if self.config.commit_interval_ms == 0 && !self.inputs.iter().any(waits) {
             return None;
         }
         let rows = self.rows_limit.current();

@@ -46,7 +46,7 @@ impl<'a> Assigning<'a> {
         Self {
             spec,
             group_null_keys: view.group_null_keys,
-            early: spec.early_records.map(|every| EarlyCounts::new(every, state)),
+            early: spec.early_records.map(|_| EarlyCounts::new(spec, state)),
             sessions: spec.assigner.merges().then(|| Sessions::new(spec, state)),
             joined: Vec::new(),
             rows: Rows::default(),
@@ -76,7 +76,7 @@ impl<'a> Assigning<'a> {
         match joined {
             Some(Joined::Session { index, end, records }) => {
                 self.joined.push((row, index));
-                match self.early.as_ref().is_some_and(|early| early.is_full(records)) {
+                match self.spec.fires_early(records) {
                     true => Assigned::Full,
                     false => Assigned::Due(end),
                 }
@@ -93,7 +93,7 @@ impl<'a> Assigning<'a> {
         let (mut first_end, mut is_full) = (i64::MAX, false);
         let before = self.rows.assigned.len();
         for window in self.spec.assigner.windows(time) {
-            if window.end.saturating_add(self.spec.grace_ms) > watermark {
+            if !self.spec.is_over(&window, watermark) {
                 first_end = first_end.min(window.end);
                 self.rows.assigned.push((row, window));
                 is_full |= self.early.as_mut().is_some_and(|early| early.add(window, key));

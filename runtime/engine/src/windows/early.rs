@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use pelton_core::window::Window;
+use pelton_core::window::{Window, WindowSpec};
 use pelton_state::TaskState;
 
 /// Counts the records of panes while a slice is planned.
 pub(crate) struct EarlyCounts<'a> {
-    every: u64,
+    spec: &'a WindowSpec,
     state: &'a TaskState,
     counts: HashMap<(Window, Option<&'a [u8]>), u64, RandomState>,
 }
 
 impl<'a> EarlyCounts<'a> {
-    pub(crate) fn new(every: u64, state: &'a TaskState) -> Self {
-        Self { every, state, counts: HashMap::default() }
+    pub(crate) fn new(spec: &'a WindowSpec, state: &'a TaskState) -> Self {
+        Self { spec, state, counts: HashMap::default() }
     }
 
     /// Counts a record; answers whether its pane fires early behind it.
@@ -23,11 +23,6 @@ impl<'a> EarlyCounts<'a> {
         let kept = || self.state.pane(window, key).map_or(0, |pane| pane.records);
         let count = self.counts.entry((window, key)).or_insert_with(kept);
         *count += 1;
-        count.is_multiple_of(self.every)
-    }
-
-    /// Whether a pane of so many records fires early.
-    pub(crate) fn is_full(&self, records: u64) -> bool {
-        records.is_multiple_of(self.every)
+        self.spec.fires_early(*count)
     }
 }

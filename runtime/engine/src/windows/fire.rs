@@ -159,8 +159,8 @@ pub(crate) fn fired(
 ) -> Result<(), StateError> {
     for PaneGroup { window, key, .. } in panes {
         let key = key.as_deref();
-        let over = window.end.saturating_add(spec.grace_ms) <= watermark;
-        if over || spec.discard && *window == Window::ALWAYS {
+        let begins_anew = spec.discard && *window == Window::ALWAYS;
+        if begins_anew || spec.is_over(window, watermark) {
             state.remove_pane(*window, key);
             continue;
         }
@@ -181,7 +181,7 @@ pub(crate) fn close_passed(state: &mut TaskState, spec: &WindowSpec, watermark: 
         return;
     }
     while let Some(window) = state.first_window() {
-        if window.end.saturating_add(spec.grace_ms) > watermark {
+        if !spec.is_over(&window, watermark) {
             return;
         }
         state.drop_window(window);

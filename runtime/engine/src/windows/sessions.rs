@@ -51,7 +51,7 @@ impl<'a> Sessions<'a> {
     /// touches become one, before its lateness is judged.
     pub(crate) fn join(&mut self, key: Option<&'a [u8]>, time: i64, watermark: i64) -> Joined {
         let Some(own) = self.spec.assigner.windows(time).next() else { return Joined::Late };
-        let over = |window: &Window| window.end.saturating_add(self.spec.grace_ms) <= watermark;
+        let over = |window: &Window| self.spec.is_over(window, watermark);
         let of_key = self.of_key.entry(key).or_default();
         let mut near = of_key.iter().filter(|at| self.touched[**at as usize].window.touches(&own));
         let (known, more) = (near.next().copied(), near.next().is_some());

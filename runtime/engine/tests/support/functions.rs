@@ -227,6 +227,10 @@ fn window(shape: Shape, assigner: Assigner, grace_ms: i64) -> Option<WindowSpec>
     Some(WindowSpec { grace_ms, late_output: Some(1), ..WindowSpec::new(assigner, shape) })
 }
 
+fn accumulate(out: &mut OperationsBuilder, group: usize, text: &str) {
+    out.push(&Operation { value: Some(text.as_bytes()), ..op(OpKind::Accumulator, group) });
+}
+
 /// Counts and sums the records of each window and key, record by record.
 pub fn window_sums(assigner: Assigner, grace_ms: i64) -> Native {
     let mut declaration = declare(&["out", "late"]);
@@ -254,8 +258,7 @@ pub fn window_sums(assigner: Assigner, grace_ms: i64) -> Native {
                 sum += number(records.value(row));
             }
             let text = format!("{count} {sum}");
-            let set = op(OpKind::Accumulator, group.index);
-            out.push(&Operation { value: Some(text.as_bytes()), ..set });
+            accumulate(out, group.index, &text);
         }
         Ok(())
     })
@@ -284,8 +287,7 @@ pub fn window_histories(assigner: Assigner, grace_ms: i64) -> Native {
                     _ => format!("{text}{value}"),
                 };
             }
-            let set = op(OpKind::Accumulator, group.index);
-            out.push(&Operation { value: Some(text.as_bytes()), ..set });
+            accumulate(out, group.index, &text);
         }
         Ok(())
     })
