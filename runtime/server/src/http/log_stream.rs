@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
 use pelton_core::FunctionId;
 
+use super::event_stream::{self, Events};
 use super::inspect::ShownLine;
 use super::state::App;
 
@@ -26,23 +24,14 @@ struct State {
 /// The lines that are kept, and those to come.
 pub(super) fn stream(app: App, function: FunctionId) -> Response {
     let state = State { app, function, next: 0, has_ended: false };
-    let first =
-        stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from(": pelton\n\n")) });
-    let pieces = stream::unfold(state, |mut state| async {
-        match state.has_ended {
-            true => None,
-            false => Some((Ok(state.next().await), state)),
-        }
-    });
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    (headers, Body::from_stream(first.chain(pieces))).into_response()
+    event_stream::answer(state)
 }
 
-impl State {
-    /// The next lines, a comment where there were none for a while, or the last word.
+impl Events for State {
+    fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     async fn next(&mut self) -> Bytes {
         let looks = (self.app.config().heartbeat.as_millis() / LOOK_EVERY.as_millis()).max(1);
         for _ in 0..looks {

@@ -12,6 +12,7 @@ mod connection;
 mod console;
 mod consume;
 mod error;
+mod event_stream;
 mod extract;
 mod function_metrics;
 mod functions;

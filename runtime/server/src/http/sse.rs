@@ -1,16 +1,14 @@
 //! Records as Server-Sent Events. The next piece is read when the one before was taken, so that a
 //! slow consumer holds one piece and no more.
 
-use axum::body::Body;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
 use pelton_core::Result;
 use pelton_journal::Topic;
 
 use super::consume::{Wanted, count, wait_for_news};
 use super::error::ApiError;
+use super::event_stream::{self, Events};
 use super::state::App;
 use crate::data::{Cursor, DataPlane, ReadLimits, Reading, write_record};
 
@@ -33,25 +31,14 @@ pub(super) fn stream(app: App, wanted: Wanted) -> Response {
         bytes_max: limits.bytes_max.min(PIECE.bytes_max),
     };
     let state = State { app, topic, cursor, limits, has_ended: false };
-    // The first piece goes out at once, so that the client knows that it is connected.
-    let first =
-        stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from(": pelton\n\n")) });
-    let pieces = stream::unfold(state, |mut state| async {
-        match state.has_ended {
-            true => None,
-            false => Some((Ok(state.next().await), state)),
-        }
-    });
-    use futures_util::StreamExt as _;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    (headers, Body::from_stream(first.chain(pieces))).into_response()
+    event_stream::answer(state)
 }
 
-impl State {
-    /// The next piece: events, a comment where there were none for a while, or the last word.
+impl Events for State {
+    fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     async fn next(&mut self) -> Bytes {
         let heartbeat = self.app.config().heartbeat;
         let has_news = wait_for_news(&self.app, &self.topic, &self.cursor, heartbeat).await;

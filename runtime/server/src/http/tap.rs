@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::error::{ApiError, ApiResult, ErrorBody};
+use super::event_stream::{self, Events};
 use super::extract::{ApiPath, ApiQuery};
 use super::functions::FunctionPath;
 use super::state::App;
@@ -49,20 +47,7 @@ pub(super) async fn tap(
     }
     let tap = app.functions().tap(&path.id()?, key.map(String::into_bytes)).await?;
     let state = Stream { app, tap, left: max.unwrap_or(u64::MAX), has_ended: false };
-    // The first piece goes out at once, so that the client knows that all from here on is told.
-    let first =
-        stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from(": pelton\n\n")) });
-    let pieces = stream::unfold(state, |mut state| async {
-        match state.has_ended {
-            true => None,
-            false => Some((Ok(state.next().await), state)),
-        }
-    });
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    Ok((headers, Body::from_stream(first.chain(pieces))).into_response())
+    Ok(event_stream::answer(state))
 }
 
 struct Stream {
@@ -73,8 +58,11 @@ struct Stream {
     has_ended: bool,
 }
 
-impl Stream {
-    /// The next samples, a comment where there were none for a while, or the last word.
+impl Events for Stream {
+    fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     async fn next(&mut self) -> Bytes {
         let looks = (self.app.config().heartbeat.as_millis() / LOOK_EVERY.as_millis()).max(1);
         for _ in 0..looks {
@@ -98,7 +86,9 @@ impl Stream {
         }
         Bytes::from(": still here\n\n")
     }
+}
 
+impl Stream {
     fn events(&mut self, found: Tapped) -> Bytes {
         let mut out = String::new();
         for sample in found.samples.iter().take(usize::try_from(self.left).unwrap_or(usize::MAX)) {
