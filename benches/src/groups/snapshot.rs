@@ -53,12 +53,7 @@ pub(super) fn run(size: Size) -> Result<Vec<Line>> {
 /// A task that counts by key, without a worker: the bench takes its steps.
 fn task(rig: &Rig) -> Result<Task> {
     let factory = rig.load(guests::KEYED_COUNT, &rig.spec(&[], &["out"])?)?;
-    let input = InputConfig {
-        partition: TopicPartition::local(topic("in")?, 0),
-        start: Start::Earliest,
-        out_of_orderness_ms: 0,
-        batch: Default::default(),
-    };
+    let input = InputConfig::new(TopicPartition::local(topic("in")?, 0));
     let id = TaskId { function: FunctionId::parse("bench")?, partition: 0 };
     let mut config = TaskConfig::new(id, vec![input], factory.declaration().clone());
     config.outputs = vec![OutputTopic { topic: topic("out")?, partitions: 1, compacted: false }];

@@ -70,7 +70,8 @@ mod tests {
     use pelton_batch::{Batch, RecordsBuilder};
 
     use super::*;
-    use crate::input::{Row, TimeFormat, parse_record};
+    use crate::input::{Row, parse_record};
+    use pelton_core::TimeFormat;
 
     fn line(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&str, Option<&[u8]>)]) -> String {
         let mut builder = RecordsBuilder::new();

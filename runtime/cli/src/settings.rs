@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pelton_core::manifest::{FILE_NAME, Input, parse_duration_ms};
-use pelton_core::{FunctionId, Manifest, TopicName};
+use pelton_core::{EventTime, FunctionId, Manifest, TimeField, TimeFormat, TopicName};
 
 use crate::error::{CliError, Result};
 use crate::project::read_manifest;
@@ -37,6 +37,13 @@ pub(crate) struct SettingsArgs {
     /// How far behind the newest timestamp a record may be and still be on time
     #[arg(long, value_name = "DURATION", value_parser = parse_duration_ms)]
     out_of_orderness: Option<i64>,
+    /// Where a record says when it happened, in place of its timestamp: a JSON pointer into its value
+    /// such as /time, or header:NAME
+    #[arg(long, value_name = "FIELD")]
+    event_time: Option<TimeField>,
+    /// How that is written: auto, ms, s, rfc3339, or a pattern such as "%Y-%m-%d %H:%M"
+    #[arg(long, value_name = "FORMAT", requires = "event_time")]
+    event_time_format: Option<TimeFormat>,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -77,6 +84,12 @@ impl SettingsArgs {
         window.late_output = self.late_output.clone().or(window.late_output.take());
         if let Some(ms) = self.out_of_orderness {
             manifest.inputs.iter_mut().for_each(|input| input.out_of_orderness_ms = ms);
+        }
+        if let Some(field) = &self.event_time {
+            let format = self.event_time_format.clone().unwrap_or_default();
+            let event_time = EventTime { field: field.clone(), format };
+            let inputs = manifest.inputs.iter_mut();
+            inputs.for_each(|input| input.event_time = Some(event_time.clone()));
         }
         Ok(manifest)
     }

@@ -25,6 +25,8 @@ pub enum FaultKind {
     StateSize,
     /// The function called an import that is there to be linked, and never run.
     Forbidden,
+    /// A record does not say when it happened, where its input's `event_time` names a field.
+    EventTime,
     /// The function answered `failure`.
     Failure,
     /// The function could not be instantiated or opened.
@@ -47,6 +49,7 @@ impl FaultKind {
             Self::KeyMissing => "E-GUEST-KEY-MISSING",
             Self::StateSize => "E-GUEST-STATE-SIZE",
             Self::Forbidden => "E-GUEST-FORBIDDEN",
+            Self::EventTime => "E-RECORD-TIME",
             Self::Failure => "E-GUEST-FAILURE",
             Self::Open => "E-GUEST-OPEN",
             Self::Host => "E-HOST",

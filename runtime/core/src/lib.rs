@@ -15,6 +15,7 @@ pub mod manifest;
 mod partition;
 mod sink;
 mod source;
+mod time;
 pub mod window;
 
 pub use clock::{Clock, ManualClock, SteadyTime};
@@ -31,3 +32,4 @@ pub use manifest::Manifest;
 pub use partition::{murmur2, partition_for_key};
 pub use sink::{Committed, Recovered, Sink, SnapshotReader, SnapshotWriter};
 pub use source::{Fetch, Offsets, Producer, Source, Start};
+pub use time::{EventTime, TimeField, TimeFormat};

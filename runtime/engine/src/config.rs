@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pelton_batch::Operation;
 use pelton_core::manifest::BatchLimits;
-use pelton_core::{Declaration, Limits, Start, TaskId, TopicName, TopicPartition};
+use pelton_core::{Declaration, EventTime, Limits, Start, TaskId, TopicName, TopicPartition};
 
 /// An input of a task.
 #[derive(Debug, Clone)]
@@ -15,8 +15,24 @@ pub struct InputConfig {
     pub start: Start,
     /// How far, in ms, a record may be behind the newest before it counts as late.
     pub out_of_orderness_ms: i64,
+    /// Where its records say when they happened; absent: their timestamps do.
+    pub event_time: Option<EventTime>,
     /// How much of it goes into a call.
     pub batch: BatchLimits,
+}
+
+impl InputConfig {
+    /// A partition that is read from its start, in order, with the timestamps of its records.
+    #[must_use]
+    pub fn new(partition: TopicPartition) -> Self {
+        Self {
+            partition,
+            start: Start::Earliest,
+            out_of_orderness_ms: 0,
+            event_time: None,
+            batch: BatchLimits::default(),
+        }
+    }
 }
 
 /// A topic that a task writes to.

@@ -3,10 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pelton_core::{Fetch, Offsets, Result, Source};
+use pelton_batch::FormatError;
+use pelton_core::{Domain, Error, Fetch, Offsets, Result, Source};
 
 use crate::config::InputConfig;
+use crate::event_time::Incoming;
 use crate::slice::{Piece, Slice};
+
+/// The error of a fetched batch that is none.
+pub(crate) fn format_error(error: FormatError) -> Error {
+    Error::new("E-BATCH-FORMAT", Domain::External, format!("an input batch: {error}"))
+}
 
 /// One input of a task.
 #[derive(Debug, Clone)]
@@ -22,7 +29,7 @@ pub(crate) struct Input {
     pub(crate) ended: bool,
     /// Records from this offset on are not looked at yet; `u64::MAX` but in a replay.
     pub(crate) until: u64,
-    queue: VecDeque<Arc<Fetch>>,
+    queue: VecDeque<Arc<Incoming>>,
     /// Records of the first batch in the queue that are committed.
     consumed: usize,
     queued: usize,
@@ -83,9 +90,20 @@ impl Input {
                 continue;
             }
             self.queued += fetch.rows;
-            self.queue.push_back(Arc::new(fetch));
+            let incoming = Incoming::new(fetch, self.config.event_time.as_ref());
+            self.queue.push_back(Arc::new(incoming.map_err(format_error)?));
         }
         Ok(())
+    }
+
+    /// Forgets the records that wait, to read them again under another configuration.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(crate) fn read_again(&mut self, source: &mut dyn Source, index: usize) -> Result<()> {
+        self.queue.clear();
+        (self.consumed, self.queued, self.waiting_since) = (0, 0, None);
+        source.seek(index, self.next)
     }
 
     /// Hands it the records of `piece`, which follow those that it was handed before: what a shadow
@@ -148,7 +166,7 @@ impl Input {
     }
 
     /// The fetched batch and row of the `ahead`-th record that waits.
-    fn peek(&self, ahead: usize) -> Option<(&Arc<Fetch>, usize)> {
+    fn peek(&self, ahead: usize) -> Option<(&Arc<Incoming>, usize)> {
         let mut at = ahead + self.consumed;
         for fetch in &self.queue {
             if at < fetch.rows {

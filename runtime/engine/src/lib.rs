@@ -14,6 +14,7 @@ mod config;
 mod dead_letters;
 mod due;
 mod environment;
+mod event_time;
 mod faults;
 mod input;
 pub mod memory;

@@ -58,10 +58,13 @@ pub(crate) struct Plan {
     pub(crate) late: Vec<u32>,
     /// Rows that have no key where one is needed.
     pub(crate) unkeyed: Vec<u32>,
+    /// Whether its rows do not say when they happened: then that is so of all.
+    pub(crate) untimed: bool,
 }
 
 /// Plans a call: judges each record against the watermark before it, and cuts the slice behind the
 /// first record that makes something due, and before one that brings sessions of this slice together.
+/// Records that do not say when they happened are in slices of their own.
 pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Plan, FormatError> {
     let mut clocks = now.clocks.to_vec();
     let (mut watermark, mut due_at) = (now.watermark, now.due_at);
@@ -69,8 +72,18 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
     let exact = view.track || view.window.is_some() || due_at != i64::MAX;
     let mut windows = view.window.map(|spec| Assigning::new(spec, view));
     let mut cut = None;
+    let mut untimed = false;
     slice.for_each(|row, piece, records, at| {
         if cut.is_some() {
+            return;
+        }
+        let is_untimed = piece.fetch.untimed(at).is_some();
+        if row > 0 && is_untimed != untimed {
+            cut = Some(row);
+            return;
+        }
+        untimed = is_untimed;
+        if untimed {
             return;
         }
         let timestamp = records.timestamp(at);
@@ -105,7 +118,18 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
     watermark = task_watermark(&clocks, watermark);
     slice.truncate(cut.unwrap_or(usize::MAX));
     let Rows { assigned, sources, late, unkeyed } = rows;
-    Ok(Plan { slice, clocks, before, watermark, watermarks, assigned, sources, late, unkeyed })
+    Ok(Plan {
+        slice,
+        clocks,
+        before,
+        watermark,
+        watermarks,
+        assigned,
+        sources,
+        late,
+        unkeyed,
+        untimed,
+    })
 }
 
 impl Plan {

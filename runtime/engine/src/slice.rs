@@ -7,13 +7,14 @@ use bytes::Bytes;
 use pelton_batch::{Batch, FormatError, Records, RecordsBuilder};
 use pelton_core::{Declaration, Fetch};
 
+use crate::event_time::Incoming;
 use crate::scratch::Scratch;
 
 /// Consecutive records of one fetched batch.
 #[derive(Debug, Clone)]
 pub(crate) struct Piece {
     pub(crate) input: usize,
-    pub(crate) fetch: Arc<Fetch>,
+    pub(crate) fetch: Arc<Incoming>,
     pub(crate) rows: Range<usize>,
 }
 
@@ -88,6 +89,12 @@ impl Slice {
             left -= piece.rows.len();
         }
         None
+    }
+
+    /// Why `row` does not say when it happened, where it does not.
+    pub(crate) fn untimed(&self, row: usize) -> Option<&str> {
+        let (piece, at) = self.locate(row)?;
+        piece.fetch.untimed(at)
     }
 
     /// The timestamp of `row`, ms.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pelton_core::manifest::{self, BatchLimits, Manifest};
 use pelton_core::window::WindowSpec;
 use pelton_core::{
-    Declaration, Domain, Error, FunctionId, Limits, Result, Start, TaskId, TopicName,
+    Declaration, Domain, Error, EventTime, FunctionId, Limits, Result, Start, TaskId, TopicName,
     TopicPartition,
 };
 use pelton_engine::{
@@ -23,6 +23,8 @@ pub struct InputSpec {
     pub start: Start,
     /// How far, in ms, a record may be behind the newest before it counts as late.
     pub out_of_orderness_ms: i64,
+    /// Where its records say when they happened; absent: their timestamps do.
+    pub event_time: Option<EventTime>,
     /// How much of it goes into a call.
     pub batch: BatchLimits,
 }
@@ -34,6 +36,7 @@ impl From<&manifest::Input> for InputSpec {
             name: input.name.clone(),
             start: input.start,
             out_of_orderness_ms: input.out_of_orderness_ms,
+            event_time: input.event_time.clone(),
             batch: input.batch,
         }
     }
@@ -45,7 +48,8 @@ impl InputSpec {
     pub fn new(topic: TopicName) -> Self {
         let name = topic.name().to_string();
         let batch = BatchLimits::default();
-        Self { topic, name, start: Start::Earliest, out_of_orderness_ms: 0, batch }
+        let start = Start::Earliest;
+        Self { topic, name, start, out_of_orderness_ms: 0, event_time: None, batch }
     }
 }
 
@@ -240,6 +244,7 @@ impl DeploymentSpec {
             partition: TopicPartition::local(input.topic.clone(), partition),
             start: input.start,
             out_of_orderness_ms: input.out_of_orderness_ms,
+            event_time: input.event_time.clone(),
             batch: input.batch,
         };
         let store_ttls = declared.stores.iter();

@@ -82,12 +82,7 @@ fn start(
     outputs: &[TopicName; 2],
     factory: &Arc<dyn GuestFactory>,
 ) -> Task {
-    let input = InputConfig {
-        partition: from.clone(),
-        start: Start::Earliest,
-        out_of_orderness_ms: 0,
-        batch: Default::default(),
-    };
+    let input = InputConfig::new(from.clone());
     let mut config = TaskConfig::new(task.clone(), vec![input], factory.declaration().clone());
     let output =
         |topic: &TopicName| OutputTopic { topic: topic.clone(), partitions: 1, compacted: false };

@@ -133,6 +133,14 @@ impl RecordsBuilder {
         self.rows += range.len();
     }
 
+    /// Gives all records other timestamps, ms since the Unix epoch: one for each, in order.
+    pub fn retime(&mut self, timestamps: impl IntoIterator<Item = i64>) {
+        self.timestamps.clear();
+        for (row, timestamp) in timestamps.into_iter().take(self.rows).enumerate() {
+            self.timestamps.set(row, timestamp);
+        }
+    }
+
     /// Adds the records that the operations `range` emit, headers not, with the timestamps that
     /// `timestamp` gives for their rows: keys and values column by column. The list must have been
     /// validated, and `range` lie in it.

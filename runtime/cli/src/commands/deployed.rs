@@ -25,7 +25,8 @@ const INVOKE_TIME: Duration = Duration::from_secs(600);
 pub(super) struct DeployedArgs {
     /// The function of a server to call, in place of FILE
     #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "manifest", "config", "window",
-        "advance", "gap", "grace", "late_output", "out_of_orderness"])]
+        "advance", "gap", "grace", "late_output", "out_of_orderness",
+        "event_time", "event_time_format"])]
     deployed: Option<String>,
     /// With --deployed: the version; else the active one
     #[arg(long, value_name = "VERSION", requires = "deployed", conflicts_with = "file")]

@@ -13,7 +13,7 @@ use crate::bounded::spec_of;
 use crate::clock;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
-use crate::input::{Row, TimeFormat, check_bounds};
+use crate::input::{Row, check_bounds};
 use crate::operations;
 use crate::session::Session;
 use crate::settings::SettingsArgs;

@@ -14,7 +14,6 @@ use super::check::read_module;
 use crate::client::{Client, ServerArgs};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
-use crate::input::TimeFormat;
 use crate::table::Columns;
 use crate::text;
 use crate::ui::{Ui, printable};

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io::{BufRead, Read};
 
 use super::quotes::QuoteWatch;
-use super::time::TimeFormat;
 use super::{BadLine, Row, RowReader};
+use pelton_core::TimeFormat;
 
 /// Reads CSV with a header row. Empty cells become null, quoted or not; numbers, true and false stay
 /// what they are; all else is text.

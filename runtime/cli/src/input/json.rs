@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::BufRead;
 
+use pelton_core::TimeFormat;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::bytes::write_bytes;
 use super::lines::Lines;
-use super::time::TimeFormat;
 use super::{BadLine, Row, RowReader};
 
 /// A line, its parts not yet looked at.
@@ -142,13 +142,24 @@ pub(crate) fn parse_record(
         write_bytes(value, row.value_mut()).map_err(part("value"))?;
     }
     if let Some(timestamp) = line.timestamp {
-        row.timestamp = Some(time.parse_json(timestamp.get()).map_err(part("timestamp"))?);
+        row.timestamp = Some(parse_time(time, timestamp.get()).map_err(part("timestamp"))?);
     }
     if let Some(headers) = line.headers {
         read_headers(headers, row).map_err(part("headers"))?;
     }
     row.topic = line.topic.map(Cow::into_owned);
     Ok(())
+}
+
+/// A timestamp in JSON: a number or a string.
+fn parse_time(format: &TimeFormat, json: &str) -> Result<i64, String> {
+    match json.starts_with('"') {
+        true => {
+            let text: String = serde_json::from_str(json).map_err(|error| error.to_string())?;
+            format.parse(&text)
+        }
+        false => format.parse(json),
+    }
 }
 
 fn read_headers(json: &RawValue, row: &mut Row) -> Result<(), String> {

@@ -9,7 +9,6 @@ mod load;
 mod places;
 mod quotes;
 mod row;
-mod time;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -27,7 +26,6 @@ pub(crate) use json::parse_record;
 pub(crate) use load::{LoadOptions, Loaded, Target, load};
 pub(crate) use places::Places;
 pub(crate) use row::Row;
-pub(crate) use time::TimeFormat;
 
 /// How records stand in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

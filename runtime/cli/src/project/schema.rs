@@ -77,6 +77,14 @@ fn build() -> Value {
 }
 
 fn input() -> Value {
+    let field = text(
+        "Where a record says when it happened, in place of its timestamp: a JSON pointer into its \
+         value, or `header:NAME`.",
+    );
+    let format = text(
+        "How that is written: `auto` (ms, or RFC 3339), `ms`, `s`, `rfc3339`, or a pattern such as \
+         `%Y-%m-%d %H:%M`, UTC where it has no offset.",
+    );
     let orderness = duration("How far behind the newest a record may be and be on time.");
     let records = number("Most of its records in a call.", 1, keys::BATCH_RECORDS_MAX);
     let bytes = size(
@@ -91,6 +99,8 @@ fn input() -> Value {
             "name",
             example(text("What the function calls it; else the topic's name."), json!("flights")),
         ),
+        ("event_time", example(field, json!("/time"))),
+        ("event_time_format", default(format, json!("auto"))),
         ("out_of_orderness", default(orderness, json!("0"))),
         (
             "idle_timeout",

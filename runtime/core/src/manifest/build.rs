@@ -14,6 +14,7 @@ use super::{canary, profile, store, window};
 use crate::ids::{FunctionId, NAME_BYTES_MAX, TopicName};
 use crate::limits::{Limit, Limits};
 use crate::source::Start;
+use crate::time::EventTime;
 
 pub(super) fn manifest(
     text: &str,
@@ -106,6 +107,7 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
         let topic = topic(&section, problems);
         let name = section.text("name", problems);
         let orderness = section.duration("out_of_orderness", problems);
+        let event_time = event_time(&section, problems);
         let idle_timeout_ms = section.duration("idle_timeout", problems);
         let words = [("earliest", Start::Earliest), ("latest", Start::Latest)];
         let start = section.choice("start", &words, problems);
@@ -115,6 +117,7 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
         let mut input = Input::new(topic);
         input.name = name.map_or(input.name, str::to_owned);
         input.out_of_orderness_ms = orderness.unwrap_or(input.out_of_orderness_ms);
+        input.event_time = event_time;
         input.idle_timeout_ms = idle_timeout_ms;
         input.batch = batch;
         input.start = start.unwrap_or(input.start);
@@ -127,6 +130,16 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
         inputs.push(input);
     }
     inputs
+}
+
+fn event_time(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<EventTime> {
+    let field = section.parsed("event_time", str::parse, problems);
+    let format = section.parsed("event_time_format", str::parse, problems);
+    if format.is_some() && section.get("event_time").is_none() {
+        let text = "needs `event_time` beside it: the field that is written so";
+        section.wrong("event_time_format", text, problems);
+    }
+    Some(EventTime { field: field?, format: format.unwrap_or_default() })
 }
 
 fn batch_limits(section: &Section<'_>, problems: &mut Problems<'_>) -> BatchLimits {

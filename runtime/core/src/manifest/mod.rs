@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::ids::{FunctionId, TopicName};
 use crate::limits::Limits;
 use crate::source::Start;
+use crate::time::EventTime;
 
 pub use canary::{Canary, parse_share};
 pub use problem::{ManifestError, Problem};
@@ -76,6 +77,8 @@ pub struct Input {
     pub name: String,
     /// How far behind the highest timestamp a record may come and still be on time, ms.
     pub out_of_orderness_ms: i64,
+    /// Where its records say when they happened; absent: their timestamps do.
+    pub event_time: Option<EventTime>,
     /// After how long without a record the input is no longer waited for, ms; absent: never.
     pub idle_timeout_ms: Option<i64>,
     /// Where to start where the function has never read it.
@@ -107,6 +110,7 @@ impl Input {
             topic,
             name,
             out_of_orderness_ms: 0,
+            event_time: None,
             idle_timeout_ms: None,
             start: Start::Earliest,
             partitions: 1,

@@ -8,14 +8,10 @@ use pelton_core::{Domain, Error, Result, TimeDomain};
 use super::{Task, owned};
 use crate::call::{Call, PaneGroup, Work};
 use crate::config::NullKey;
-use crate::input::{Selection, select};
+use crate::input::{Selection, format_error, select};
 use crate::plan::{Now, Plan, View, plan};
 use crate::progress::newest;
 use crate::windows::{self, Room};
-
-pub(super) fn format_error(error: FormatError) -> Error {
-    Error::new("E-BATCH-FORMAT", Domain::External, format!("an input batch: {error}"))
-}
 
 impl Task {
     /// The call for what is due now: panes first, then event timers, then processing timers.
@@ -128,6 +124,9 @@ impl Task {
     }
 
     pub(super) fn records_call(&mut self, plan: Plan) -> Result<Call, FormatError> {
+        if plan.untimed {
+            return Ok(Call { work: Work::Records(plan), batches: Vec::new() });
+        }
         let declared = &self.config.declaration;
         match declared.window.as_ref().map(|spec| spec.shape) {
             None => {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use pelton_core::{Domain, Error, Fault, FaultKind, Result};
 
-use super::calls::format_error;
 use super::settle::Settled;
 use super::{Task, owned};
 use crate::call::{Call, RowIndex, Unit, Work};
 use crate::dead_letters::give_up;
 use crate::faults::{Decision, decide};
+use crate::input::format_error;
 use crate::telemetry::Counters;
 
 impl Task {

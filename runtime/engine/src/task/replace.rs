@@ -121,8 +121,13 @@ impl Task {
     fn install(&mut self, new: Replacement) -> Result<()> {
         let state = owned(&mut self.state)?;
         state.relayout(start::state_layout(&start::layout_of(&new.config), &new.config));
-        for (input, config) in self.inputs.iter_mut().zip(&new.config.inputs) {
+        for (index, config) in new.config.inputs.iter().enumerate() {
+            let input = &mut self.inputs[index];
+            let retimed = input.config.event_time != config.event_time;
             input.config = config.clone();
+            if retimed {
+                input.read_again(&mut *self.source, index)?;
+            }
         }
         for (clock, config) in self.clocks.iter_mut().zip(&new.config.inputs) {
             let anew = EventClock::new(config.out_of_orderness_ms, new.config.watermark_step_ms);

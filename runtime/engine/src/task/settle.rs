@@ -82,7 +82,7 @@ impl Task {
         let declared = &self.config.declaration;
         let (plan, scratch) = (plan.clone(), &mut self.scratch);
         let next = windows::accumulate_call(plan, &self.state, declared, scratch, merged);
-        let next = next.map_err(super::calls::format_error)?;
+        let next = next.map_err(crate::input::format_error)?;
         Ok(Ok(Settled::Follow(Box::new(next))))
     }
 

@@ -231,7 +231,7 @@ impl Task {
             let mut part = rest.clone();
             part.truncate(self.rows_limit.current());
             let plan = self.plan(part)?;
-            let call = self.records_call(plan).map_err(super::calls::format_error)?;
+            let call = self.records_call(plan).map_err(crate::input::format_error)?;
             let before = queued(self);
             self.run(call).await?;
             rest.skip(before - queued(self));
@@ -285,6 +285,6 @@ impl Shadow {
     }
 
     fn pair(&mut self, old: &[Arc<Heard>], new: &[Arc<Heard>]) -> Result<()> {
-        self.pairs.add(old, new).map_err(super::calls::format_error)
+        self.pairs.add(old, new).map_err(crate::input::format_error)
     }
 }

@@ -61,8 +61,8 @@ fn records_of(batch: &Bytes) -> Result<Records<'_>, FormatError> {
     Batch::parse(batch)?.records()
 }
 
-/// Late records, records without a key, contents of windows: what needs no guest. Answers how many
-/// records it gave up.
+/// What needs no guest: records without a time or a key, late records, contents of windows. Answers
+/// how many records it gave up.
 fn apply_host(
     call: &Call,
     rows: &RowIndex<'_>,
@@ -70,9 +70,11 @@ fn apply_host(
     state: &mut TaskState,
     outputs: &mut Outputs,
 ) -> Result<u64, Fault> {
-    let (Some(plan), Some(spec)) = (call.work.plan(), &config.declaration.window) else {
-        return Ok(0);
-    };
+    let Some(plan) = call.work.plan() else { return Ok(0) };
+    if plan.untimed {
+        return give_up_untimed(&plan.slice, rows, config, outputs);
+    }
+    let Some(spec) = &config.declaration.window else { return Ok(0) };
     if let Some(target) = spec.late_output {
         for row in &plan.late {
             if let Some((records, at)) = rows.get(*row as usize) {
@@ -94,4 +96,17 @@ fn apply_host(
         }
     }
     Ok(plan.unkeyed.len() as u64)
+}
+
+fn give_up_untimed(
+    slice: &Slice,
+    rows: &RowIndex<'_>,
+    config: &TaskConfig,
+    outputs: &mut Outputs,
+) -> Result<u64, Fault> {
+    for row in 0..rows.len() {
+        let Some((unit, why)) = rows.unit(row).zip(slice.untimed(row)) else { continue };
+        give_up(&unit, &Fault::new(FaultKind::EventTime, why), config, outputs)?;
+    }
+    Ok(rows.len() as u64)
 }

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use pelton_batch::{Batch, OperationsBuilder, RecordsBuilder};
-use pelton_core::manifest::BatchLimits;
 use pelton_core::{
     BoxFuture, Clock, Declaration, Environment, Fault, FunctionId, Guest, GuestFactory,
-    ManualClock, Result, SharedEnvironment, Start, StoreDeclaration, StoreKind, TaskId, TimeDomain,
+    ManualClock, Result, SharedEnvironment, StoreDeclaration, StoreKind, TaskId, TimeDomain,
     TimerDeclaration, TopicName, TopicPartition,
 };
 use pelton_engine::memory::MemoryLog;
@@ -167,10 +166,8 @@ impl World {
     pub fn config(&self, function: &Native, inputs: &[(&str, i64)]) -> TaskConfig {
         let id = TaskId { function: FunctionId::parse("f").unwrap(), partition: 0 };
         let inputs = inputs.iter().map(|(name, out_of_orderness_ms)| InputConfig {
-            partition: TopicPartition::local(topic(name), 0),
-            start: Start::Earliest,
             out_of_orderness_ms: *out_of_orderness_ms,
-            batch: BatchLimits::default(),
+            ..InputConfig::new(TopicPartition::local(topic(name), 0))
         });
         let mut config = TaskConfig::new(id, inputs.collect(), function.declaration.clone());
         let output =

@@ -40,6 +40,15 @@ impl Loaded {
         topics(self) == topics(other)
     }
 
+    /// Whether it reads the same topics and takes the time of their records from the same fields: then
+    /// one may be handed what the other has read.
+    pub(super) fn reads_alike(&self, other: &Self) -> bool {
+        let times = |loaded: &Self| -> Vec<_> {
+            loaded.spec.inputs.iter().map(|input| input.event_time.clone()).collect()
+        };
+        self.same_inputs(other) && times(self) == times(other)
+    }
+
     /// Creates the topics that it names and that are missing.
     pub(super) fn ensure_topics(&self, node: &Node) -> Result<()> {
         for input in &self.manifest.inputs {

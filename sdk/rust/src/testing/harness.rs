@@ -407,10 +407,8 @@ impl Harness {
             let topic = input_topic(name);
             self.log.create(&topic, 1);
             InputConfig {
-                partition: TopicPartition::local(topic, 0),
-                start: Start::Earliest,
                 out_of_orderness_ms: self.out_of_orderness_ms,
-                batch: Default::default(),
+                ..InputConfig::new(TopicPartition::local(topic, 0))
             }
         });
         let mut config = TaskConfig::new(id, inputs.collect(), declared.clone());

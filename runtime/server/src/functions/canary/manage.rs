@@ -60,11 +60,11 @@ impl Functions {
     ) -> Result<(Arc<dyn GuestFactory>, Arc<CanaryBoard>)> {
         let old = lock(&running.versions).active.clone();
         let (a, b) = (&old.spec, &new.spec);
-        let same = old.same_inputs(new) && a.outputs == b.outputs && a.window == b.window;
+        let same = old.reads_alike(new) && a.outputs == b.outputs && a.window == b.window;
         if !same {
             let text = format!(
-                "{}: a canary needs the topics and windows of the version that runs, but those of \
-                 version {} are others; deploy it for all keys",
+                "{}: a canary needs the topics, the `event_time` and the windows of the version that \
+                 runs, but those of version {} are others; deploy it for all keys",
                 b.function, new.number
             );
             return Err(Error::new("E-CANARY-STATE", Domain::User, text));

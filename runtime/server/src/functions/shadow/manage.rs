@@ -167,12 +167,12 @@ impl Functions {
 }
 
 fn check_inputs(running: &Running, new: &Loaded) -> Result<()> {
-    if crate::functions::lock(&running.versions).active.same_inputs(new) {
+    if crate::functions::lock(&running.versions).active.reads_alike(new) {
         return Ok(());
     }
     let text = format!(
-        "{}: a shadow follows the records of the running version, and version {} reads other topics; \
-         deploy it without --shadow, or under another name",
+        "{}: a shadow follows the records of the running version, and version {} reads other topics, or \
+         takes the time of records from another field (`event_time`); deploy it without --shadow, or under another name",
         new.spec.function, new.number
     );
     Err(Error::new("E-SHADOW-INPUTS", Domain::User, text))

@@ -1,5 +1,6 @@
-//! Timestamps as people write them.
+//! Times as people write them, and where a record says when it happened.
 
+use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -7,8 +8,9 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 /// How a timestamp is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TimeFormat {
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum TimeFormat {
+    #[default]
     /// A whole number is ms since the Unix epoch, anything else RFC 3339.
     Auto,
     /// Ms since the Unix epoch.
@@ -21,9 +23,59 @@ pub(crate) enum TimeFormat {
     Pattern(String),
 }
 
+/// Where a record says when it happened, in place of its timestamp.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventTime {
+    /// The field.
+    pub field: TimeField,
+    /// How it is written.
+    pub format: TimeFormat,
+}
+
+/// A field of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TimeField {
+    /// Of its value, which is JSON: the steps of a JSON pointer (RFC 6901).
+    Value(Vec<String>),
+    /// The last of its headers with this name.
+    Header(String),
+}
+
+impl FromStr for TimeField {
+    type Err = String;
+
+    /// `/a/b`, or `header:NAME`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "{text:?} is no field: write a JSON pointer such as \"/time\", or \"header:NAME\""
+            )
+        };
+        if let Some(name) = text.strip_prefix("header:") {
+            return (!name.is_empty()).then(|| Self::Header(name.to_owned())).ok_or_else(wrong);
+        }
+        let steps = text.strip_prefix('/').filter(|steps| !steps.is_empty()).ok_or_else(wrong)?;
+        let step = |step: &str| step.replace("~1", "/").replace("~0", "~");
+        Ok(Self::Value(steps.split('/').map(step).collect()))
+    }
+}
+
+/// As [`TimeField::from_str`] reads it.
+impl fmt::Display for TimeField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Value(steps) => steps
+                .iter()
+                .try_for_each(|step| write!(f, "/{}", step.replace('~', "~0").replace('/', "~1"))),
+        }
+    }
+}
+
 impl FromStr for TimeFormat {
     type Err = String;
 
+    /// `auto`, `ms`, `s`, `rfc3339`, or a pattern with `%`.
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(match text {
             "auto" => Self::Auto,
@@ -43,7 +95,7 @@ impl TimeFormat {
     ///
     /// # Errors
     /// A sentence that shows the text and what is wanted.
-    pub(crate) fn parse(&self, text: &str) -> Result<i64, String> {
+    pub fn parse(&self, text: &str) -> Result<i64, String> {
         let text = text.trim();
         let wrong = |wanted: &str| format!("{text:?} is not {wanted}");
         match self {
@@ -63,18 +115,6 @@ impl TimeFormat {
                 by_pattern(pattern, text).map_err(|error| format!("{text:?}: {error}"))
             }
         }
-    }
-
-    /// The same from JSON: a number or a string.
-    ///
-    /// # Errors
-    /// As [`TimeFormat::parse`].
-    pub(crate) fn parse_json(&self, json: &str) -> Result<i64, String> {
-        if json.starts_with('"') {
-            let text: String = serde_json::from_str(json).map_err(|error| error.to_string())?;
-            return self.parse(&text);
-        }
-        self.parse(json)
     }
 }
 
@@ -127,6 +167,21 @@ mod tests {
             ("%Y-%m-%dT%H:%M:%S%.f%z", "2013-01-01T00:15:00.123-0500"),
         ] {
             assert_eq!(parse(format, text), Ok(ms), "{format} {text}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_a_json_pointer_or_a_header() {
+        let steps = |steps: &[&str]| {
+            TimeField::Value(steps.iter().map(|step| (*step).to_owned()).collect())
+        };
+        assert_eq!("/a~1b/c~0/".parse(), Ok(steps(&["a/b", "c~", ""])));
+        assert_eq!("header:at".parse(), Ok(TimeField::Header("at".into())));
+        for text in ["/a~1b/c~0/", "header:at"] {
+            assert_eq!(text.parse::<TimeField>().unwrap().to_string(), text);
+        }
+        for text in ["", "/", "time", "header:"] {
+            assert!(text.parse::<TimeField>().unwrap_err().contains("JSON pointer"), "{text}");
         }
     }
 
