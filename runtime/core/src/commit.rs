@@ -76,6 +76,9 @@ pub struct TaskMeta {
     pub progress: Vec<InputProgress>,
     /// The task's watermark behind this commit, ms.
     pub watermark: i64,
+    /// Where the triggers of windows stand that are no watermark.
+    #[serde(default, skip_serializing_if = "Triggers::is_default")]
+    pub triggers: Triggers,
     /// What the call began with, where the commit before does not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<Began>,
@@ -86,6 +89,23 @@ pub struct TaskMeta {
     /// What the instance's `save` answered, where it changed.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_bytes")]
     pub saved: Option<Vec<u8>>,
+}
+
+/// Where the triggers of windows stand that are no watermark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Triggers {
+    /// The event time, ms, a multiple of `early_every`, for which windows have fired early.
+    pub every_ms: Option<i64>,
+    /// The wall time, ms, at which what has come to windows fires early.
+    pub clock_ms: Option<i64>,
+    /// A marker has come that closes the windows without an end.
+    pub closing: bool,
+}
+
+impl Triggers {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a call began with: decisions that are in no other part of a commit.

@@ -35,6 +35,17 @@ impl PaneGroup {
     }
 }
 
+/// Why panes fire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Firing {
+    /// Their time has come; once more, where late records came.
+    Due,
+    /// Before it: since the guest said so, enough records have come, or enough time has passed.
+    Early,
+    /// A marker closes them, which have no end.
+    Closed,
+}
+
 /// What a call works on.
 #[derive(Debug)]
 pub(crate) enum Work {
@@ -47,9 +58,9 @@ pub(crate) enum Work {
     Accumulate(Plan, Vec<PaneGroup>),
     /// Records are kept in the contents of these groups; the guest is not called.
     Collect(Plan, Vec<PaneGroup>, Vec<Vec<u8>>),
-    /// These panes fire: since their time has come, or early, since the guest said so.
-    /// Early ones come one by one; `rest` are those that follow in the same commit.
-    Fire { panes: Vec<PaneGroup>, early: bool, rest: Vec<PaneGroup> },
+    /// These panes fire. Those that fire early behind records come one by one; `rest` are those that
+    /// follow in the same commit.
+    Fire { panes: Vec<PaneGroup>, why: Firing, rest: Vec<PaneGroup> },
     /// These timers are due.
     Timers(TimeDomain, Vec<DueTimer>),
     /// These values are of another schema version than the function declares.

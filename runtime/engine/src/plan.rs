@@ -1,8 +1,9 @@
 //! Where to cut a slice, and which windows its records belong to: a pure function of the records
 //! and of where time stands.
 
-use pelton_batch::FormatError;
-use pelton_core::window::{Window, WindowSpec};
+use pelton_batch::{FormatError, Records};
+use pelton_core::Triggers;
+use pelton_core::window::{Assigner, Window, WindowSpec};
 use pelton_state::TaskState;
 
 use crate::progress::{EventClock, task_watermark};
@@ -22,6 +23,8 @@ pub(crate) struct Now<'a> {
     pub(crate) due_beside_panes: i64,
     /// Timestamps above this move no watermark.
     pub(crate) ceiling: i64,
+    /// Triggers that are no watermark.
+    pub(crate) triggers: Triggers,
 }
 
 /// How records are to be looked at.
@@ -60,6 +63,8 @@ pub(crate) struct Plan {
     pub(crate) unkeyed: Vec<u32>,
     /// Whether its rows do not say when they happened: then that is so of all.
     pub(crate) untimed: bool,
+    /// Triggers behind the slice.
+    pub(crate) triggers: Triggers,
 }
 
 /// Plans a call: judges each record against the watermark before it, and cuts the slice behind the
@@ -71,8 +76,8 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
     let mut watermarks = Vec::new();
     let exact = view.track || view.window.is_some() || due_at != i64::MAX;
     let mut windows = view.window.map(|spec| Assigning::new(spec, view));
-    let mut cut = None;
-    let mut untimed = false;
+    let (mut cut, mut untimed, mut triggers) = (None, false, now.triggers);
+    let marker = view.window.and_then(|spec| spec.marker.as_deref());
     slice.for_each(|row, piece, records, at| {
         if cut.is_some() {
             return;
@@ -87,7 +92,11 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
             return;
         }
         let timestamp = records.timestamp(at);
-        if let Some(windows) = &mut windows {
+        let is_marker = marker.is_some_and(|name| has_header(records, at, name));
+        if is_marker {
+            triggers.closing = view.window.is_some_and(|spec| spec.assigner == Assigner::Global);
+            cut = Some(row + 1);
+        } else if let Some(windows) = &mut windows {
             match windows.assign(row as u32, records.key(at), timestamp, watermark) {
                 Assigned::Due(end) => due_at = due_at.min(end),
                 Assigned::Full => cut = Some(row + 1),
@@ -98,6 +107,9 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
             }
         }
         clocks[piece.input].observe(timestamp, now.ceiling);
+        if is_marker {
+            clocks[piece.input].assert_complete(timestamp, now.ceiling);
+        }
         if exact {
             watermark = task_watermark(&clocks, watermark);
             if view.track {
@@ -108,7 +120,8 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
                 let grown = windows.as_ref().and_then(Assigning::first_end);
                 due_at = grown.map_or(due_at, |end| end.min(now.due_beside_panes));
             }
-            if watermark >= due_at {
+            let early = view.window.is_some_and(|spec| passes(spec, watermark, &mut triggers));
+            if watermark >= due_at || early {
                 cut = Some(row + 1);
             }
         }
@@ -129,7 +142,19 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
         late,
         unkeyed,
         untimed,
+        triggers,
     })
+}
+
+fn has_header(records: &Records<'_>, row: usize, name: &str) -> bool {
+    records.headers(row).any(|header| header.name == name)
+}
+
+/// Whether the watermark has passed a time for which windows are to fire early. Where none has been
+/// passed yet, it is the first one that counts from here on.
+fn passes(spec: &WindowSpec, watermark: i64, triggers: &mut Triggers) -> bool {
+    let Some(passed) = spec.early_time(watermark) else { return false };
+    passed > *triggers.every_ms.get_or_insert(passed)
 }
 
 impl Plan {

@@ -43,6 +43,13 @@ impl EventClock {
         self.progress.watermark = self.progress.watermark.max(watermark);
     }
 
+    /// Takes note that everything before `timestamp` has arrived, whatever the bound says.
+    pub fn assert_complete(&mut self, timestamp: i64, ceiling: i64) {
+        if timestamp <= ceiling {
+            self.progress.watermark = self.progress.watermark.max(timestamp);
+        }
+    }
+
     /// The watermark: every record before it has arrived.
     #[must_use]
     #[inline]

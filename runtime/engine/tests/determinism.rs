@@ -33,6 +33,20 @@ fn functions() -> Vec<(&'static str, Native)> {
         ("early sessions", early(&window_histories(gap, 25), 4, false)),
         ("by count", early(&window_histories(Assigner::Global, 0), 5, true)),
         ("contents by count", early(&window_contents(Assigner::Global, 0), 4, true)),
+        ("early by time", early_every(&window_histories(hopping, 25), 15, false)),
+        ("early by time, discarding", early_every(&window_histories(gap, 0), 10, true)),
+        (
+            "early by time and count",
+            early(&early_every(&window_histories(gap, 9), 7, false), 3, false),
+        ),
+        ("contents early by time", early_every(&window_contents(tumbling, 10), 20, false)),
+        ("everything so far", early_every(&window_histories(Assigner::Global, 0), 30, false)),
+        ("by marker", marked(&window_histories(Assigner::Global, 0))),
+        (
+            "contents by count or marker",
+            marked(&early(&window_contents(Assigner::Global, 0), 6, true)),
+        ),
+        ("tumbling with markers", marked(&window_histories(tumbling, 25))),
         ("contents of sessions", window_contents(gap, 0)),
         ("contents of sessions with grace", window_contents(gap, 40)),
     ]

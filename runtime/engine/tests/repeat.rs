@@ -7,7 +7,7 @@ use pelton_batch::{Kind, OpKind, Operation};
 use pelton_core::window::Assigner;
 use pelton_core::{Clock as _, TaskRecord, TimeDomain};
 use pelton_engine::{Repeat, Step, Task};
-use support::functions::{emit, op, window_histories};
+use support::functions::{emit, op, window_histories, with_window};
 use support::{Native, World, declare, kv, native, row, timer};
 
 /// Tells the wall time, the watermark and a random number of each record and timer, and sets timers
@@ -90,7 +90,10 @@ fn live(function: &Native, world: &World, numbers: &mut Numbers) -> Task {
 #[test]
 fn a_recorded_run_is_repeated_to_the_byte() {
     let sessions = || window_histories(Assigner::Session { gap_ms: 60 }, 100);
-    for (function, least) in [(teller(), 1_000), (sessions(), 200)] {
+    let by_time = with_window(&sessions(), |spec| {
+        (spec.early_every_ms, spec.early_delay_ms) = (Some(100), Some(1_500));
+    });
+    for (function, least) in [(teller(), 1_000), (sessions(), 200), (by_time, 1_000)] {
         repeats(&function, least);
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn check(declaration: &Declaration, limits: &Limits) -> Result<(), St
 }
 
 fn check_window(window: &WindowSpec, outputs: usize) -> Result<(), String> {
-    window.assigner.check()?;
+    window.check()?;
     if window.grace_ms < 0 {
         return Err(format!("the grace is {} ms; it cannot be negative", window.grace_ms));
     }

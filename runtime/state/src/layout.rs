@@ -19,6 +19,8 @@ pub struct StateLayout {
     pub timers: Vec<TimerDeclaration>,
     /// Whether panes are sessions: then the windows of a key can be asked for.
     pub sessions: bool,
+    /// Whether panes that have got records since they fired last can be asked for.
+    pub fresh: bool,
     /// Limits: `state_key_bytes`, `state_value_bytes`, `state_bytes`, `timers`, `panes` and
     /// `pane_bytes` are used.
     pub limits: Limits,
@@ -33,6 +35,7 @@ impl TaskState {
             stores: declared.iter().map(|store| store.declaration.clone()).collect(),
             timers: self.timers.declarations[..self.timers.declared].to_vec(),
             sessions: self.panes.sessions.is_some(),
+            fresh: self.panes.fresh.is_some(),
             limits: self.limits.clone(),
         }
     }
@@ -59,6 +62,7 @@ impl TaskState {
         }
         self.limits = layout.limits;
         self.panes.index_sessions(layout.sessions);
+        self.panes.index_fresh(layout.fresh);
         self.relayout_timers(layout.timers);
         self.rebuild_expiry();
     }

@@ -27,6 +27,7 @@ mod key_list;
 mod layers;
 mod layout;
 mod merge;
+mod pane_index;
 mod panes;
 mod read;
 mod replay;

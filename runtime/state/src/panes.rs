@@ -1,19 +1,25 @@
 //! Window panes: what a window holds for a key until it fires, and after that until its grace ends.
 //!
 //! A pane is a slot: its number is its records, its tag twice the times that it fired, plus one
-//! while it is pending.
+//! while it is pending, and the two flags [`FRESH`] and [`ON_TIME`].
 
 use pelton_batch::OpKind;
 use pelton_core::window::Window;
 
 use crate::changes::ChangeRow;
-use crate::encoding::{pane_key, window_prefix};
+use crate::encoding::{pane_key, split_pane, window_prefix};
 use crate::slot::Meta;
 use crate::state::{Panes, TaskState, check_bytes};
 use crate::{PANES, StateError};
 
 const PENDING: u32 = 1;
 const FIRED: u32 = 2;
+/// It has got records since it fired last.
+const FRESH: u32 = 1 << 31;
+/// It has fired since its time had come.
+const ON_TIME: u32 = 1 << 30;
+/// Where counting how often a pane has fired ends.
+const FIRED_MAX: u32 = (ON_TIME - 1) / FIRED;
 
 /// What a window holds for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +32,8 @@ pub struct PaneRef<'a> {
     pub fired: u32,
     /// Whether something came in since it fired last.
     pub pending: bool,
+    /// Whether it has fired since its time had come: then it fires again for late records only.
+    pub on_time: bool,
 }
 
 impl<'a> PaneRef<'a> {
@@ -42,17 +50,28 @@ pub(crate) fn is_pending(tag: u32) -> bool {
     tag & PENDING != 0
 }
 
+/// Whether a pane with this tag has got records since it fired last.
+#[inline]
+pub(crate) fn is_fresh(tag: u32) -> bool {
+    tag & FRESH != 0
+}
+
+fn times_fired(tag: u32) -> u32 {
+    (tag & !(FRESH | ON_TIME)) / FIRED
+}
+
 /// The tag of a pane that two others have become: fired as often as the one that fired more, pending
-/// if either was.
+/// if either was, and with the flags of both.
 pub(crate) fn merged_tag(one: u32, other: u32) -> u32 {
-    let fired = (one / FIRED).max(other / FIRED);
-    (fired * FIRED) | ((one | other) & PENDING)
+    let fired = times_fired(one).max(times_fired(other));
+    (fired * FIRED) | ((one | other) & (PENDING | FRESH | ON_TIME))
 }
 
 /// The numbers of a pane that gets `records` more.
 fn more(before: Option<Meta>, records: u64) -> (i64, u32) {
     let (has, tag) = before.map_or((0, 0), |meta| (meta.number as u64, meta.tag));
-    (has.saturating_add(records) as i64, tag | PENDING)
+    let fresh = if records > 0 { FRESH } else { 0 };
+    (has.saturating_add(records) as i64, tag | PENDING | fresh)
 }
 
 /// How a pane's value is written.
@@ -70,8 +89,9 @@ impl TaskState {
         Some(PaneRef {
             value: slot.bytes(),
             records: slot.number as u64,
-            fired: slot.tag / FIRED,
+            fired: times_fired(slot.tag),
             pending: is_pending(slot.tag),
+            on_time: slot.tag & ON_TIME != 0,
         })
     }
 
@@ -186,11 +206,32 @@ impl TaskState {
         due
     }
 
-    /// Marks a pane as fired once more and no longer pending. Its value stays.
-    pub fn mark_fired(&mut self, window: Window, key: Option<&[u8]>) {
+    /// At most `max` panes that have got records since they fired last, by window and key. None
+    /// unless the layout says that it is kept track of.
+    #[must_use]
+    pub fn fresh_panes(&self, max: usize) -> Vec<(Window, Option<Box<[u8]>>)> {
+        let fresh = self.panes.fresh.iter().flatten().take(max);
+        let panes = fresh.filter_map(|pane| {
+            let (window, key) = split_pane(pane)?;
+            Some((window, key.map(Into::into)))
+        });
+        panes.collect()
+    }
+
+    /// Whether there is any of them.
+    #[must_use]
+    pub fn has_fresh_panes(&self) -> bool {
+        self.panes.fresh.as_ref().is_some_and(|fresh| !fresh.is_empty())
+    }
+
+    /// Marks a pane as fired once more and no longer pending; `on_time`: since its time had come. Its
+    /// value stays.
+    pub fn mark_fired(&mut self, window: Window, key: Option<&[u8]>, on_time: bool) {
         let key = pane_key(window, key);
         let Some(meta) = self.panes.space.layers.meta(&key) else { return };
-        let tag = (meta.tag & !PENDING).saturating_add(FIRED) & !PENDING;
+        let was_on_time = meta.tag & ON_TIME != 0;
+        let flag = if on_time || was_on_time { ON_TIME } else { 0 };
+        let tag = (times_fired(meta.tag) + 1).min(FIRED_MAX) * FIRED | flag;
         let fired = self.replay_pane(PaneWrite::Append, &key, &[], (meta.number, tag));
         debug_assert!(fired.is_ok(), "nothing refuses an empty append");
         self.journal_pane(OpKind::Append, &key, &[], Some(Meta { tag, ..meta }));
@@ -204,7 +245,8 @@ impl TaskState {
         if self.pane(window, key).is_none() {
             return Ok(());
         }
-        let emptied = |before: Option<Meta>| (0, before.map_or(0, |meta| meta.tag & !PENDING));
+        let emptied =
+            |before: Option<Meta>| (0, before.map_or(0, |meta| meta.tag & !(PENDING | FRESH)));
         self.write_pane(PaneWrite::Put, window, key, &[], emptied)
     }
 

@@ -13,7 +13,7 @@ use crate::encoding::{WINDOW_BYTES, pane_key, read_window};
 use crate::panes::{PaneWrite, merged_tag};
 use crate::slot::Key;
 use crate::space::Change;
-use crate::state::{Panes, TaskState};
+use crate::state::TaskState;
 use crate::{PANES, StateError};
 
 /// The windows of each key that has panes, earliest first.
@@ -21,7 +21,7 @@ use crate::{PANES, StateError};
 pub(crate) struct Sessions(HashMap<Key, SmallVec<[Window; 1]>, RandomState>);
 
 impl Sessions {
-    fn note(&mut self, pane: &[u8], change: Change) {
+    pub(crate) fn note(&mut self, pane: &[u8], change: Change) {
         let Some((prefix, key)) = pane.split_at_checked(WINDOW_BYTES) else { return };
         let Some(window) = read_window(prefix) else { return };
         match (change.before, change.after) {
@@ -38,30 +38,6 @@ impl Sessions {
                 }
             }
             _ => {}
-        }
-    }
-}
-
-impl Panes {
-    /// Follows a change of a pane.
-    #[inline]
-    pub(crate) fn note(&mut self, key: &[u8], change: Change) {
-        self.windows.note(&self.space.layers, key, change);
-        if let Some(sessions) = &mut self.sessions {
-            sessions.note(key, change);
-        }
-    }
-
-    /// Knows the windows of each key from here on, or no longer.
-    pub(crate) fn index_sessions(&mut self, wanted: bool) {
-        if wanted == self.sessions.is_some() {
-            return;
-        }
-        self.sessions = wanted.then(Sessions::default);
-        if let Some(sessions) = &mut self.sessions {
-            for (key, slot) in self.space.layers.iter() {
-                sessions.note(key, Change { before: None, after: slot.meta() });
-            }
         }
     }
 }

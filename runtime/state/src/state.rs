@@ -1,11 +1,14 @@
 //! The state of a task, and the calls that change it.
 
+use std::collections::BTreeSet;
+
 use pelton_core::{Limits, StoreDeclaration, TimerDeclaration};
 
 use crate::changes::Changes;
 use crate::expiry::Expiry;
 use crate::layout::{self, StateLayout};
 use crate::sessions::Sessions;
+use crate::slot::Key;
 use crate::space::{Change, Space};
 use crate::timers::DueIndex;
 use crate::undo::{Old, UndoLog};
@@ -57,6 +60,8 @@ pub(crate) struct Panes {
     pub(crate) windows: Windows,
     /// The windows of each key, where they are sessions.
     pub(crate) sessions: Option<Sessions>,
+    /// The panes that have got records since they fired last, where that is kept track of.
+    pub(crate) fresh: Option<BTreeSet<Key>>,
 }
 
 impl TaskState {
@@ -73,6 +78,7 @@ impl TaskState {
                 space: layout::pane_space(),
                 windows: Windows::default(),
                 sessions: None,
+                fresh: None,
             },
             bytes: 0,
             undo: UndoLog::default(),

@@ -174,19 +174,20 @@ fn apply_pane(state: &mut TaskState, model: &mut Model, change: &Change) {
             state.put_pane(*window, key.as_deref(), value, 1).unwrap();
             let pane = model.panes.entry((*window, key.clone())).or_default();
             pane.value = value.clone();
-            (pane.records, pane.pending) = (pane.records + 1, true);
+            (pane.records, pane.pending, pane.fresh) = (pane.records + 1, true, true);
         }
         Change::AppendPane { window, key, value } => {
             state.append_pane(*window, key.as_deref(), value, 3).unwrap();
             let pane = model.panes.entry((*window, key.clone())).or_default();
             pane.value.extend_from_slice(value);
-            (pane.records, pane.pending) = (pane.records + 3, true);
+            (pane.records, pane.pending, pane.fresh) = (pane.records + 3, true, true);
         }
         Change::FirePanes { watermark, max } => {
             for (window, key) in state.due_panes(*watermark, *max) {
-                state.mark_fired(window, key.as_deref());
+                state.mark_fired(window, key.as_deref(), true);
                 let pane = model.panes.get_mut(&(window, key.map(Vec::from))).unwrap();
-                (pane.fired, pane.pending) = (pane.fired + 1, false);
+                pane.fired += 1;
+                (pane.pending, pane.fresh, pane.on_time) = (false, false, true);
             }
         }
         Change::RemovePane { window, key } => {
@@ -200,7 +201,8 @@ fn apply_pane(state: &mut TaskState, model: &mut Model, change: &Change) {
         Change::EmptyPane { window, key } => {
             state.empty_pane(*window, key.as_deref()).unwrap();
             if let Some(pane) = model.panes.get_mut(&(*window, key.clone())) {
-                *pane = ModelPane { fired: pane.fired, ..ModelPane::default() };
+                *pane =
+                    ModelPane { fired: pane.fired, on_time: pane.on_time, ..ModelPane::default() };
             }
         }
         Change::MovePane { from, to, key } => {
@@ -220,9 +222,13 @@ fn apply_pane(state: &mut TaskState, model: &mut Model, change: &Change) {
             }
             let mut merged = of_key().fold(ModelPane::default(), |mut all, (_, pane)| {
                 all.value.extend_from_slice(&pane.value);
-                (all.records, all.pending) =
-                    (all.records + pane.records, all.pending | pane.pending);
+                (all.records, all.pending, all.fresh) = (
+                    all.records + pane.records,
+                    all.pending | pane.pending,
+                    all.fresh | pane.fresh,
+                );
                 all.fired = all.fired.max(pane.fired);
+                all.on_time |= pane.on_time;
                 all
             });
             merged.value = value.clone().unwrap_or(merged.value);

@@ -17,7 +17,7 @@ fn small() -> TaskState {
     state.apply(&set_timer(1, None, -7), None).unwrap();
     state.apply(&Operation { value: Some(b"x"), ..set_timer(0, Some(b""), 7) }, None).unwrap();
     state.put_pane(window(-10, 0), Some(b"p"), b"content", 3).unwrap();
-    state.mark_fired(window(-10, 0), Some(b"p"));
+    state.mark_fired(window(-10, 0), Some(b"p"), true);
     state.put_pane(window(0, 10), None, b"", 1).unwrap();
     state.accept();
     state
@@ -53,7 +53,7 @@ fn frozen_snapshot_does_not_see_later_writes() {
         state.apply(&delete(target, key), None).unwrap();
     }
     state.apply(&set_timer(0, None, 1), None).unwrap();
-    state.mark_fired(window(0, 10), None);
+    state.mark_fired(window(0, 10), None, true);
     state.drop_window(window(-10, 0));
     state.accept();
     let after = state.digest();

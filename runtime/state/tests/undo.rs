@@ -48,7 +48,7 @@ fn change_everything(state: &mut TaskState) {
         state.remove_timer(TimeDomain::Event, &timer);
     }
     state.append_pane(window(0, 10), Some(b"a"), b"+", 1).unwrap();
-    state.mark_fired(window(0, 10), Some(b"a"));
+    state.mark_fired(window(0, 10), Some(b"a"), true);
     state.put_pane(window(0, 10), Some(b"a"), b"p", 1).unwrap();
     state.put_pane(window(-5, 5), None, b"early", 1).unwrap();
     state.remove_pane(window(0, 10), Some(b"b"));

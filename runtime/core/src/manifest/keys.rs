@@ -27,15 +27,20 @@ pub const OUTPUT: [&str; 3] = ["name", "topic", "partitions"];
 /// Keys of `[[store]]`.
 pub const STORE: [&str; 4] = ["name", "kind", "schema", "ttl"];
 /// Keys of `[window]`.
-pub const WINDOW: [&str; 10] = [
+pub const WINDOW: [&str; 15] = [
     "size",
     "advance",
     "gap",
     "count",
+    "calendar",
+    "time_zone",
     "global",
     "early_records",
+    "early_every",
+    "early_delay",
     "discard",
     "grace",
+    "marker",
     "shape",
     "late_output",
 ];

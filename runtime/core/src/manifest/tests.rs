@@ -1,5 +1,5 @@
 use super::*;
-use crate::window::{Assigner, Shape, WindowSpec};
+use crate::window::{Assigner, CalendarUnit, Shape, WindowSpec, Zone};
 
 const FULL: &str = r#"
 [function]
@@ -97,7 +97,8 @@ fn an_unknown_key_names_file_line_key_and_what_is_allowed() {
     assert_eq!(
         error.to_string(),
         "here/pelton.toml:6:3: `window.szie`: unknown key (did you mean `size`?); allowed here: \
-         size, advance, gap, count, global, early_records, discard, grace, shape, late_output"
+         size, advance, gap, count, calendar, time_zone, global, early_records, early_every, \
+         early_delay, discard, grace, marker, shape, late_output"
     );
 }
 
@@ -225,8 +226,30 @@ fn window_settings_replace_only_what_they_name() {
 }
 
 #[test]
+fn a_calendar_keeps_what_is_declared_of_it() {
+    let zone = |name| Zone::named(name).unwrap();
+    let calendar = |unit, name| Assigner::Calendar { unit, zone: zone(name) };
+    let none = WindowSettings::default();
+    let day = WindowSettings { calendar: Some(CalendarUnit::Day), ..none.clone() };
+    let applied = |settings: &WindowSettings, assigner: Assigner| {
+        settings.apply(Some(&declared(assigner)), &[]).unwrap().unwrap().assigner
+    };
+    let tumbling = Assigner::Tumbling { size_ms: 60 };
+    assert_eq!(applied(&day, tumbling), calendar(CalendarUnit::Day, "UTC"));
+    let week = calendar(CalendarUnit::Week, "Asia/Tokyo");
+    assert_eq!(applied(&day, week), calendar(CalendarUnit::Day, "Asia/Tokyo"));
+    let elsewhere = WindowSettings { time_zone: Some(zone("Europe/Paris")), ..none.clone() };
+    assert_eq!(applied(&elsewhere, week), calendar(CalendarUnit::Week, "Europe/Paris"));
+    let grace = WindowSettings { grace_ms: Some(1), ..none.clone() };
+    assert_eq!(applied(&grace, week), week);
+    let size = WindowSettings { size_ms: Some(60), ..none };
+    assert_eq!(applied(&size, week), tumbling);
+}
+
+#[test]
 fn window_settings_that_make_no_sense_are_refused() {
     let none = WindowSettings::default();
+    let size = WindowSettings { size_ms: Some(1), ..none.clone() };
     let cases = [
         (WindowSettings { grace_ms: Some(1), ..none.clone() }, None, "no size"),
         (
@@ -247,12 +270,27 @@ fn window_settings_that_make_no_sense_are_refused() {
         (
             WindowSettings { count: Some(10), discard: Some(true), ..none.clone() },
             None,
-            "leave `early_records` and `discard` out",
+            "leave `early_records`, `early_every`",
         ),
         (
             WindowSettings { global: Some(true), advance_ms: Some(1), ..none.clone() },
             None,
             "`global` makes windows that have no `advance`",
+        ),
+        (
+            WindowSettings { time_zone: Zone::named("UTC").ok(), ..none.clone() },
+            Some(declared(Assigner::Tumbling { size_ms: 60 })),
+            "`time_zone` needs `calendar`",
+        ),
+        (
+            WindowSettings { time_zone: Zone::named("UTC").ok(), ..size.clone() },
+            None,
+            "`size` makes windows that have no `time_zone`",
+        ),
+        (
+            WindowSettings { early_every_ms: Some(0), ..size },
+            None,
+            "early_every is 0 ms; it must be at least 1 ms",
         ),
         (
             WindowSettings { advance_ms: Some(10), ..none.clone() },

@@ -5,29 +5,19 @@ use pelton_batch::{FormatError, TimersBuilder};
 use pelton_core::window::Shape;
 use pelton_core::{Domain, Error, Result, TimeDomain};
 
-use super::{Task, owned};
-use crate::call::{Call, PaneGroup, Work};
+use super::Task;
+use crate::call::{Call, Work};
 use crate::config::NullKey;
 use crate::input::{Selection, format_error, select};
 use crate::plan::{Now, Plan, View, plan};
-use crate::progress::newest;
 use crate::windows::{self, Room};
 
 impl Task {
     /// The call for what is due now: panes first, then event timers, then processing timers.
     pub(super) fn due_call(&mut self) -> Result<Option<Call>> {
         let watermark = self.watermark();
-        if let Some(spec) = &self.config.declaration.window
-            && self.state.next_pane_end().is_some_and(|end| end <= watermark)
-        {
-            let groups = self.groups_limit.current();
-            let due = owned(&mut self.state)?.due_panes(watermark, groups);
-            let now = newest(&self.clocks);
-            let panes = due.into_iter().map(|(window, key)| {
-                PaneGroup::firing(window, key.map(|key| Bytes::from(Vec::from(key))), now)
-            });
-            let room = self.room();
-            return Ok(Some(windows::fire_call(panes.collect(), &self.state, spec, room)));
+        if let Some(call) = self.firing_call(watermark)? {
+            return Ok(Some(call));
         }
         let domains = [(TimeDomain::Event, watermark), (TimeDomain::Processing, self.time.ms())];
         for (domain, time) in domains {
@@ -112,6 +102,7 @@ impl Task {
             watermark: self.watermark,
             due_at: self.due_at(),
             due_beside_panes: self.due_beside_panes(),
+            triggers: self.triggers,
             ceiling: self.time.ms().saturating_add(self.config.limits.ahead_ms.value as i64),
         };
         let view = View {

@@ -77,6 +77,7 @@ impl Task {
             positions: self.inputs.iter().map(position).collect(),
             progress: self.clocks.iter().map(|clock| clock.progress).collect(),
             watermark: self.watermark,
+            triggers: self.triggers,
             began: None,
             layout: None,
             saved: None,

@@ -5,7 +5,7 @@ use pelton_core::{Fault, Result};
 
 use super::Task;
 use super::settle::Settled;
-use crate::call::{Call, PaneGroup, Work};
+use crate::call::{Call, Firing, PaneGroup, Work};
 use crate::faults::{Decision, decide};
 use crate::progress::newest;
 use crate::telemetry::Counters;
@@ -80,7 +80,7 @@ impl Task {
 
     /// Why the window that `work` fires early is to be given up, where it has failed before.
     pub(super) fn spoiled(&self, work: &Work) -> Option<Fault> {
-        let Work::Fire { panes, early: true, .. } = work else { return None };
+        let Work::Fire { panes, why: Firing::Early, .. } = work else { return None };
         let pane = panes.first()?;
         let known =
             self.spoiled.iter().find(|(window, key, _)| *window == pane.window && *key == pane.key);

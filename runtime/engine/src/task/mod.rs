@@ -18,6 +18,7 @@ mod shadow;
 mod snapshot;
 mod start;
 mod step;
+mod triggers;
 mod work;
 
 pub use repeat::Repeat;
@@ -31,7 +32,7 @@ use bytes::Bytes;
 use pelton_core::window::Window;
 use pelton_core::{
     Began, BoxFuture, Clock, Domain, Error, Fault, Guest, InputProgress, OutputBatch, Result,
-    SharedEnvironment, Sink, Source, SteadyTime, TaskRecord, TopicPartition,
+    SharedEnvironment, Sink, Source, SteadyTime, TaskRecord, TopicPartition, Triggers,
 };
 use pelton_state::TaskState;
 
@@ -112,6 +113,7 @@ pub struct Task {
     inputs: Vec<Input>,
     clocks: Vec<EventClock>,
     watermark: i64,
+    triggers: Triggers,
     /// The inputs have ended: time is at infinity, though no commit says so.
     flushing: bool,
     /// Timers that may still fire because the inputs have ended.

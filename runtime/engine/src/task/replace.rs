@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use pelton_core::{Domain, Error, Fault, Result};
+use pelton_core::{Domain, Error, Fault, Result, Triggers};
 
 use super::migrate::Sweep;
 use super::{Task, owned, start};
@@ -48,6 +48,7 @@ pub(crate) struct Mark {
     inputs: Vec<Input>,
     clocks: Vec<EventClock>,
     watermark: i64,
+    triggers: Triggers,
 }
 
 impl Task {
@@ -186,7 +187,12 @@ impl Task {
     pub(super) fn mark(&mut self) {
         if self.mark.is_none() {
             let (inputs, clocks) = (self.inputs.clone(), self.clocks.clone());
-            self.mark = Some(Box::new(Mark { inputs, clocks, watermark: self.watermark }));
+            self.mark = Some(Box::new(Mark {
+                inputs,
+                clocks,
+                watermark: self.watermark,
+                triggers: self.triggers,
+            }));
         }
     }
 
@@ -197,6 +203,7 @@ impl Task {
         self.outputs.clear();
         if self.pending.take().is_some() {
             (self.inputs, self.clocks, self.watermark) = (mark.inputs, mark.clocks, mark.watermark);
+            self.triggers = mark.triggers;
         }
         Ok(())
     }

@@ -268,6 +268,8 @@ impl Task {
         }
         self.clocks.clone_from(&plan.clocks);
         self.watermark = plan.watermark;
+        self.triggers = plan.triggers;
+        self.start_early_clock();
         Counters::add(&self.counters.late, plan.late.len() as u64);
         self.make_up(plan.slice.rows as u64);
     }
@@ -289,6 +291,9 @@ impl Task {
             _ => None,
         };
         self.watermark = self.watermark.max(passed.unwrap_or(i64::MIN));
+        // Nothing fires early by it: all that is open fires now.
+        let window = self.config.declaration.window.as_ref();
+        self.triggers.every_ms = window.and_then(|spec| spec.early_time(self.watermark));
     }
 
     /// Makes up the commit, or adds to the one that is being made up.

@@ -121,6 +121,7 @@ impl Task {
             repeating: (false, 0),
             held: Arc::default(),
             watermark: self.watermark,
+            triggers: self.triggers,
             flushing: self.flushing,
             last_timers: self.last_timers,
             time: self.time,

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use pelton_core::window::WindowSpec;
 use pelton_core::{
     Coded, Domain, Error, InputProgress, Layout, Position, Result, SnapshotReader, Start,
     SteadyTime, TaskRecord,
@@ -38,11 +39,13 @@ pub(crate) fn layout_of(config: &TaskConfig) -> Layout {
 }
 
 pub(super) fn state_layout(layout: &Layout, config: &TaskConfig) -> StateLayout {
+    let window = config.declaration.window.as_ref();
     StateLayout {
         stores: layout.stores.clone(),
         timers: layout.timers.clone(),
         limits: config.limits.clone(),
-        sessions: config.declaration.window.as_ref().is_some_and(|spec| spec.assigner.merges()),
+        sessions: window.is_some_and(|spec| spec.assigner.merges()),
+        fresh: window.is_some_and(WindowSpec::fires_by_time),
     }
 }
 
@@ -158,6 +161,7 @@ impl Task {
         let meta = found.last.map(|record| record.meta);
         let limit = config.limits.batch_records.value as usize;
         let watermark = meta.as_ref().map_or(i64::MIN, |meta| meta.watermark);
+        let triggers = meta.as_ref().map(|meta| meta.triggers).unwrap_or_default();
         let idle = clocks.iter().map(|clock| clock.progress.idle).collect();
         let task = Self {
             outputs: Outputs::new(&config),
@@ -172,6 +176,7 @@ impl Task {
             inputs,
             clocks,
             watermark,
+            triggers,
             flushing: false,
             last_timers: 0,
             time: SteadyTime::from(meta.map_or(i64::MIN, |meta| meta.time_ms)),

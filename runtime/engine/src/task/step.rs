@@ -124,7 +124,7 @@ impl Task {
             .filter_map(|(input, _)| input.empty_since)
             .map(|since| since.saturating_add(self.config.idle_timeout_ms))
             .min();
-        [timer, idle, self.gathers_until()].into_iter().flatten().min()
+        [timer, idle, self.gathers_until(), self.triggers.clock_ms].into_iter().flatten().min()
     }
 
     /// A task all of whose inputs are idle follows the lowest watermark of the function's other

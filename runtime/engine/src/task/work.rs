@@ -47,9 +47,8 @@ pub(super) fn apply_all(
             other => return Ok(other),
         }
     }
-    if let (Work::Fire { panes, early, .. }, Some(spec)) = (&call.work, &config.declaration.window)
-    {
-        windows::fired(panes, state, spec, watermark, *early).map_err(state_fault)?;
+    if let (Work::Fire { panes, why, .. }, Some(spec)) = (&call.work, &config.declaration.window) {
+        windows::fired(panes, state, spec, watermark, *why).map_err(state_fault)?;
     }
     if let Work::Timers(domain, timers) = &call.work {
         timers.iter().for_each(|timer| state.remove_timer(*domain, timer));

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use pelton_batch::{Group, GroupsBuilder, Kind, Pane};
 use pelton_core::window::{Shape, Window, WindowSpec};
-use pelton_state::{StateError, TaskState};
+use pelton_state::{PaneRef, StateError, TaskState};
 
 use super::contents;
-use crate::call::{Call, PaneGroup, Work};
+use crate::call::{Call, Firing, PaneGroup, Work};
 
 /// How large a call may be.
 #[derive(Debug, Clone, Copy)]
@@ -22,10 +22,11 @@ pub(crate) fn fire_call(
     state: &TaskState,
     spec: &WindowSpec,
     room: Room,
+    why: Firing,
 ) -> Call {
     match spec.shape {
-        Shape::Incremental => finish_call(panes, state, room, false),
-        Shape::Contents => contents_call(panes, state, room, false),
+        Shape::Incremental => finish_call(panes, state, room, why),
+        Shape::Contents => contents_call(panes, state, room, why),
     }
 }
 
@@ -39,23 +40,23 @@ pub(crate) fn early_call(
 ) -> Call {
     let after = panes.split_off(1.min(panes.len()));
     let room = Room { groups: 1, ..room };
-    let mut call = match spec.shape {
-        Shape::Incremental => finish_call(panes, state, room, true),
-        Shape::Contents => contents_call(panes, state, room, true),
-    };
+    let mut call = fire_call(panes, state, spec, room, Firing::Early);
     if let Work::Fire { rest, .. } = &mut call.work {
         *rest = after;
     }
     call
 }
 
-fn pane_of(fired: u32, early: bool, piece: u32) -> Pane {
-    let why = if early { Pane::EARLY } else { 0 };
-    let late = if fired > 0 && !early { Pane::LATE } else { 0 };
-    Pane::new(fired, why | late | piece)
+fn pane_of(pane: Option<&PaneRef<'_>>, why: Firing, piece: u32) -> Pane {
+    let flag = match why {
+        Firing::Early => Pane::EARLY,
+        Firing::Due if pane.is_some_and(|pane| pane.on_time) => Pane::LATE,
+        Firing::Due | Firing::Closed => 0,
+    };
+    Pane::new(pane.map_or(0, |pane| pane.fired), flag | piece)
 }
 
-fn finish_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early: bool) -> Call {
+fn finish_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, why: Firing) -> Call {
     let mut builder = GroupsBuilder::in_order();
     let mut bytes = 0;
     let mut count = 0;
@@ -66,25 +67,24 @@ fn finish_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early: 
         if count > 0 && bytes > room.bytes {
             break;
         }
-        let fired = pane.as_ref().map_or(0, |pane| pane.fired);
         builder.group(&Group {
             index: 0,
             key: group.key.as_deref(),
             start: group.window.start,
             end: group.window.end,
-            pane: pane_of(fired, early, Pane::FIRST | Pane::LAST),
+            pane: pane_of(pane.as_ref(), why, Pane::FIRST | Pane::LAST),
             accumulator: value,
         });
         count += 1;
     }
     panes.truncate(count);
     Call {
-        work: Work::Fire { panes, early, rest: Vec::new() },
+        work: Work::Fire { panes, why, rest: Vec::new() },
         batches: vec![Bytes::from(builder.finish(Kind::Finish))],
     }
 }
 
-fn contents_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early: bool) -> Call {
+fn contents_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, why: Firing) -> Call {
     let mut builder = GroupsBuilder::in_order();
     let (mut count, mut bytes) = (0, 0);
     for group in panes.iter().take(room.groups) {
@@ -95,34 +95,34 @@ fn contents_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, early
         }
         let mut reader = contents::Reader::new(pane.value);
         while reader.next_into(group.key.as_deref(), builder.records()).is_some() {}
-        close(&mut builder, group, pane.fired, early, Pane::FIRST | Pane::LAST);
+        close(&mut builder, group, pane_of(Some(&pane), why, Pane::FIRST | Pane::LAST));
         count += 1;
     }
     if count == 0 {
         panes.truncate(1);
-        let batches = pieces(&panes, state, room, early);
-        return Call { work: Work::Fire { panes, early, rest: Vec::new() }, batches };
+        let batches = pieces(&panes, state, room, why);
+        return Call { work: Work::Fire { panes, why, rest: Vec::new() }, batches };
     }
     panes.truncate(count);
     Call {
-        work: Work::Fire { panes, early, rest: Vec::new() },
+        work: Work::Fire { panes, why, rest: Vec::new() },
         batches: vec![Bytes::from(builder.finish(Kind::Window))],
     }
 }
 
-fn close(builder: &mut GroupsBuilder, group: &PaneGroup, fired: u32, early: bool, piece: u32) {
+fn close(builder: &mut GroupsBuilder, group: &PaneGroup, pane: Pane) {
     builder.group(&Group {
         index: 0,
         key: group.key.as_deref(),
         start: group.window.start,
         end: group.window.end,
-        pane: pane_of(fired, early, piece),
+        pane,
         accumulator: None,
     });
 }
 
 /// One large pane as several batches, the first and the last of them flagged.
-fn pieces(panes: &[PaneGroup], state: &TaskState, room: Room, early: bool) -> Vec<Bytes> {
+fn pieces(panes: &[PaneGroup], state: &TaskState, room: Room, why: Firing) -> Vec<Bytes> {
     let mut batches = Vec::new();
     for group in panes {
         let Some(pane) = state.pane(group.window, group.key.as_deref()) else { continue };
@@ -135,7 +135,7 @@ fn pieces(panes: &[PaneGroup], state: &TaskState, room: Room, early: bool) -> Ve
                 && reader.next_into(group.key.as_deref(), rows).is_some()
             {}
             let last = if reader.is_empty() { Pane::LAST } else { 0 };
-            close(&mut builder, group, pane.fired, early, first | last);
+            close(&mut builder, group, pane_of(Some(&pane), why, first | last));
             batches.push(Bytes::from(builder.finish(Kind::Window)));
             first = 0;
             if last != 0 {
@@ -155,19 +155,19 @@ pub(crate) fn fired(
     state: &mut TaskState,
     spec: &WindowSpec,
     watermark: i64,
-    early: bool,
+    why: Firing,
 ) -> Result<(), StateError> {
     for PaneGroup { window, key, .. } in panes {
         let key = key.as_deref();
         let begins_anew = spec.discard && *window == Window::ALWAYS;
-        if begins_anew || spec.is_over(window, watermark) {
+        if why == Firing::Closed || begins_anew || spec.is_over(window, watermark) {
             state.remove_pane(*window, key);
             continue;
         }
-        state.mark_fired(*window, key);
+        state.mark_fired(*window, key, why == Firing::Due);
         if spec.discard {
             state.empty_pane(*window, key)?;
-        } else if early && state.pane(*window, key).is_some() {
+        } else if why == Firing::Early && state.pane(*window, key).is_some() {
             // It fires again when its time has come.
             state.append_pane(*window, key, &[], 0)?;
         }

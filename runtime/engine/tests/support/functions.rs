@@ -325,6 +325,18 @@ pub fn early(function: &Native, records: u64, discard: bool) -> Native {
     })
 }
 
+/// Fires what has come with each `every_ms` of event time.
+pub fn early_every(function: &Native, every_ms: i64, discard: bool) -> Native {
+    with_window(function, |spec| {
+        (spec.early_every_ms, spec.discard) = (Some(every_ms), discard);
+    })
+}
+
+/// Takes records with the header [`MARKER`](super::MARKER) for markers.
+pub fn marked(function: &Native) -> Native {
+    with_window(function, |spec| spec.marker = Some(super::MARKER.into()))
+}
+
 /// The same from whole contents.
 pub fn window_contents(assigner: Assigner, grace_ms: i64) -> Native {
     let mut declaration = declare(&["out", "late"]);

@@ -35,6 +35,7 @@ pub struct FrozenState {
     timer_table: Arc<Table>,
     pane_table: Arc<Table>,
     sessions: bool,
+    fresh: bool,
 }
 
 impl TaskState {
@@ -53,6 +54,7 @@ impl TaskState {
             timer_table: self.timers.space.layers.freeze(),
             pane_table: self.panes.space.layers.freeze(),
             sessions: self.panes.sessions.is_some(),
+            fresh: self.panes.fresh.is_some(),
         }
     }
 }

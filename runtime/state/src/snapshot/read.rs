@@ -73,7 +73,8 @@ impl TaskState {
         let contents = read_contents(&mut blocks)?;
         let stores = contents.stores.clone();
         let timers = contents.timers.clone();
-        let mut state = TaskState::new(StateLayout { stores, timers, limits, sessions: false });
+        let mut state =
+            TaskState::new(StateLayout { stores, timers, limits, ..StateLayout::default() });
         state.read_entries(&contents, &mut blocks)?;
         blocks.finish()?;
         state.bytes = state.size().bytes();

@@ -31,6 +31,7 @@ pub fn layout() -> StateLayout {
         ],
         limits: Limits::default(),
         sessions: true,
+        fresh: true,
     }
 }
 

@@ -21,6 +21,8 @@ pub struct ModelPane {
     pub records: u64,
     pub fired: u32,
     pub pending: bool,
+    pub fresh: bool,
+    pub on_time: bool,
 }
 
 pub type Key = Option<Vec<u8>>;
@@ -136,6 +138,7 @@ impl Model {
                 records: pane.records,
                 fired: pane.fired,
                 pending: pane.pending,
+                on_time: pane.on_time,
             };
             assert_eq!(state.pane(*window, key.as_deref()), Some(expected));
         }
@@ -147,6 +150,11 @@ impl Model {
         assert_eq!(state.first_window(), self.panes.keys().next().map(|(window, _)| *window));
         let pending = || self.panes.iter().filter(|(_, pane)| pane.pending);
         assert_eq!(state.next_pane_end(), pending().next().map(|((window, _), _)| window.end));
+        let fresh = self.panes.iter().filter(|(_, pane)| pane.fresh);
+        let fresh: Vec<_> =
+            fresh.map(|((window, key), _)| (*window, key.clone().map(Into::into))).collect();
+        assert_eq!(state.fresh_panes(usize::MAX), fresh);
+        assert_eq!(state.has_fresh_panes(), !fresh.is_empty());
         for watermark in [-5, 10, i64::MAX] {
             let due: Vec<_> = pending()
                 .filter(|((window, _), _)| window.end <= watermark)
