@@ -20,8 +20,10 @@ pub(crate) struct PaneGroup {
     pub(crate) time: i64,
     /// Records that this call adds to it.
     pub(crate) records: u64,
-    /// The panes that a session grows from, earliest first.
+    /// The panes that a session grows from, earliest first; the one that a sliding window does.
     pub(crate) sources: Vec<Window>,
+    /// Whether those stay as they are.
+    pub(crate) slides: bool,
     /// What the guest made of the accumulators of several sources.
     pub(crate) merged: Option<Bytes>,
 }
@@ -31,7 +33,7 @@ impl PaneGroup {
     /// without an end sends.
     pub(crate) fn firing(window: Window, key: Option<Bytes>, now: i64) -> Self {
         let time = if window == Window::ALWAYS { now } else { window.end.saturating_sub(1) };
-        Self { window, key, time, records: 0, sources: Vec::new(), merged: None }
+        Self { window, key, time, records: 0, sources: Vec::new(), slides: false, merged: None }
     }
 }
 

@@ -8,7 +8,7 @@ use pelton_state::TaskState;
 
 use crate::progress::{EventClock, task_watermark};
 use crate::slice::Slice;
-use crate::windows::{Assigned, Assigning, Rows};
+use crate::windows::{Assigned, Assigning, Copied, Rows};
 
 /// Where time stands before a slice.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +54,13 @@ pub(crate) struct Plan {
     pub(crate) watermarks: Vec<i64>,
     /// Rows and the windows that they belong to, in order.
     pub(crate) assigned: Vec<(u32, Window)>,
-    /// Where the windows are sessions: the panes that each grows from, in the order of the first
-    /// record that `assigned` has of it.
+    /// Where the windows are sessions or slide: the panes that each grows from, in the order of the
+    /// first record that `assigned` has of it.
     pub(crate) sources: Vec<Vec<Window>>,
+    /// Whether those stay as they are.
+    pub(crate) slides: bool,
+    /// Panes that are made from others without a record of the slice.
+    pub(crate) copied: Vec<Copied>,
     /// Rows that are too late for every window of theirs.
     pub(crate) late: Vec<u32>,
     /// Rows that have no key where one is needed.
@@ -130,7 +134,8 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
     let before = now.watermark;
     watermark = task_watermark(&clocks, watermark);
     slice.truncate(cut.unwrap_or(usize::MAX));
-    let Rows { assigned, sources, late, unkeyed } = rows;
+    let Rows { assigned, sources, copied, late, unkeyed } = rows;
+    let slides = view.window.is_some_and(|spec| spec.assigner.slides());
     Ok(Plan {
         slice,
         clocks,
@@ -139,6 +144,8 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
         watermarks,
         assigned,
         sources,
+        slides,
+        copied,
         late,
         unkeyed,
         untimed,

@@ -47,6 +47,9 @@ fn functions() -> Vec<(&'static str, Native)> {
             marked(&early(&window_contents(Assigner::Global, 0), 6, true)),
         ),
         ("tumbling with markers", marked(&window_histories(tumbling, 25))),
+        ("sliding", window_histories(Assigner::Sliding { size_ms: 25 }, 0)),
+        ("sliding with grace", window_histories(Assigner::Sliding { size_ms: 20 }, 25)),
+        ("contents of sliding", window_contents(Assigner::Sliding { size_ms: 25 }, 10)),
         ("contents of sessions", window_contents(gap, 0)),
         ("contents of sessions with grace", window_contents(gap, 40)),
     ]

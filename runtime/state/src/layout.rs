@@ -17,8 +17,8 @@ pub struct StateLayout {
     pub stores: Vec<StoreDeclaration>,
     /// The timers. Names are unique.
     pub timers: Vec<TimerDeclaration>,
-    /// Whether panes are sessions: then the windows of a key can be asked for.
-    pub sessions: bool,
+    /// Whether panes are key_windows: then the windows of a key can be asked for.
+    pub key_windows: bool,
     /// Whether panes that have got records since they fired last can be asked for.
     pub fresh: bool,
     /// Limits: `state_key_bytes`, `state_value_bytes`, `state_bytes`, `timers`, `panes` and
@@ -34,7 +34,7 @@ impl TaskState {
         StateLayout {
             stores: declared.iter().map(|store| store.declaration.clone()).collect(),
             timers: self.timers.declarations[..self.timers.declared].to_vec(),
-            sessions: self.panes.sessions.is_some(),
+            key_windows: self.panes.key_windows.is_some(),
             fresh: self.panes.fresh.is_some(),
             limits: self.limits.clone(),
         }
@@ -61,7 +61,7 @@ impl TaskState {
             store.space.id = id as u16;
         }
         self.limits = layout.limits;
-        self.panes.index_sessions(layout.sessions);
+        self.panes.index_key_windows(layout.key_windows);
         self.panes.index_fresh(layout.fresh);
         self.relayout_timers(layout.timers);
         self.rebuild_expiry();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::panes::is_fresh;
-use crate::sessions::Sessions;
+use crate::sessions::KeyWindows;
 use crate::slot::Key;
 use crate::space::Change;
 use crate::state::Panes;
@@ -13,8 +13,8 @@ impl Panes {
     #[inline]
     pub(crate) fn note(&mut self, key: &[u8], change: Change) {
         self.windows.note(&self.space.layers, key, change);
-        if let Some(sessions) = &mut self.sessions {
-            sessions.note(key, change);
+        if let Some(windows) = &mut self.key_windows {
+            windows.note(key, change);
         }
         if let Some(fresh) = &mut self.fresh {
             note_fresh(fresh, key, change);
@@ -22,14 +22,14 @@ impl Panes {
     }
 
     /// Knows the windows of each key from here on, or no longer.
-    pub(crate) fn index_sessions(&mut self, wanted: bool) {
-        if wanted == self.sessions.is_some() {
+    pub(crate) fn index_key_windows(&mut self, wanted: bool) {
+        if wanted == self.key_windows.is_some() {
             return;
         }
-        self.sessions = wanted.then(Sessions::default);
-        if let Some(sessions) = &mut self.sessions {
+        self.key_windows = wanted.then(KeyWindows::default);
+        if let Some(windows) = &mut self.key_windows {
             for (key, slot) in self.space.layers.iter() {
-                sessions.note(key, Change { before: None, after: slot.meta() });
+                windows.note(key, Change { before: None, after: slot.meta() });
             }
         }
     }

@@ -9,7 +9,7 @@ use pelton_core::window::Window;
 use smallvec::SmallVec;
 
 use crate::changes::ChangeRow;
-use crate::encoding::{WINDOW_BYTES, pane_key, read_window};
+use crate::encoding::{WINDOW_BYTES, pane_key, read_window, split_pane};
 use crate::panes::{PaneWrite, merged_tag};
 use crate::slot::Key;
 use crate::space::Change;
@@ -18,9 +18,9 @@ use crate::{PANES, StateError};
 
 /// The windows of each key that has panes, earliest first.
 #[derive(Debug, Default)]
-pub(crate) struct Sessions(HashMap<Key, SmallVec<[Window; 1]>, RandomState>);
+pub(crate) struct KeyWindows(HashMap<Key, SmallVec<[Window; 1]>, RandomState>);
 
-impl Sessions {
+impl KeyWindows {
     pub(crate) fn note(&mut self, pane: &[u8], change: Change) {
         let Some((prefix, key)) = pane.split_at_checked(WINDOW_BYTES) else { return };
         let Some(window) = read_window(prefix) else { return };
@@ -43,13 +43,13 @@ impl Sessions {
 }
 
 impl TaskState {
-    /// The windows that hold a pane of this key, earliest first; none unless the layout says that
-    /// panes are sessions.
+    /// The windows that hold a pane of this key, earliest first; none unless the layout says that they
+    /// can be asked for.
     #[must_use]
-    pub fn sessions(&self, key: Option<&[u8]>) -> &[Window] {
-        let Some(sessions) = &self.panes.sessions else { return &[] };
+    pub fn key_windows(&self, key: Option<&[u8]>) -> &[Window] {
+        let Some(windows) = &self.panes.key_windows else { return &[] };
         let pane = pane_key(Window { start: 0, end: 0 }, key);
-        sessions.0.get(&pane[WINDOW_BYTES..]).map_or(&[], |windows| windows.as_slice())
+        windows.0.get(&pane[WINDOW_BYTES..]).map_or(&[], |windows| windows.as_slice())
     }
 
     /// Moves a pane, as it is, to another window, where this key has none. A pane that is not there
@@ -81,6 +81,45 @@ impl TaskState {
         self.note(PANES, from, moved.left);
         self.note(PANES, to, moved.came);
         true
+    }
+
+    /// Makes a pane in the window `to`, where this key has none: with what the one in `from` holds, and
+    /// never fired; or with nothing and nothing to fire, where there is none or it holds no record.
+    ///
+    /// # Errors
+    /// [`StateError::Limit`]; nothing has changed then.
+    pub fn copy_pane(
+        &mut self,
+        from: Option<Window>,
+        to: Window,
+        key: Option<&[u8]>,
+    ) -> Result<(), StateError> {
+        let source = from.and_then(|from| self.pane(from, key)).filter(|pane| pane.records > 0);
+        let (value, records) = source.map_or((Vec::new(), 0), |p| (p.value.to_vec(), p.records));
+        match records {
+            0 => self.write_pane(PaneWrite::Put, to, key, &[], |_| (0, 0)),
+            _ => self.put_pane(to, key, &value, records),
+        }
+    }
+
+    /// Drops the panes that windows are no longer made from which begin to slide from `upto` on: of
+    /// each key that has panes of windows that end behind `after` and not behind `upto`, all before the
+    /// last of them, and that one where it holds no record.
+    pub fn close_sliding(&mut self, after: i64, upto: i64) {
+        for window in self.panes.windows.ending(after, upto) {
+            for pane in self.panes.windows.keys(window) {
+                let Some((_, key)) = split_pane(&pane) else { continue };
+                let Some(records) = self.pane(window, key).map(|pane| pane.records) else {
+                    continue;
+                };
+                let earlier = self.key_windows(key).iter().copied();
+                let earlier: Vec<Window> = earlier.take_while(|known| *known < window).collect();
+                earlier.into_iter().for_each(|earlier| self.remove_pane(earlier, key));
+                if records == 0 {
+                    self.remove_pane(window, key);
+                }
+            }
+        }
     }
 
     /// Makes one pane of those that this key has in `sources`, at least one, in the window `to` that

@@ -7,7 +7,7 @@ use pelton_core::{Limits, StoreDeclaration, TimerDeclaration};
 use crate::changes::Changes;
 use crate::expiry::Expiry;
 use crate::layout::{self, StateLayout};
-use crate::sessions::Sessions;
+use crate::sessions::KeyWindows;
 use crate::slot::Key;
 use crate::space::{Change, Space};
 use crate::timers::DueIndex;
@@ -58,8 +58,8 @@ pub(crate) struct Timers {
 pub(crate) struct Panes {
     pub(crate) space: Space,
     pub(crate) windows: Windows,
-    /// The windows of each key, where they are sessions.
-    pub(crate) sessions: Option<Sessions>,
+    /// The windows of each key, where they can be asked for.
+    pub(crate) key_windows: Option<KeyWindows>,
     /// The panes that have got records since they fired last, where that is kept track of.
     pub(crate) fresh: Option<BTreeSet<Key>>,
 }
@@ -77,7 +77,7 @@ impl TaskState {
             panes: Panes {
                 space: layout::pane_space(),
                 windows: Windows::default(),
-                sessions: None,
+                key_windows: None,
                 fresh: None,
             },
             bytes: 0,

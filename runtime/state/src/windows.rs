@@ -6,6 +6,7 @@
 //! table says counts, and a list that has grown too far is cleaned.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use pelton_core::window::Window;
 
@@ -79,6 +80,16 @@ impl Windows {
     /// The windows that hold pending panes, and how many, by end and start.
     pub(crate) fn all_pending(&self) -> impl Iterator<Item = (Window, usize)> {
         self.pending.iter().map(|(window, count)| (*window, *count))
+    }
+
+    /// The windows that end behind `after` and not behind `upto`.
+    pub(crate) fn ending(&self, after: i64, upto: i64) -> Vec<Window> {
+        if after >= upto {
+            return Vec::new();
+        }
+        let last = |end| Window { start: i64::MAX, end };
+        let windows = self.panes.range((Bound::Excluded(last(after)), Bound::Included(last(upto))));
+        windows.map(|(window, _)| *window).collect()
     }
 
     /// The first window by end and start.

@@ -27,9 +27,10 @@ pub const OUTPUT: [&str; 3] = ["name", "topic", "partitions"];
 /// Keys of `[[store]]`.
 pub const STORE: [&str; 4] = ["name", "kind", "schema", "ttl"];
 /// Keys of `[window]`.
-pub const WINDOW: [&str; 15] = [
+pub const WINDOW: [&str; 16] = [
     "size",
     "advance",
+    "sliding",
     "gap",
     "count",
     "calendar",

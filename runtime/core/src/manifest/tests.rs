@@ -97,7 +97,7 @@ fn an_unknown_key_names_file_line_key_and_what_is_allowed() {
     assert_eq!(
         error.to_string(),
         "here/pelton.toml:6:3: `window.szie`: unknown key (did you mean `size`?); allowed here: \
-         size, advance, gap, count, calendar, time_zone, global, early_records, early_every, \
+         size, advance, sliding, gap, count, calendar, time_zone, global, early_records, early_every, \
          early_delay, discard, grace, marker, shape, late_output"
     );
 }

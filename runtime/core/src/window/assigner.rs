@@ -26,6 +26,12 @@ pub enum Assigner {
         /// Longest time without a record, at least 1.
         gap_ms: i64,
     },
+    /// For each key, one window of `size_ms` for each distinct set of records that lie within one: as
+    /// it would slide over time, whenever a record comes in or goes out.
+    Sliding {
+        /// Length of a window, at least 1.
+        size_ms: i64,
+    },
     /// The days, weeks, months or years of a time zone.
     Calendar {
         /// How long one is.
@@ -45,7 +51,20 @@ impl Assigner {
         matches!(self, Self::Session { .. })
     }
 
-    /// The windows that hold `timestamp`, earliest first. Windows that i64 cannot hold are left
+    /// Whether windows slide: they are made from those before them.
+    #[must_use]
+    pub fn slides(&self) -> bool {
+        matches!(self, Self::Sliding { .. })
+    }
+
+    /// Whether which windows a record belongs to depends on those that its key has.
+    #[must_use]
+    pub fn looks_by_key(&self) -> bool {
+        matches!(self, Self::Session { .. } | Self::Sliding { .. })
+    }
+
+    /// The windows that hold `timestamp`, earliest first; of those that depend on others the one that it
+    /// begins: the session of it alone, the window that it slides into. Windows that i64 cannot hold are left
     /// out.
     pub fn windows(&self, timestamp: i64) -> impl Iterator<Item = Window> + use<> {
         let aligned = |advance: i64| timestamp.checked_sub(timestamp.rem_euclid(advance));
@@ -54,6 +73,12 @@ impl Assigner {
             Self::Hopping { size_ms, advance_ms } => (size_ms, advance_ms, aligned(advance_ms)),
             // Aligned to nothing: each record begins one of its own.
             Self::Session { gap_ms } => (gap_ms, gap_ms, Some(timestamp)),
+            // The first window that holds it ends right behind it.
+            Self::Sliding { size_ms } => (
+                size_ms,
+                size_ms,
+                timestamp.checked_add(1).and_then(|end| end.checked_sub(size_ms)),
+            ),
             Self::Calendar { .. } | Self::Global => (1, 1, None),
         };
         let count = if size == advance { 1 } else { (size - 1) / advance + 1 };
@@ -75,7 +100,11 @@ impl Assigner {
     /// A sentence that names the setting.
     pub fn check(&self) -> Result<(), String> {
         match *self {
-            Self::Tumbling { size_ms } | Self::Hopping { size_ms, .. } if size_ms < 1 => {
+            Self::Tumbling { size_ms }
+            | Self::Hopping { size_ms, .. }
+            | Self::Sliding { size_ms }
+                if size_ms < 1 =>
+            {
                 Err(format!("the window size is {size_ms} ms; it must be at least 1 ms"))
             }
             Self::Session { gap_ms } if gap_ms < 1 => {

@@ -68,6 +68,11 @@ impl WindowSpec {
                 return Err(format!("{what} is {ms} ms; it must be at least 1 ms"));
             }
         }
+        if self.assigner.slides() && (self.early_records.is_some() || self.discard) {
+            let text =
+                "sliding windows are made of one another: leave `early_records` and `discard` out";
+            return Err(text.to_owned());
+        }
         match self.marker.as_deref() {
             Some("") => Err("marker is empty; it must be the name of a header".to_owned()),
             _ => Ok(()),
@@ -115,6 +120,7 @@ impl fmt::Display for WindowSpec {
                 let (size, advance) = (duration_text(size_ms), duration_text(advance_ms));
                 write!(f, "size {size}, advance {advance}")?;
             }
+            Assigner::Sliding { size_ms } => write!(f, "sliding {}", duration_text(size_ms))?,
             Assigner::Session { gap_ms } => write!(f, "gap {}", duration_text(gap_ms))?,
             Assigner::Calendar { unit, zone } => {
                 write!(f, "calendar {unit}, time_zone {}", zone.name())?;

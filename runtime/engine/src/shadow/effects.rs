@@ -159,6 +159,9 @@ pub(super) struct CallView<'a> {
 /// A session has grown: what was done for it as it was counts for it as it is, wherever its records
 /// are cut.
 fn follow(group: &PaneGroup, all: &mut Effects) {
+    if group.slides {
+        return;
+    }
     for source in group.sources.iter().filter(|source| **source != group.window) {
         let earlier = PaneGroup { window: *source, ..group.clone() };
         let Some(effect) = all.remove(&window_cause(&earlier, true)) else { continue };

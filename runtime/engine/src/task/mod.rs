@@ -114,6 +114,9 @@ pub struct Task {
     clocks: Vec<EventClock>,
     watermark: i64,
     triggers: Triggers,
+    /// Sliding windows that end up to here (event time, ms) have been looked at for what is no longer
+    /// needed.
+    closed_to: i64,
     /// The inputs have ended: time is at infinity, though no commit says so.
     flushing: bool,
     /// Timers that may still fire because the inputs have ended.

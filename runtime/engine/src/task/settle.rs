@@ -176,11 +176,11 @@ impl Task {
         let state = owned(&mut self.state)?;
         // What is on trial leaves nothing behind but with a record.
         let rehearsal = self.trial.is_some() && matches!(call.work, Work::Migrate(_));
-        let mut follow = Vec::new();
+        let (mut follow, mut closed_to) = (Vec::new(), self.closed_to);
         if matches!(result, Ok(Applied::Done { .. })) && !rehearsal {
             if let Some(spec) = &config.declaration.window {
                 let behind = call.work.plan().map_or(watermark, |plan| plan.watermark);
-                windows::close_passed(state, spec, behind);
+                closed_to = windows::close_passed(state, spec, behind, closed_to);
             }
             if let Ok(Applied::Done { fire, .. }) = &result {
                 follow = self.early_panes(call, fire);
@@ -191,6 +191,7 @@ impl Task {
             let state = owned(&mut self.state)?;
             if self.mark.is_none() {
                 state.accept();
+                self.closed_to = closed_to;
             }
         } else {
             state.rollback();

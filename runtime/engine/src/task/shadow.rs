@@ -122,6 +122,7 @@ impl Task {
             held: Arc::default(),
             watermark: self.watermark,
             triggers: self.triggers,
+            closed_to: i64::MIN,
             flushing: self.flushing,
             last_timers: self.last_timers,
             time: self.time,

@@ -44,7 +44,7 @@ pub(super) fn state_layout(layout: &Layout, config: &TaskConfig) -> StateLayout 
         stores: layout.stores.clone(),
         timers: layout.timers.clone(),
         limits: config.limits.clone(),
-        sessions: window.is_some_and(|spec| spec.assigner.merges()),
+        key_windows: window.is_some_and(|spec| spec.assigner.looks_by_key()),
         fresh: window.is_some_and(WindowSpec::fires_by_time),
     }
 }
@@ -177,6 +177,7 @@ impl Task {
             clocks,
             watermark,
             triggers,
+            closed_to: i64::MIN,
             flushing: false,
             last_timers: 0,
             time: SteadyTime::from(meta.map_or(i64::MIN, |meta| meta.time_ms)),

@@ -86,6 +86,10 @@ fn apply_host(
     for unit in plan.unkeyed.iter().filter_map(|row| rows.unit(*row as usize)) {
         give_up(&unit, &unkeyed, config, outputs)?;
     }
+    for copied in &plan.copied {
+        let key = rows.get(copied.row as usize).and_then(|(records, at)| records.key(at));
+        state.copy_pane(copied.from, copied.to, key).map_err(state_fault)?;
+    }
     let contents = matches!(call.work, Work::Collect(..));
     windows::join_panes(call.work.groups(), contents, state).map_err(state_fault)?;
     if let Work::Collect(_, groups, contents) = &call.work {

@@ -4,6 +4,7 @@ use pelton_core::window::{Window, WindowSpec};
 
 use super::early::EarlyCounts;
 use super::sessions::{Joined, Sessions};
+use super::sliding::{Copied, Slid, Sliding};
 use crate::plan::View;
 
 /// The windows of a slice's records, found one record after the other.
@@ -12,6 +13,7 @@ pub(crate) struct Assigning<'a> {
     group_null_keys: bool,
     early: Option<EarlyCounts<'a>>,
     sessions: Option<Sessions<'a>>,
+    sliding: Option<Sliding<'a>>,
     /// Rows and the sessions that they belong to, whose windows still grow.
     joined: Vec<(u32, u32)>,
     rows: Rows,
@@ -22,8 +24,11 @@ pub(crate) struct Assigning<'a> {
 pub(crate) struct Rows {
     /// Rows and the windows that they belong to, in order.
     pub(crate) assigned: Vec<(u32, Window)>,
-    /// The panes that each session grows from, in the order in which `assigned` has them.
+    /// The panes that each session or sliding window grows from, in the order in which `assigned` has
+    /// them.
     pub(crate) sources: Vec<Vec<Window>>,
+    /// Panes that are made from others without a record of the slice.
+    pub(crate) copied: Vec<Copied>,
     /// Rows that are too late for every window of theirs.
     pub(crate) late: Vec<u32>,
     /// Rows that have no key where one is needed.
@@ -48,6 +53,7 @@ impl<'a> Assigning<'a> {
             group_null_keys: view.group_null_keys,
             early: spec.early_records.map(|_| EarlyCounts::new(spec, state)),
             sessions: spec.assigner.merges().then(|| Sessions::new(spec, state)),
+            sliding: Sliding::new(spec, state),
             joined: Vec::new(),
             rows: Rows::default(),
         }
@@ -64,6 +70,16 @@ impl<'a> Assigning<'a> {
         if key.is_none() && !self.group_null_keys {
             self.rows.unkeyed.push(row);
             return Assigned::Due(i64::MAX);
+        }
+        if let Some(sliding) = &mut self.sliding {
+            return match sliding.add(row, key, time, watermark) {
+                Slid::Into { first_end } => Assigned::Due(first_end),
+                Slid::NextSlice => Assigned::NextSlice,
+                Slid::Late => {
+                    self.rows.late.push(row);
+                    Assigned::Due(i64::MAX)
+                }
+            };
         }
         match self.sessions.is_some() {
             true => self.join(row, key, time, watermark),
@@ -116,6 +132,9 @@ impl<'a> Assigning<'a> {
             let joined = self.joined.iter();
             self.rows.assigned.extend(joined.map(|(row, index)| (*row, sessions.window(*index))));
             self.rows.sources = sessions.into_sources();
+        }
+        if let Some(sliding) = self.sliding {
+            sliding.finish(&mut self.rows);
         }
         self.rows
     }

@@ -160,7 +160,8 @@ pub(crate) fn fired(
     for PaneGroup { window, key, .. } in panes {
         let key = key.as_deref();
         let begins_anew = spec.discard && *window == Window::ALWAYS;
-        if why == Firing::Closed || begins_anew || spec.is_over(window, watermark) {
+        let is_over = !spec.assigner.slides() && spec.is_over(window, watermark);
+        if why == Firing::Closed || begins_anew || is_over {
             state.remove_pane(*window, key);
             continue;
         }
@@ -175,15 +176,27 @@ pub(crate) fn fired(
     Ok(())
 }
 
-/// Drops windows whose grace is over and that have nothing left to fire.
-pub(crate) fn close_passed(state: &mut TaskState, spec: &WindowSpec, watermark: i64) {
+/// Drops windows whose grace is over and that have nothing left to fire. Answers up to which end it
+/// has looked at those that slide, where it had done so up to `closed_to` before.
+pub(crate) fn close_passed(
+    state: &mut TaskState,
+    spec: &WindowSpec,
+    watermark: i64,
+    closed_to: i64,
+) -> i64 {
     if state.next_pane_end().is_some_and(|end| end <= watermark) {
-        return;
+        return closed_to;
+    }
+    if spec.assigner.slides() {
+        let upto = watermark.saturating_sub(spec.grace_ms);
+        state.close_sliding(closed_to, upto);
+        return upto;
     }
     while let Some(window) = state.first_window() {
         if !spec.is_over(&window, watermark) {
-            return;
+            break;
         }
         state.drop_window(window);
     }
+    closed_to
 }

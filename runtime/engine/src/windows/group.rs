@@ -14,7 +14,6 @@ use super::merge::Merged;
 use crate::call::{Call, PaneGroup, RowIndex, Work};
 use crate::plan::Plan;
 use crate::scratch::Scratch;
-use crate::slice::Slice;
 
 /// Panes that are looked up before their values are copied, so that the processor waits for the
 /// memory of several at once.
@@ -108,9 +107,9 @@ impl Grouping<'_> {
     }
 
     /// The groups with keys of their own: slices of the fetched batches, not copies.
-    pub(super) fn pane_groups(&self, slice: &Slice) -> Vec<PaneGroup> {
+    pub(super) fn pane_groups(&self, plan: &Plan) -> Vec<PaneGroup> {
         let shared = |group: &Members<'_>| {
-            let (piece, _) = slice.locate(group.first as usize)?;
+            let (piece, _) = plan.slice.locate(group.first as usize)?;
             Some(piece.fetch.batch.slice_ref(group.key?))
         };
         let groups = self.groups.iter();
@@ -121,6 +120,7 @@ impl Grouping<'_> {
                 time: group.window.end.saturating_sub(1),
                 records: group.records,
                 sources: group.sources.to_vec(),
+                slides: plan.slides,
                 merged: None,
             })
             .collect()
@@ -161,7 +161,7 @@ pub(crate) fn accumulate_call(
             });
         }
     }
-    let mut groups = grouping.pane_groups(&plan.slice);
+    let mut groups = grouping.pane_groups(&plan);
     for (at, value) in &merged {
         groups[*at].merged.clone_from(value);
     }
@@ -186,7 +186,7 @@ pub(crate) fn collect_call(plan: Plan) -> Result<Call, FormatError> {
             contents::encode(records, at, &mut bytes[*group as usize]);
         }
     }
-    let groups = grouping.pane_groups(&plan.slice);
+    let groups = grouping.pane_groups(&plan);
     drop(rows);
     Ok(Call { work: Work::Collect(plan, groups, bytes), batches: Vec::new() })
 }

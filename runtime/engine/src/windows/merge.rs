@@ -37,7 +37,7 @@ pub(crate) fn merge_call(plan: Plan, state: &TaskState) -> Result<Call, FormatEr
             accumulator: first.map(|pane| pane.value),
         });
     }
-    let groups = grouping.pane_groups(&plan.slice);
+    let groups = grouping.pane_groups(&plan);
     let batches = vec![Bytes::from(builder.finish(Kind::Merge))];
     drop(rows);
     Ok(Call { work: Work::Merge(plan, groups), batches })
@@ -71,7 +71,8 @@ pub(crate) fn merged_values(groups: &[PaneGroup], answer: &[u8]) -> Result<Merge
     Ok(merged)
 }
 
-/// Moves the panes that the sessions of `groups` grow from to the windows that those have now.
+/// Moves the panes that the sessions of `groups` grow from to the windows that those have now; those
+/// that sliding windows grow from are copied.
 /// `contents`: whether panes hold records, which are kept one behind the other where panes meet.
 ///
 /// # Errors
@@ -81,10 +82,12 @@ pub(crate) fn join_panes(
     contents: bool,
     state: &mut TaskState,
 ) -> Result<(), StateError> {
-    for PaneGroup { window, key, sources, merged, .. } in groups {
+    for PaneGroup { window, key, sources, slides, merged, .. } in groups {
         let key = key.as_deref();
         match (&sources[..], merged) {
             ([], _) => {}
+            ([source], _) if *slides && source == window => {}
+            ([source], _) if *slides => state.copy_pane(Some(*source), *window, key)?,
             ([source], _) => state.move_pane(*source, *window, key)?,
             (several, None) if !contents => {
                 several.iter().for_each(|source| state.remove_pane(*source, key));

@@ -59,7 +59,7 @@ impl<'a> Sessions<'a> {
             of_key.iter().any(|at| self.touched[*at as usize].sources.contains(window))
         };
         // A session that fired stays until its grace is over, and no longer, whenever it is dropped.
-        let kept = self.state.sessions(key).iter();
+        let kept = self.state.key_windows(key).iter();
         let kept = kept.filter(|w| w.touches(&own) && !over(w) && !is_taken(w));
         let sources: Vec<Window> = kept.copied().collect();
         match known {

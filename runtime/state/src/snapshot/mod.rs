@@ -34,7 +34,7 @@ pub struct FrozenState {
     timers: Vec<TimerDeclaration>,
     timer_table: Arc<Table>,
     pane_table: Arc<Table>,
-    sessions: bool,
+    key_windows: bool,
     fresh: bool,
 }
 
@@ -53,7 +53,7 @@ impl TaskState {
             timers: self.timers.declarations.clone(),
             timer_table: self.timers.space.layers.freeze(),
             pane_table: self.panes.space.layers.freeze(),
-            sessions: self.panes.sessions.is_some(),
+            key_windows: self.panes.key_windows.is_some(),
             fresh: self.panes.fresh.is_some(),
         }
     }

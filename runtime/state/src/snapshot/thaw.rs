@@ -25,8 +25,8 @@ impl FrozenState {
     pub fn thaw(self, limits: Limits) -> TaskState {
         let stores = self.stores.iter().map(|(declaration, _)| declaration.clone()).collect();
         let timers = self.timers.clone();
-        let (sessions, fresh) = (self.sessions, self.fresh);
-        let mut state = TaskState::new(StateLayout { stores, timers, sessions, fresh, limits });
+        let (key_windows, fresh) = (self.key_windows, self.fresh);
+        let mut state = TaskState::new(StateLayout { stores, timers, key_windows, fresh, limits });
         for (store, (_, table)) in state.stores.iter_mut().zip(&self.stores) {
             for (key, slot) in table.iter() {
                 let change = layout::insert(&mut store.space, key, slot.clone());

@@ -30,7 +30,7 @@ pub fn layout() -> StateLayout {
             timer("close", TimeDomain::Event),
         ],
         limits: Limits::default(),
-        sessions: true,
+        key_windows: true,
         fresh: true,
     }
 }

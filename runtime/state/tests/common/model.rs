@@ -145,7 +145,7 @@ impl Model {
         for key in self.panes.keys().map(|(_, key)| key) {
             let of_key = self.panes.keys().filter(|(_, known)| known == key);
             let windows: Vec<Window> = of_key.map(|(window, _)| *window).collect();
-            assert_eq!(state.sessions(key.as_deref()), windows);
+            assert_eq!(state.key_windows(key.as_deref()), windows);
         }
         assert_eq!(state.first_window(), self.panes.keys().next().map(|(window, _)| *window));
         let pending = || self.panes.iter().filter(|(_, pane)| pane.pending);

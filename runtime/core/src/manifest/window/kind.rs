@@ -4,13 +4,14 @@ use super::WindowSettings;
 use crate::window::{Assigner, Shape, WindowSpec, Zone};
 
 /// The settings of which one may be set.
-pub(super) const KINDS: &str = "size, gap, count, calendar and global";
+pub(super) const KINDS: &str = "size, sliding, gap, count, calendar and global";
 
 impl WindowSettings {
     /// The settings that say which kind of windows it is to be.
     pub(super) fn kinds(&self) -> Vec<&'static str> {
         let set = [
             ("size", self.size_ms.is_some()),
+            ("sliding", self.sliding_ms.is_some()),
             ("gap", self.gap_ms.is_some()),
             ("count", self.count.is_some()),
             ("calendar", self.calendar.is_some()),
@@ -55,6 +56,9 @@ impl WindowSettings {
         }
         if self.count.is_some() || self.global == Some(true) {
             return Ok(Assigner::Global);
+        }
+        if let Some(size_ms) = self.sliding_ms {
+            return Ok(Assigner::Sliding { size_ms });
         }
         if let Some(gap_ms) = self.gap_ms {
             let incremental = |spec: &&WindowSpec| spec.shape == Shape::Incremental;
@@ -101,8 +105,8 @@ impl WindowSettings {
             _ => (None, None),
         };
         let size_ms = self.size_ms.or(size).ok_or(
-            "the window has no size: set `size` in [window], or `--window 1h`; or `gap`, `count`, \
-             `calendar` or `global`",
+            "the window has no size: set `size` in [window], or `--window 1h`; or `sliding`, `gap`, \
+             `count`, `calendar` or `global`",
         )?;
         // A new size alone makes declared tumbling windows; declared hops keep their advance.
         Ok(match self.advance_ms.or(advance) {

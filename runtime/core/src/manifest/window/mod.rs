@@ -22,6 +22,8 @@ pub struct WindowSettings {
     pub size_ms: Option<i64>,
     /// Distance of window starts, ms; absent: the declared one, or the size.
     pub advance_ms: Option<i64>,
+    /// Length of windows that slide, ms: one for each distinct set of records within it.
+    pub sliding_ms: Option<i64>,
     /// Longest time without a record within a session, ms: makes the windows sessions.
     pub gap_ms: Option<i64>,
     /// Records of a key that make a window, whenever they come.
@@ -77,6 +79,7 @@ impl WindowSettings {
         let duration = || parse_duration_ms(value).map(Some);
         match name {
             "size" => self.size_ms = duration()?,
+            "sliding" => self.sliding_ms = duration()?,
             "gap" => self.gap_ms = duration()?,
             "advance" => self.advance_ms = duration()?,
             "grace" => self.grace_ms = duration()?,

@@ -14,6 +14,7 @@ pub(in crate::manifest) fn read(top: &Section<'_>, problems: &mut Problems<'_>) 
     let settings = WindowSettings {
         size_ms: section.duration("size", problems),
         advance_ms: section.duration("advance", problems),
+        sliding_ms: section.duration("sliding", problems),
         gap_ms: section.duration("gap", problems),
         count: section.number("count", 1..=u32::MAX, problems),
         calendar: section.choice("calendar", &CalendarUnit::ALL, problems),
@@ -30,6 +31,7 @@ pub(in crate::manifest) fn read(top: &Section<'_>, problems: &mut Problems<'_>) 
     };
     let lengths = [
         ("size", settings.size_ms),
+        ("sliding", settings.sliding_ms),
         ("gap", settings.gap_ms),
         ("advance", settings.advance_ms),
         ("early_every", settings.early_every_ms),
