@@ -42,6 +42,17 @@ pub struct OutputBatch {
     pub batch: Bytes,
 }
 
+/// An input that a task has read and does not read any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputLeft {
+    /// Where it would go on.
+    pub position: Position,
+    /// How far its event time had come.
+    pub progress: InputProgress,
+    /// Which topic it is; 0 where that is not known.
+    pub topic_id: u64,
+}
+
 /// What a task wants to become real.
 #[derive(Debug)]
 pub struct Commit<'a> {
@@ -74,6 +85,13 @@ pub struct TaskMeta {
     pub positions: Vec<Position>,
     /// Event-time progress, in the order of `positions`.
     pub progress: Vec<InputProgress>,
+    /// Which topics those are, in the order of `positions`, as [`crate::Source::topic_id`] tells: a topic
+    /// that is removed and created again is another one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topic_ids: Vec<u64>,
+    /// Inputs that a version before has read and this one does not: where to go on if they come back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<InputLeft>,
     /// The task's watermark behind this commit, ms.
     pub watermark: i64,
     /// Where the triggers of windows stand that are no watermark.

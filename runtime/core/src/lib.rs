@@ -20,7 +20,8 @@ pub mod window;
 
 pub use clock::{Clock, ManualClock, SteadyTime};
 pub use commit::{
-    Began, Commit, InputProgress, Layout, OutputBatch, Position, TaskMeta, TaskRecord, Triggers,
+    Began, Commit, InputLeft, InputProgress, Layout, OutputBatch, Position, TaskMeta, TaskRecord,
+    Triggers,
 };
 pub use declaration::{Declaration, StoreDeclaration, StoreKind, TimeDomain, TimerDeclaration};
 pub use error::{Coded, Domain, Error, Result};

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::ids::TopicPartition;
+use crate::ids::{TopicName, TopicPartition};
 
 /// Where to start reading a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,15 @@ pub struct Fetch {
 /// Partitions that are read in order from a position. One source serves one task; nothing of it
 /// blocks. Inputs are numbered in the order in which they were assigned.
 pub trait Source: Send {
+    /// A number for the topic that has this name now, other than 0: a topic that is removed and created
+    /// again is another one. 0 where it is not known.
+    ///
+    /// # Errors
+    /// Where there is no such topic: the error names it.
+    fn topic_id(&mut self, _topic: &TopicName) -> Result<u64> {
+        Ok(0)
+    }
+
     /// Takes these partitions to read, in place of those before.
     ///
     /// # Errors

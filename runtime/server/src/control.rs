@@ -36,6 +36,8 @@ struct Requests {
     candidate: Option<Candidate>,
     /// The task runs it, on trial.
     on_trial: Option<Candidate>,
+    /// What the task has started with is on trial, with nothing to go back to.
+    alone: Option<OnSwap>,
     visits: VecDeque<Visit>,
     /// The task has ended: nobody attends any more.
     is_closed: bool,
@@ -104,6 +106,17 @@ impl Control {
         self.wake();
     }
 
+    /// Puts what the task starts with on trial, with nothing to go back to: where it fails, the task
+    /// ends.
+    pub(crate) fn try_alone(&self, on_event: OnSwap) {
+        lock(&self.requests).alone = Some(on_event);
+    }
+
+    /// Whether that trial is still on.
+    pub(crate) fn is_alone_on_trial(&self) -> bool {
+        lock(&self.requests).alone.is_some()
+    }
+
     /// Drops what nobody will attend to any more, now and later.
     pub(crate) fn close(&self) {
         let closed = Requests { is_closed: true, ..Requests::default() };
@@ -157,8 +170,16 @@ impl Control {
     /// Passes on how a trial has ended.
     pub(crate) fn judge(&self, task: &mut Task) {
         let Some(verdict) = task.take_verdict() else { return };
-        let on_trial = lock(&self.requests).on_trial.take();
-        let Some(Candidate { replacement, on_event }) = on_trial else { return };
+        let (on_trial, alone) = {
+            let mut requests = lock(&self.requests);
+            (requests.on_trial.take(), requests.alone.take())
+        };
+        let Some(Candidate { replacement, on_event }) = on_trial else {
+            alone
+                .into_iter()
+                .for_each(|told| told(self.partition, SwapEvent::Judged(verdict.clone())));
+            return;
+        };
         if verdict == Verdict::Passed {
             *lock(&self.current) = replacement;
         }

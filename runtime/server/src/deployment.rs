@@ -148,6 +148,18 @@ impl Deployment {
         outcome.error.take().map_or(Ok(()), Err)
     }
 
+    /// Whether no task has ended.
+    pub(crate) fn is_whole(&self) -> bool {
+        let outcome = self.shared.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        outcome.running == self.tasks.len()
+    }
+
+    /// Puts what the tasks start with on trial; `on_event` is told what becomes of it. To be called
+    /// before they run.
+    pub(crate) fn try_alone(&self, on_event: &OnSwap) {
+        self.tasks.iter().for_each(|task| task.try_alone(Arc::clone(on_event)));
+    }
+
     /// Whether a task is still running.
     #[must_use]
     pub fn is_running(&self) -> bool {

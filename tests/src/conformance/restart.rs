@@ -84,7 +84,7 @@ fn change(state: &mut TaskState, round: u64) {
     let window = Window { start: (round / 8) as i64 * 10, end: (round / 8) as i64 * 10 + 10 };
     state.append_pane(window, Some(key.as_bytes()), b"record", 1).expect("a pane");
     if round % 8 == 7 {
-        state.mark_fired(window, Some(key.as_bytes()));
+        state.mark_fired(window, Some(key.as_bytes()), true);
     }
     if round % 24 == 23 {
         state.drop_window(window);

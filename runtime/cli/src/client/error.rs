@@ -72,6 +72,9 @@ fn next_of(code: &str) -> Option<&'static str> {
             "the version before goes on; mend the function, try it with `pelton run`, and deploy \
              it again"
         }
+        "E-DEPLOY-PARTIAL" => {
+            "`pelton status NAME` shows what runs; mend the function and deploy it again"
+        }
         "E-HTTP-ROUTE" => "is this another version of Pelton? `pelton version` shows this one's",
         _ => return None,
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use pelton_batch::{Batch, Kind, OpKind, RecordsBuilder};
-use pelton_core::{GuestFactory, Manifest};
+use pelton_core::{GuestFactory, Manifest, TimeFormat};
 
 use super::check::read_module;
 use super::deployed::DeployedArgs;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use pelton_core::Limits;
+use pelton_core::{Limits, TimeFormat};
 use pelton_server::functions::{Differences, ReplayState, ReplayStatus, StartKind};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -15,6 +15,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
+use pelton_core::TimeFormat;
 
 use crate::error::{CliError, Result};
 use crate::project::show;

@@ -76,6 +76,8 @@ impl Task {
             time_ms: self.time.ms(),
             positions: self.inputs.iter().map(position).collect(),
             progress: self.clocks.iter().map(|clock| clock.progress).collect(),
+            topic_ids: self.topic_ids.clone(),
+            left: self.left.clone(),
             watermark: self.watermark,
             triggers: self.triggers,
             began: None,

@@ -31,8 +31,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use pelton_core::window::Window;
 use pelton_core::{
-    Began, BoxFuture, Clock, Domain, Error, Fault, Guest, InputProgress, OutputBatch, Result,
-    SharedEnvironment, Sink, Source, SteadyTime, TaskRecord, TopicPartition, Triggers,
+    Began, BoxFuture, Clock, Domain, Error, Fault, Guest, InputLeft, InputProgress, OutputBatch,
+    Result, SharedEnvironment, Sink, Source, SteadyTime, TaskRecord, TopicPartition, Triggers,
 };
 use pelton_state::TaskState;
 
@@ -112,6 +112,10 @@ pub struct Task {
     state: Arc<TaskState>,
     inputs: Vec<Input>,
     clocks: Vec<EventClock>,
+    /// Which topics the inputs are of.
+    topic_ids: Vec<u64>,
+    /// Inputs that a version before has read.
+    left: Vec<InputLeft>,
     watermark: i64,
     triggers: Triggers,
     /// Sliding windows that end up to here (event time, ms) have been looked at for what is no longer
@@ -132,6 +136,8 @@ pub struct Task {
     own_guest: Option<Box<dyn Guest>>,
     saved: Option<Vec<u8>>,
     trial: Option<replace::Before>,
+    /// A trial has failed that there was no way back from.
+    is_over: bool,
     /// Where the call on trial began, until its commit is made up.
     mark: Option<Box<replace::Mark>>,
     /// Windows that have failed when they fired early, in the step under way.

@@ -36,9 +36,10 @@ pub enum Verdict {
     Failed(Fault),
 }
 
-/// The deployment to go back to, for as long as a trial is on.
+/// What to go back to, for as long as a trial is on.
 pub(crate) struct Before {
-    replacement: Replacement,
+    /// The deployment; without one the task ends.
+    replacement: Option<Replacement>,
     saved: Option<Vec<u8>>,
     layout_written: bool,
 }
@@ -62,19 +63,32 @@ impl Task {
     pub fn replace(&mut self, new: Replacement) -> Result<()> {
         self.check_replacement(&new)?;
         // What was on trial and has not committed has left nothing: the one before it counts.
-        self.go_back(None)?;
+        let alone = self.trial.as_ref().is_some_and(|before| before.replacement.is_none());
+        match alone {
+            true => self.undo_to_mark()?,
+            false => drop(self.go_back(None)?),
+        }
+        let running = || Replacement { config: Arc::clone(&self.config), pool: self.pool.clone() };
         let before = Before {
-            replacement: Replacement { config: Arc::clone(&self.config), pool: self.pool.clone() },
+            replacement: (!alone).then(running),
             saved: self.saved.clone(),
             layout_written: self.layout_written,
         };
-        self.layout_written &=
-            start::layout_of(&new.config) == start::layout_of(&before.replacement.config);
+        self.layout_written &= start::layout_of(&new.config) == start::layout_of(&self.config);
         self.install(new)?;
         self.trial = Some(before);
         self.verdict = None;
         self.plan_rehearsals();
         Ok(())
+    }
+
+    /// Puts the deployment that the task was started with on trial, with no other to go back to: where
+    /// it fails before its first commit, the task ends there with `E-TRIAL-FAILED`, and has left no
+    /// trace. To be called before the first step.
+    pub fn begin_trial(&mut self) {
+        let (saved, layout_written) = (self.saved.clone(), self.layout_written);
+        self.trial = Some(Before { replacement: None, saved, layout_written });
+        self.plan_rehearsals();
     }
 
     /// How the trial ended, once.
@@ -90,7 +104,8 @@ impl Task {
 
     /// While a trial is on: the deployment that has committed last.
     pub(super) fn committed_deployment(&self) -> Option<u64> {
-        self.trial.as_ref().map(|before| before.replacement.config.deployment)
+        let before = self.trial.as_ref()?.replacement.as_ref()?;
+        Some(before.config.deployment)
     }
 
     pub(super) fn check_replacement(&self, new: &Replacement) -> Result<()> {
@@ -168,7 +183,10 @@ impl Task {
     pub(super) fn go_back(&mut self, fault: Option<&Fault>) -> Result<bool> {
         let Some(before) = self.trial.take() else { return Ok(false) };
         self.undo_to_mark()?;
-        self.install(before.replacement)?;
+        match before.replacement {
+            Some(before) => self.install(before)?,
+            None => self.is_over = true,
+        }
         self.saved = before.saved;
         self.layout_written = before.layout_written;
         self.verdict = fault.map(|fault| Verdict::Failed(fault.clone()));

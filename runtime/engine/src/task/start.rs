@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pelton_core::window::WindowSpec;
 use pelton_core::{
-    Coded, Domain, Error, InputProgress, Layout, Position, Result, SnapshotReader, Start,
+    Coded, Domain, Error, InputLeft, InputProgress, Layout, Result, SnapshotReader, Source, Start,
     SteadyTime, TaskRecord,
 };
 use pelton_state::{StateLayout, TaskState};
@@ -117,18 +117,37 @@ fn replay(
     Ok(found)
 }
 
-/// Position and progress of each input in a record; an input that is new has none.
+/// Where a task has read, now or before, by its last commit.
+fn read_before(record: Option<&TaskRecord>) -> Vec<InputLeft> {
+    let Some(TaskRecord { meta, .. }) = record else { return Vec::new() };
+    let topic_ids = meta.topic_ids.iter().copied().chain(std::iter::repeat(0));
+    let now = meta.positions.iter().zip(&meta.progress).zip(topic_ids);
+    let now = now.map(|((position, progress), topic_id)| InputLeft {
+        position: position.clone(),
+        progress: *progress,
+        topic_id,
+    });
+    now.chain(meta.left.iter().cloned()).collect()
+}
+
+/// Position and progress of each input, and which topics they are; an input that is new has none, and
+/// so has one whose topic is another by now. What is not read any more stays in `before`.
 fn positions(
-    record: Option<&TaskRecord>,
+    before: &mut Vec<InputLeft>,
     config: &TaskConfig,
-) -> Vec<Option<(u64, InputProgress)>> {
-    let known = |input: &crate::config::InputConfig| {
-        let meta = &record?.meta;
-        let same = |position: &Position| position.input == input.partition;
-        let at = meta.positions.iter().position(same)?;
-        Some((meta.positions[at].next, *meta.progress.get(at)?))
-    };
-    config.inputs.iter().map(known).collect()
+    source: &mut dyn Source,
+) -> Result<(Vec<Option<(u64, InputProgress)>>, Vec<u64>)> {
+    let (mut known, mut topic_ids) = (Vec::new(), Vec::new());
+    for input in &config.inputs {
+        let at = before.iter().position(|left| left.position.input == input.partition);
+        let left = at.map(|at| before.remove(at));
+        let topic_id = source.topic_id(&input.partition.topic)?;
+        let same =
+            |left: &InputLeft| [left.topic_id, topic_id].contains(&0) || left.topic_id == topic_id;
+        known.push(left.filter(same).map(|left| (left.position.next, left.progress)));
+        topic_ids.push(topic_id);
+    }
+    Ok((known, topic_ids))
 }
 
 impl Task {
@@ -140,7 +159,8 @@ impl Task {
         let recovered = parts.sink.load(&parts.config.id).await?;
         let config = parts.config;
         let found = replay(recovered.snapshot, recovered.tail, &config)?;
-        let known = positions(found.last.as_ref(), &config);
+        let mut left = read_before(found.last.as_ref());
+        let (known, topic_ids) = positions(&mut left, &config, &mut *parts.source)?;
         let assigned: Vec<_> = config
             .inputs
             .iter()
@@ -175,6 +195,8 @@ impl Task {
             state: Arc::new(found.state),
             inputs,
             clocks,
+            topic_ids,
+            left,
             watermark,
             triggers,
             closed_to: i64::MIN,
@@ -205,6 +227,7 @@ impl Task {
             repeats: false,
             repeating: (false, 0),
             trial: None,
+            is_over: false,
             verdict: None,
             mark: None,
             spoiled: Vec::new(),

@@ -1,6 +1,6 @@
 //! One step: decide what comes next, do it, commit it.
 
-use pelton_core::{Result, TimeDomain};
+use pelton_core::{Domain, Error, Result, TimeDomain};
 
 use super::migrate::Swept;
 use super::{Step, Task};
@@ -20,6 +20,10 @@ impl Task {
     pub async fn step(&mut self) -> Result<Step> {
         self.poll_snapshot()?;
         self.tell_time();
+        if self.is_over {
+            let text = format!("{} failed before its first commit", self.config.id);
+            return Err(Error::new("E-TRIAL-FAILED", Domain::Guest, text));
+        }
         if let Some(until_ms) = self.still_waiting() {
             return Ok(Step::Wait { until_ms });
         }

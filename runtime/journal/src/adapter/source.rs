@@ -5,7 +5,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use pelton_batch::{Batch as Layout, RecordsBuilder};
-use pelton_core::{Domain, Error, Fetch, Offsets, Producer, Result, Source, Start, TopicPartition};
+use pelton_core::{
+    Domain, Error, Fetch, Offsets, Producer, Result, Source, Start, TopicName, TopicPartition,
+};
 
 use super::of;
 use crate::journal::Journal;
@@ -46,6 +48,11 @@ impl JournalSource {
 }
 
 impl Source for JournalSource {
+    fn topic_id(&mut self, topic: &TopicName) -> Result<u64> {
+        let topic = self.journal.topic(&topic.to_string()).map_err(of)?;
+        Ok(u64::from(topic.id().0) + 1)
+    }
+
     fn assign(&mut self, inputs: &[(TopicPartition, Start)]) -> Result<()> {
         let resolve = |(at, start): &(TopicPartition, Start)| {
             if !at.cluster.is_empty() {

@@ -39,7 +39,7 @@ impl Functions {
             Some(number) => Some(self.load(record, number).await?),
             None => None,
         };
-        self.start_again(&record.function, Versions { active, before })?;
+        self.start_again(&record.function, Versions { active, before }, record.was_paused)?;
         self.attach_recorded(record).await;
         if let Err(error) = self.resume_canary(record).await {
             tracing::warn!(function = %record.function, %error, "its canary does not go on");

@@ -6,7 +6,7 @@ use pelton_core::{Error, GuestFactory, Manifest, Result};
 
 use super::record::{FunctionRecord, Version};
 use super::{Functions, blocking};
-use crate::node::Node;
+use crate::node::{Node, equal_partitions};
 use crate::spec::{DeploymentSpec, secret_from_environment};
 
 /// A version whose code is compiled and has been opened once.
@@ -47,6 +47,18 @@ impl Loaded {
             loaded.spec.inputs.iter().map(|input| input.event_time.clone()).collect()
         };
         self.same_inputs(other) && times(self) == times(other)
+    }
+
+    /// Whether its inputs have equal numbers of partitions, those that are still to be created too.
+    ///
+    /// # Errors
+    /// `E-INPUT-PARTITIONS`.
+    pub(super) fn check_partitions(&self, node: &Node) -> Result<()> {
+        let partitions = |input: &pelton_core::manifest::Input| {
+            let known = node.journal().topic(&input.topic.to_string());
+            (input.topic.clone(), known.map_or(input.partitions, |topic| topic.config().partitions))
+        };
+        equal_partitions(&self.spec.function, self.manifest.inputs.iter().map(partitions)).map(drop)
     }
 
     /// Creates the topics that it names and that are missing.

@@ -176,6 +176,20 @@ impl Functions {
         self.running.len()
     }
 
+    /// Does `work` to its end, whether or not whoever asked for it is still there.
+    ///
+    /// # Errors
+    /// What it answers.
+    pub async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.following.spawn(work).await.unwrap_or_else(|error| {
+            let text = "a change of a function has failed";
+            Err(Error::new("E-INTERNAL", Domain::Internal, text).caused_by(error))
+        })
+    }
+
     fn now_ms(&self) -> i64 {
         self.node.clock().now_ms()
     }

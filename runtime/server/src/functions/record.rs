@@ -93,6 +93,10 @@ pub struct FunctionRecord {
     pub active: u64,
     /// While the active version is on trial: the one to go back to.
     pub before: Option<u64>,
+    /// While the active version is on trial: whether the function was paused when it was deployed, and
+    /// is to be so again if it fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_paused: bool,
     /// The version that follows as a shadow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<u64>,
@@ -110,8 +114,17 @@ impl FunctionRecord {
     #[must_use]
     pub fn new(function: FunctionId) -> Self {
         let (versions, events) = (Vec::new(), Vec::new());
-        let (active, before, shadow, canary, paused) = (0, None, None, None, false);
-        Self { function, versions, active, before, shadow, canary, paused, events }
+        Self {
+            function,
+            versions,
+            active: 0,
+            before: None,
+            was_paused: false,
+            shadow: None,
+            canary: None,
+            paused: false,
+            events,
+        }
     }
 
     /// The version of that number.

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pelton_core::{Domain, Error, Fault, FunctionId, Result};
+use pelton_core::{Error, Fault, FunctionId, Result};
 use pelton_engine::Verdict;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
+use super::deploy::Failed;
 use super::record::EventKind;
 use super::{Functions, Loaded, Running, lock};
-use crate::control::SwapEvent;
+use crate::control::{OnSwap, SwapEvent};
 use crate::deployment::Deployment;
 
 /// How far the trial of a version has come.
@@ -30,7 +31,6 @@ pub(super) struct Swap {
     events: mpsc::UnboundedReceiver<(u32, SwapEvent)>,
     /// Tasks that have not committed under the new version.
     waiting: BTreeSet<u32>,
-    installed: BTreeSet<u32>,
     tasks: u32,
 }
 
@@ -40,18 +40,18 @@ pub(super) enum Progress {
     /// Installed everywhere, and some task has nothing to do.
     Waiting,
     /// A task could not take the new version over.
-    Refused(Error),
-    Failed(Fault),
+    Refused(u32, Error),
+    Failed(u32, Fault),
 }
 
 impl Swap {
     pub(super) fn new(events: mpsc::UnboundedReceiver<(u32, SwapEvent)>, tasks: u32) -> Self {
-        Self { events, waiting: (0..tasks).collect(), installed: BTreeSet::new(), tasks }
+        Self { events, waiting: (0..tasks).collect(), tasks }
     }
 
-    /// Whether no task has committed under the new version.
-    pub(super) fn left_nothing(&self) -> bool {
-        self.waiting.len() == self.tasks as usize
+    /// The tasks that have committed under the new version.
+    pub(super) fn passed(&self) -> Vec<u32> {
+        (0..self.tasks).filter(|task| !self.waiting.contains(task)).collect()
     }
 
     /// Follows the swap until it is decided, or for so long.
@@ -61,10 +61,12 @@ impl Swap {
                 match self.events.recv().await {
                     // The tasks have ended, or another swap has taken this one's place.
                     None => return Progress::Waiting,
-                    Some((task, SwapEvent::Installed(Ok(())))) => drop(self.installed.insert(task)),
-                    Some((_, SwapEvent::Installed(Err(error)))) => return Progress::Refused(error),
-                    Some((_, SwapEvent::Judged(Verdict::Failed(fault)))) => {
-                        return Progress::Failed(fault);
+                    Some((_, SwapEvent::Installed(Ok(())))) => {}
+                    Some((task, SwapEvent::Installed(Err(error)))) => {
+                        return Progress::Refused(task, error);
+                    }
+                    Some((task, SwapEvent::Judged(Verdict::Failed(fault)))) => {
+                        return Progress::Failed(task, fault);
                     }
                     Some((task, SwapEvent::Judged(Verdict::Passed))) => {
                         self.waiting.remove(&task);
@@ -93,57 +95,30 @@ impl Functions {
         Ok(Swap::new(events, deployment.partitions()))
     }
 
-    /// Gives all tasks back to the version before.
-    fn take_back(&self, running: &Running) -> Result<()> {
-        let mut versions = lock(&running.versions);
-        let Some(before) = versions.before.take() else { return Ok(()) };
-        self.node.swap(&running.deployment, &before.spec, &before.factory, |_, _| {})?;
-        versions.active = before;
-        Ok(())
+    /// Puts what the tasks of `deployment` start with on trial.
+    pub(super) fn begin_alone(deployment: &Deployment) -> Swap {
+        let (told, events) = mpsc::unbounded_channel();
+        let told: OnSwap = Arc::new(move |task, event| drop(told.send((task, event))));
+        deployment.try_alone(&told);
+        Swap::new(events, deployment.partitions())
     }
 
-    /// Takes note that a version failed its trial, and lets the one before go on.
-    pub(super) fn end_trial_badly(
-        &self,
+    /// Waits for a trial, and goes on following it later where some task has nothing to do yet.
+    pub(super) async fn judge(
+        self: &Arc<Self>,
         function: &FunctionId,
-        running: &Running,
+        running: &Arc<Running>,
         number: u64,
-        error: &Error,
-    ) -> Result<()> {
-        self.take_back(running)?;
-        let mut record = self.registry.get(function)?;
-        if record.active == number
-            && let Some(before) = record.before.take()
-        {
-            record.active = before;
+        mut swap: Swap,
+        wait: Duration,
+    ) -> Result<TrialState> {
+        match swap.follow(Some(wait)).await {
+            Progress::Waiting => {
+                self.follow_later(function.clone(), Arc::clone(running), number, swap);
+                Ok(TrialState::OnTrial)
+            }
+            progress => self.end_trial(function, running, number, &swap, progress).await,
         }
-        let message = Some(error.to_string());
-        record.note(self.now_ms(), EventKind::TrialFailed, number, message);
-        self.registry.put(&record, self.now_ms())
-    }
-
-    /// Follows a trial that has failed: the savepoint before it is of no use, unless a task has
-    /// passed its own.
-    pub(super) async fn swap_left_nothing(&self, function: &FunctionId, number: u64, swap: &Swap) {
-        if swap.left_nothing() {
-            self.swap_failed(function, number).await;
-        }
-    }
-
-    /// Takes note that a version has passed its trial.
-    pub(super) fn end_trial_well(
-        &self,
-        function: &FunctionId,
-        running: &Running,
-        number: u64,
-    ) -> Result<()> {
-        lock(&running.versions).before = None;
-        let mut record = self.registry.get(function)?;
-        if record.active == number {
-            record.before = None;
-        }
-        record.note(self.now_ms(), EventKind::Passed, number, None);
-        self.registry.put(&record, self.now_ms())
     }
 
     /// Follows a trial whose tasks have had nothing to do yet, for as long as it takes.
@@ -158,35 +133,50 @@ impl Functions {
         self.following.spawn(async move {
             let progress = swap.follow(None).await;
             let _turn = functions.turn(&function).await;
-            let failed = matches!(progress, Progress::Refused(_) | Progress::Failed(_));
-            let ended = match progress {
-                Progress::Waiting => Ok(()),
-                Progress::Passed => functions.end_trial_well(&function, &running, number),
-                Progress::Refused(error) => {
-                    functions.end_trial_badly(&function, &running, number, &error)
-                }
-                Progress::Failed(fault) => {
-                    let error = trial_failed(&function, number, &fault);
-                    tracing::warn!(%function, "{error}");
-                    functions.end_trial_badly(&function, &running, number, &error)
-                }
-            };
-            if failed {
-                functions.swap_left_nothing(&function, number, &swap).await;
-            }
+            let ended = functions.end_trial(&function, &running, number, &swap, progress).await;
             if let Err(error) = ended {
-                tracing::error!(%function, %error, "how a trial ended could not be written down");
+                tracing::warn!(%function, "{error}");
             }
         });
     }
-}
 
-pub(super) fn trial_failed(function: &FunctionId, number: u64, fault: &Fault) -> Error {
-    let text = format!(
-        "{function} version {number} failed before its first commit, which leaves no trace; the \
-         version before goes on: {} ({})",
-        fault.message,
-        fault.kind.code()
-    );
-    Error::new("E-DEPLOY-TRIAL", Domain::Guest, text)
+    /// Writes down how a trial has ended; where it has failed, the version before goes on.
+    async fn end_trial(
+        self: &Arc<Self>,
+        function: &FunctionId,
+        running: &Arc<Running>,
+        number: u64,
+        swap: &Swap,
+        progress: Progress,
+    ) -> Result<TrialState> {
+        let (task, cause) = match progress {
+            Progress::Waiting => return Ok(TrialState::OnTrial),
+            Progress::Passed => {
+                self.end_trial_well(function, running, number).await?;
+                return Ok(TrialState::Passed);
+            }
+            Progress::Refused(task, error) => (task, error.to_string()),
+            Progress::Failed(task, fault) => {
+                (task, format!("{} ({})", fault.message, fault.kind.code()))
+            }
+        };
+        let failed = Failed { function, number, task, passed: swap.passed(), cause };
+        Err(self.end_trial_badly(running, &failed).await?)
+    }
+
+    /// Takes note that a version has passed its trial.
+    async fn end_trial_well(
+        &self,
+        function: &FunctionId,
+        running: &Running,
+        number: u64,
+    ) -> Result<()> {
+        lock(&running.versions).before = None;
+        let mut record = self.registry.get(function)?;
+        if record.active == number {
+            (record.before, record.was_paused) = (None, false);
+        }
+        record.note(self.now_ms(), EventKind::Passed, number, None);
+        self.write(record).await
+    }
 }

@@ -1,5 +1,6 @@
 //! Functions: upload a module, deploy, list, look, roll back, pause, resume, remove.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -150,15 +151,19 @@ pub(super) async fn deploy(
     let (tenant, wait) = (path.id()?, wait(&app, wait_ms));
     let wasm = app.functions().module(&digest).await?;
     let request = DeployRequest { tenant, manifest, wasm, dry_run, wait };
-    Ok(Json(match (shadow, canary) {
-        (false, None) => app.functions().deploy(request).await?,
-        (true, None) => app.functions().deploy_shadow(request).await?,
-        (false, Some(canary)) => app.functions().deploy_canary(request, canary).await?,
-        (true, Some(_)) => {
-            let text = "a deployment is a shadow or a canary, not both: leave one of them out";
-            return Err(Error::new("E-DEPLOY-MODE", Domain::User, text).into());
+    let functions = Arc::clone(app.functions());
+    let deployed = app.functions().to_its_end(async move {
+        match (shadow, canary) {
+            (false, None) => functions.deploy(request).await,
+            (true, None) => functions.deploy_shadow(request).await,
+            (false, Some(canary)) => functions.deploy_canary(request, canary).await,
+            (true, Some(_)) => {
+                let text = "a deployment is a shadow or a canary, not both: leave one of them out";
+                Err(Error::new("E-DEPLOY-MODE", Domain::User, text))
+            }
         }
-    }))
+    });
+    Ok(Json(deployed.await?))
 }
 
 /// Lists a tenant's functions and what they do.
@@ -198,7 +203,9 @@ pub(super) async fn remove(
     ApiPath(path): ApiPath<FunctionPath>,
     ApiQuery(removal): ApiQuery<Removal>,
 ) -> ApiResult<StatusCode> {
-    app.functions().remove(&path.id()?, removal.keep_state).await?;
+    let (functions, function) = (Arc::clone(app.functions()), path.id()?);
+    let removed = async move { functions.remove(&function, removal.keep_state).await };
+    app.functions().to_its_end(removed).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -227,8 +234,10 @@ pub(super) async fn rollback(
     payload: Payload,
 ) -> ApiResult<Json<DeployReport>> {
     let Rollback { to, wait_ms } = payload.json_or_default()?;
-    let function = path.id()?;
-    Ok(Json(app.functions().rollback(&function, to, wait(&app, wait_ms)).await?))
+    let (functions, function) = (Arc::clone(app.functions()), path.id()?);
+    let wait = wait(&app, wait_ms);
+    let rolled_back = async move { functions.rollback(&function, to, wait).await };
+    Ok(Json(app.functions().to_its_end(rolled_back).await?))
 }
 
 /// Pauses a function: positions and state stay.
@@ -240,7 +249,8 @@ pub(super) async fn pause(
     State(app): State<App>,
     ApiPath(path): ApiPath<FunctionPath>,
 ) -> Result<StatusCode, ApiError> {
-    app.functions().pause(&path.id()?).await?;
+    let (functions, function) = (Arc::clone(app.functions()), path.id()?);
+    app.functions().to_its_end(async move { functions.pause(&function).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -253,6 +263,7 @@ pub(super) async fn resume(
     State(app): State<App>,
     ApiPath(path): ApiPath<FunctionPath>,
 ) -> Result<StatusCode, ApiError> {
-    app.functions().resume(&path.id()?).await?;
+    let (functions, function) = (Arc::clone(app.functions()), path.id()?);
+    app.functions().to_its_end(async move { functions.resume(&function).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,5 +1,7 @@
 //! Shadows: look, compare, drop; promoting them and canaries.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -61,7 +63,8 @@ pub(super) async fn stop(
     State(app): State<App>,
     ApiPath(path): ApiPath<FunctionPath>,
 ) -> ApiResult<StatusCode> {
-    app.functions().stop_shadow(&path.id()?).await?;
+    let (functions, function) = (Arc::clone(app.functions()), path.id()?);
+    app.functions().to_its_end(async move { functions.stop_shadow(&function).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -92,5 +95,8 @@ pub(super) async fn promote(
     payload: Payload,
 ) -> ApiResult<Json<DeployReport>> {
     let PromotionWait { wait_ms } = payload.json_or_default()?;
-    Ok(Json(app.functions().promote(&path.id()?, wait(&app, wait_ms)).await?))
+    let (functions, function) = (Arc::clone(app.functions()), path.id()?);
+    let wait = wait(&app, wait_ms);
+    let promoted = async move { functions.promote(&function, wait).await };
+    Ok(Json(app.functions().to_its_end(promoted).await?))
 }

@@ -21,6 +21,7 @@ use crate::load::{LoadOptions, Loader};
 use crate::spec::DeploymentSpec;
 use crate::telemetry::NodeTelemetry;
 use crate::workers::Workers;
+pub(crate) use parts::equal_partitions;
 pub(crate) use taps::Attached;
 use taps::Taps;
 

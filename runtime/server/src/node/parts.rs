@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pelton_core::{Domain, Error, GuestFactory, Result, TopicName};
+use pelton_core::{Domain, Error, FunctionId, GuestFactory, Result, TopicName};
 use pelton_engine::{GuestPool, Parts, Replacement, Task, TaskConfig};
 use pelton_journal::Visibility;
 use pelton_journal::adapter::{JournalSink, JournalSource};
@@ -85,25 +85,36 @@ impl Node {
 
     /// The number of partitions that all inputs have.
     pub(crate) fn co_partitions(&self, spec: &DeploymentSpec) -> Result<u32> {
-        let mut found: Option<(&TopicName, u32)> = None;
+        let mut topics = Vec::with_capacity(spec.inputs.len());
         for input in &spec.inputs {
             let topic = self.journal.topic(&input.topic.to_string()).map_err(of)?;
-            let partitions = topic.config().partitions;
-            match found {
-                Some((first, count)) if count != partitions => {
-                    let text = format!(
-                        "{}: inputs must have equal numbers of partitions, but {first} has {count} \
-                         and {} has {partitions}",
-                        spec.function, input.topic
-                    );
-                    return Err(Error::new("E-INPUT-PARTITIONS", Domain::User, text));
-                }
-                _ => found = Some((&input.topic, partitions)),
-            }
+            topics.push((input.topic.clone(), topic.config().partitions));
         }
-        found.map(|(_, partitions)| partitions).ok_or_else(|| {
-            let text = format!("{} has no input: name a topic to subscribe to", spec.function);
-            Error::new("E-INPUT-NONE", Domain::User, text)
-        })
+        equal_partitions(&spec.function, topics)
+    }
+}
+
+/// The number of partitions that all inputs of a function have.
+///
+/// # Errors
+/// `E-INPUT-PARTITIONS` where they have unequal numbers, `E-INPUT-NONE` where there is none.
+pub(crate) fn equal_partitions(
+    function: &FunctionId,
+    inputs: impl IntoIterator<Item = (TopicName, u32)>,
+) -> Result<u32> {
+    let mut inputs = inputs.into_iter();
+    let (first, count) = inputs.next().ok_or_else(|| {
+        let text = format!("{function} has no input: name a topic to subscribe to");
+        Error::new("E-INPUT-NONE", Domain::User, text)
+    })?;
+    match inputs.find(|(_, partitions)| *partitions != count) {
+        None => Ok(count),
+        Some((other, partitions)) => {
+            let text = format!(
+                "{function}: inputs must have equal numbers of partitions, but {first} has {count} and \
+                 {other} has {partitions}"
+            );
+            Err(Error::new("E-INPUT-PARTITIONS", Domain::User, text))
+        }
     }
 }

@@ -68,6 +68,9 @@ impl RunningTask {
         };
         let mut task = Task::start(parts).await?;
         self.driver.control.restarted();
+        if self.driver.control.is_alone_on_trial() {
+            task.begin_trial();
+        }
         self.shared.started(partition as u32, task.counters());
         self.taps.started(&self.driver.control.config().id, &mut task);
         self.driver.run(&mut task).await

@@ -6,7 +6,6 @@ use std::time::Duration;
 use pelton_core::Result;
 
 use super::super::record::{EventKind, FunctionRecord};
-use super::super::trial::TrialState;
 use super::super::{Functions, Loaded, blocking};
 use super::{DeployReport, Outcome};
 
@@ -30,10 +29,12 @@ impl Functions {
             }
         }
         let before = record.clone();
+        let base = self.base(&record, report.outcome, number).await?;
         record.before = match report.outcome {
             Outcome::Swapped => record.before.or(Some(record.active)).filter(|old| *old != number),
-            _ => None,
+            _ => base.as_ref().map(|base| base.number),
         };
+        record.was_paused = record.paused && record.before.is_some();
         let saves = report.outcome == Outcome::Swapped || report.outcome == Outcome::Restarted;
         if saves {
             self.savepoint_before(&before, number).await?;
@@ -50,7 +51,7 @@ impl Functions {
                 (Outcome::Swapped, Some(running)) => {
                     self.swap(&function, &running, new, wait).await
                 }
-                _ => self.restart(&function, new).await.map(|()| TrialState::Passed),
+                _ => self.restart(&function, new, base, wait).await,
             },
         };
         match done {
@@ -58,7 +59,9 @@ impl Functions {
                 report.trial = trial;
                 Ok(report)
             }
-            Err(error) if error.code == "E-DEPLOY-TRIAL" => Err(error),
+            Err(error) if ["E-DEPLOY-TRIAL", "E-DEPLOY-PARTIAL"].contains(&error.code) => {
+                Err(error)
+            }
             Err(error) => {
                 if saves {
                     self.swap_failed(&function, number).await;
@@ -77,6 +80,22 @@ impl Functions {
                 Err(error)
             }
         }
+    }
+
+    /// The version that goes on where the new one fails its trial, and that does not run or reads other
+    /// topics: what the function ran last.
+    async fn base(
+        &self,
+        record: &FunctionRecord,
+        outcome: Outcome,
+        number: u64,
+    ) -> Result<Option<Loaded>> {
+        let last = record.before.unwrap_or(record.active);
+        let starts = matches!(outcome, Outcome::Started | Outcome::Restarted);
+        if !starts || record.version(last).is_none() || last == number {
+            return Ok(None);
+        }
+        self.load(record, last).await.map(Some)
     }
 
     async fn keep(&self, record: &FunctionRecord) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Deploying: a new version of code and manifest, live.
 
 mod activate;
+mod go_back;
 mod report;
 mod take_over;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pelton_core::{Domain, Error, FunctionId, Manifest, Result, TenantId};
 
+pub(super) use go_back::Failed;
 pub use report::{DeployReport, Outcome};
 
 use super::record::{EventKind, FunctionRecord, Version};
@@ -78,6 +80,7 @@ impl Functions {
         let number = same.unwrap_or_else(|| record.next_number());
         let (node, wasm) = (Arc::clone(&self.node), request.wasm.clone());
         let new = blocking(move || Loaded::new(&node, number, manifest, &wasm)).await?;
+        new.check_partitions(&self.node)?;
         Ok(Prepared { record, new, is_known: same.is_some(), _turn: turn })
     }
 

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pelton_core::{Error, FunctionId, Result};
+use pelton_core::{FunctionId, Result};
 
-use super::super::trial::{Progress, Swap, TrialState, trial_failed};
+use super::super::trial::{Swap, TrialState};
 use super::super::{Functions, Loaded, Running, Versions, lock};
 use crate::deployment::Deployment;
 
@@ -19,65 +19,55 @@ impl Functions {
         wait: Duration,
     ) -> Result<TrialState> {
         let number = new.number;
-        let mut swap = self.begin_swap(&running.deployment, &new)?;
+        let swap = self.begin_swap(&running.deployment, &new)?;
         {
             let mut versions = lock(&running.versions);
             let active = std::mem::replace(&mut versions.active, new);
             versions.before.get_or_insert(active);
         }
-        match swap.follow(Some(wait)).await {
-            Progress::Passed => {
-                self.end_trial_well(function, running, number)?;
-                Ok(TrialState::Passed)
-            }
-            Progress::Waiting => {
-                self.follow_later(function.clone(), Arc::clone(running), number, swap);
-                Ok(TrialState::OnTrial)
-            }
-            Progress::Refused(error) => {
-                self.end_trial_badly(function, running, number, &error)?;
-                self.swap_left_nothing(function, number, &swap).await;
-                Err(Error::new("E-DEPLOY-TRIAL", error.domain, error.to_string()))
-            }
-            Progress::Failed(fault) => {
-                let error = trial_failed(function, number, &fault);
-                self.end_trial_badly(function, running, number, &error)?;
-                self.swap_left_nothing(function, number, &swap).await;
-                Err(error)
-            }
-        }
+        self.judge(function, running, number, swap, wait).await
     }
 
-    /// Stops the tasks that run, if any, and starts those of `new`; where it cannot be started, the
-    /// ones before are started again.
+    /// Stops the tasks that run, if any, and starts those of `new`, on trial where there is a version
+    /// `before` it; where it cannot be started, the ones that ran are started again.
     pub(super) async fn restart(
         self: &Arc<Self>,
         function: &FunctionId,
         new: Loaded,
-    ) -> Result<()> {
+        before: Option<Loaded>,
+        wait: Duration,
+    ) -> Result<TrialState> {
+        let number = new.number;
         let old = self.stop_running(function).await;
-        match self.start(function, Versions { active: new, before: None }) {
-            Ok(_) => {
+        match self.start(function, Versions { active: new, before }, true) {
+            Ok(swap) => {
                 self.attach_recorded(&self.registry.get(function)?).await;
-                Ok(())
+                match (swap, self.running(function)) {
+                    (Some(swap), Some(running)) => {
+                        self.judge(function, &running, number, swap, wait).await
+                    }
+                    _ => Ok(TrialState::Passed),
+                }
             }
             Err(error) => {
                 if let Some(old) = old {
-                    self.start_again(function, old)?;
+                    self.start_again(function, old, false)?;
                 }
                 Err(error)
             }
         }
     }
 
-    /// Starts the tasks of a version, and follows its trial where it is on one.
+    /// Starts the tasks of a version, and follows its trial where it is on one; `alone` as for
+    /// [`Self::start`].
     pub(in crate::functions) fn start_again(
         self: &Arc<Self>,
         function: &FunctionId,
         versions: Versions,
+        alone: bool,
     ) -> Result<()> {
         let number = versions.active.number;
-        let swap = self.start(function, versions)?;
+        let swap = self.start(function, versions, alone)?;
         if let (Some(swap), Some(running)) = (swap, self.running(function)) {
             self.follow_later(function.clone(), running, number, swap);
         }
@@ -85,18 +75,28 @@ impl Functions {
     }
 
     /// Starts the tasks of a version. With a version before it, it is on trial: that one is what the
-    /// tasks start with, and what they go back to, but the first step is the new one's.
-    fn start(&self, function: &FunctionId, versions: Versions) -> Result<Option<Swap>> {
-        let first = versions.before.as_ref().unwrap_or(&versions.active);
+    /// tasks start with, and what they go back to, but the first step is the new one's. Where that one
+    /// must not run meanwhile, or cannot (`alone`; it reads other topics), a task that fails ends.
+    fn start(
+        &self,
+        function: &FunctionId,
+        versions: Versions,
+        alone: bool,
+    ) -> Result<Option<Swap>> {
+        let before = versions.before.as_ref();
+        let alone = alone || before.is_some_and(|before| !before.same_inputs(&versions.active));
+        let first = before.filter(|_| !alone).unwrap_or(&versions.active);
         let mut swap = None;
-        let before = |deployment: &Deployment| {
-            if versions.before.is_some() {
-                swap = Some(self.begin_swap(deployment, &versions.active)?);
-            }
+        let begin = |deployment: &Deployment| {
+            swap = match before {
+                None => None,
+                Some(_) if alone => Some(Self::begin_alone(deployment)),
+                Some(_) => Some(self.begin_swap(deployment, &versions.active)?),
+            };
             Ok(())
         };
         let factory = Arc::clone(&first.factory);
-        let deployment = self.node.deploy_with(&first.spec, factory, before)?;
+        let deployment = self.node.deploy_with(&first.spec, factory, begin)?;
         let running = Running { deployment, versions: Mutex::new(versions) };
         self.failed.remove(function);
         self.running.insert(function.clone(), Arc::new(running));

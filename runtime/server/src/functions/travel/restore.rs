@@ -86,14 +86,11 @@ impl Functions {
         if !request.dry_run {
             // Whoever asked may go away: what has begun is finished all the same.
             let functions = Arc::clone(self);
-            let rewinding = tokio::spawn(async move {
+            let rewinding = async move {
                 let _turn = turn;
                 functions.rewind(record, loaded, prepared, &wanted).await
-            });
-            rewinding.await.unwrap_or_else(|error| {
-                let text = "rewinding a function";
-                Err(Error::new("E-INTERNAL", Domain::Internal, text).caused_by(error))
-            })?;
+            };
+            self.to_its_end(rewinding).await?;
         }
         Ok(report)
     }
@@ -131,7 +128,8 @@ impl Functions {
             (Ok(()), _) => Some(Versions { active: loaded, before: None }),
             (Err(_), old) => old,
         };
-        let started = versions.map_or(Ok(()), |versions| self.start_again(&function, versions));
+        let started =
+            versions.map_or(Ok(()), |versions| self.start_again(&function, versions, false));
         match &started {
             Ok(()) => self.attach_recorded(&rewound).await,
             Err(error) => drop(self.failed.insert(function, error.to_string())),
