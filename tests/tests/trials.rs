@@ -38,7 +38,8 @@ fn a_version_that_fails_on_one_partition_is_taken_back_from_those_where_it_had_c
     world.wait_for("the way back", |world| world.events().len() == 3);
     let (kind, version, message) = last_event(&world);
     assert_eq!((kind, version), (EventKind::TrialFailed, 2));
-    let told = "failed on partition 1 before its first commit there, but had committed on partition 0";
+    let told =
+        "failed on partition 1 before its first commit there, but had committed on partition 0";
     assert!(message.contains(told), "{message}");
     world.wait_for("one version", |world| versions_at_work(world) == [1, 1]);
     world.append_to(0, &["a=2"]);

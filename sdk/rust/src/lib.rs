@@ -88,7 +88,7 @@ pub use record::Record;
 pub use setup::{Setup, SetupInfo};
 pub use store::{OrderedStore, Schema, Store, StoreValue};
 pub use timer::{DueTimer, Timer};
-pub use windows::{Fired, Windows};
+pub use windows::{Calendar, Fired, Windows};
 
 /// What most functions use: `use pelton_sdk::prelude::*`.
 pub mod prelude {

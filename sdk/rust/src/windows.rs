@@ -7,6 +7,19 @@ use pelton_batch::{Group, Pane};
 use crate::error::{Error, Result};
 use crate::key::StoreKey;
 
+/// A part of the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Calendar {
+    /// From midnight to midnight.
+    Day,
+    /// From Monday to Sunday.
+    Week,
+    /// From its first day to its last.
+    Month,
+    /// From 1 January to 31 December.
+    Year,
+}
+
 /// Which windows the host keeps for a function.
 ///
 /// ```
@@ -65,8 +78,28 @@ impl Windows {
         Self::new([("count", records.to_string())])
     }
 
+    /// One window of length `size` for each distinct set of a key's records that lie within one: a
+    /// window that slides over time fires whenever a record comes in, and goes out.
+    #[must_use]
+    pub fn sliding(size: Duration) -> Self {
+        Self::new([("sliding", ms(size))])
+    }
+
+    /// The days, weeks (from Monday), months or years of a time zone of the IANA database, such as
+    /// `Europe/Berlin`: as long as they are there.
+    #[must_use]
+    pub fn calendar(unit: Calendar, time_zone: &str) -> Self {
+        let unit = match unit {
+            Calendar::Day => "day",
+            Calendar::Week => "week",
+            Calendar::Month => "month",
+            Calendar::Year => "year",
+        };
+        Self::new([("calendar", unit.to_owned()), ("time_zone", time_zone.to_owned())])
+    }
+
     /// One window that holds all records of a key and never ends by itself: for
-    /// [`Self::early_records`], and for inputs that end.
+    /// [`Self::early_records`] and [`Self::early_every`], for [`Self::marker`], and for inputs that end.
     #[must_use]
     pub fn global() -> Self {
         Self::new([("global", "true".to_owned())])
@@ -76,6 +109,28 @@ impl Windows {
     #[must_use]
     pub fn early_records(self, records: u32) -> Self {
         self.with("early_records", records.to_string())
+    }
+
+    /// Windows fire before their end as well, with each so much event time: those that have got
+    /// something, with the record that moves the watermark past a multiple of it.
+    #[must_use]
+    pub fn early_every(self, event_time: Duration) -> Self {
+        self.with("early_every", ms(event_time))
+    }
+
+    /// Windows fire before their end as well, so long by the clock after something has come to one that
+    /// had told of everything. Not in a bounded run, which does not go by the clock.
+    #[must_use]
+    pub fn early_delay(self, delay: Duration) -> Self {
+        self.with("early_delay", ms(delay))
+    }
+
+    /// A record with a header of this name is a marker: everything before its timestamp has come. It
+    /// belongs to no window and needs no key; it moves the watermark to its timestamp, and closes
+    /// windows that have no end, of all keys of its partition.
+    #[must_use]
+    pub fn marker(self, header: &str) -> Self {
+        self.with("marker", header.to_owned())
     }
 
     /// A window that has fired begins anew: it tells only of what has come since. Without it, it tells

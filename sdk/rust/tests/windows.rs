@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pelton_sdk::Calendar;
 use pelton_sdk::prelude::*;
 use pelton_sdk::testing::Harness;
 
@@ -170,6 +171,70 @@ fn a_window_says_that_it_fires_early() {
         test.push("a", "x", time);
     }
     assert_eq!(test.texts("out"), ["early: 2", "at its end: 1"]);
+}
+
+mod daily {
+    use super::*;
+
+    pelton_sdk::window!(
+        Windows::calendar(Calendar::Day, "America/New_York").early_delay(Duration::from_secs(5)),
+        |window, records, ctx| {
+            let texts: Vec<&str> = records.iter().map(|r| r.text()).collect::<Result<_>>()?;
+            let when = if window.is_early() { "so far" } else { "of the day" };
+            OUT.emit(ctx, window.key(), format!("{when}: {}", texts.join(",")))
+        }
+    );
+}
+
+#[test]
+fn days_are_told_of_by_the_clock_while_they_last() {
+    let mut test = Harness::new(daily::function).event_time("header:at", "rfc3339");
+    for (value, at) in [("1", "2026-07-01T23:00:00-04:00"), ("2", "2026-07-02T00:00:00-04:00")] {
+        test.push_with_headers("in", "a", value, 0, &[("at", at)]);
+        test.advance_clock(5_000);
+    }
+    test.finish();
+    assert_eq!(test.texts("out"), ["so far: 1", "of the day: 1", "so far: 2", "of the day: 2"]);
+}
+
+mod marked {
+    use super::*;
+
+    pelton_sdk::aggregate!(
+        Windows::global().marker("closes"),
+        |count: &mut u64, _record| {
+            *count += 1;
+            Ok(())
+        },
+        |window, count, ctx| OUT.emit(ctx, window.key(), count.to_string()),
+    );
+}
+
+#[test]
+fn a_marker_closes_windows_without_an_end() {
+    let mut test = Harness::new(marked::function);
+    ["a", "b", "a"].map(|key| test.push(key, "x", 1));
+    test.push_with_headers("in", Null, Null, 2, &[("closes", "")]);
+    assert_eq!(test.texts("out"), ["2", "1"]);
+    test.push("a", "x", 3);
+    test.finish();
+    assert_eq!(test.texts("out"), ["2", "1", "1"]);
+}
+
+mod sliding {
+    use super::*;
+
+    pelton_sdk::window!(Windows::sliding(Duration::from_millis(10)), |window, records, ctx| {
+        OUT.emit(ctx, window.key(), records.iter().count().to_string())
+    });
+}
+
+#[test]
+fn there_is_a_sliding_window_for_each_set_of_records() {
+    let mut test = Harness::new(sliding::function);
+    [0, 5, 12].map(|time| test.push("a", "x", time));
+    test.finish();
+    assert_eq!(test.texts("out"), ["1", "2", "1", "2", "1"]);
 }
 
 #[test]

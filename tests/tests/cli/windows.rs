@@ -100,8 +100,53 @@ fn the_manifest_replaces_the_kind_of_windows_and_one_that_cannot_be_is_refused()
     assert_eq!(counts("global = true"), [5]);
     assert_eq!(counts("early_records = 2"), [2, 4, 5]);
     assert_eq!(counts("early_records = 2\ndiscard = true"), [2, 2, 1]);
+    // Five records, a millisecond apart: windows of 3 ms that slide over them.
+    assert_eq!(counts("sliding = \"3ms\""), [1, 2, 3, 3, 3, 2, 1]);
+    assert_eq!(counts("calendar = \"day\"\ntime_zone = \"Asia/Tokyo\""), [5]);
+    assert_eq!(counts("size = \"1h\"\nearly_every = \"2ms\""), [3, 5, 5]);
+    let error = with("time_zone = \"Mars/Olympus\"").expect_error(3, "E-MANIFEST");
+    assert!(error.err.contains("\"Mars/Olympus\" is no time zone"), "{}", error.err);
     let error = with("gap = \"1m\"").expect_error(3, "E-MANIFEST-WINDOW");
     assert!(error.err.contains("declare sessions in its code"), "{}", error.err);
     let error = with("gap = \"1m\"\ncount = 3").expect_error(3, "E-MANIFEST");
     assert!(error.err.contains("pelton.toml:") && error.err.contains("of different kinds"));
+}
+
+#[test]
+fn the_time_of_a_record_is_what_it_tells_itself() {
+    let place = Place::new();
+    let count = guest("windowed_count");
+    let line = |value: &str| format!("{{\"key\":\"a\",\"value\":{value},\"timestamp\":7}}\n");
+    let lines = [
+        line(r#"{"at":"2026-03-29T00:30:00+01:00"}"#),
+        line(r#"{"at":"2026-03-29T23:30:00+02:00"}"#),
+        line(r#"{"at":"2026-03-30T00:00:00+02:00"}"#),
+    ]
+    .concat();
+    let manifest = "[function]\nname = \"count\"\n\n[[input]]\ntopic = \"in\"\nevent_time = \"/at\"\n\n\
+                    [window]\ncalendar = \"day\"\ntime_zone = \"Europe/Berlin\"\n";
+    place.write("pelton.toml", manifest);
+    let run = |lines: &str, flags: &[&str]| {
+        let arguments = [&["run", &count, "-m", "pelton.toml"], flags].concat();
+        place.pelton_with(&arguments, lines)
+    };
+    let days: Vec<_> = run(&lines, &[])
+        .expect(0)
+        .records()
+        .iter()
+        .map(|record| {
+            let number = |name: &str| record["value"][name].as_i64().unwrap();
+            (number("count"), (number("end") - number("start")) / (60 * MINUTE))
+        })
+        .collect();
+    assert_eq!(days, [(2, 23), (1, 24)], "the day on which summer time begins has 23 hours");
+
+    let untimed = run(&line("{}"), &[]);
+    untimed.expect(0);
+    assert!(untimed.err.contains("E-RECORD-TIME"), "{}", untimed.err);
+    let by_flag =
+        run(&line(r#"{"t":3600.5}"#), &["--event-time", "/t", "--event-time-format", "s"]);
+    assert_eq!(by_flag.expect(0).records()[0]["value"]["count"], 1);
+    let no_field = run(&lines, &["--event-time", "at"]);
+    assert!(no_field.err.contains("JSON pointer"), "{}", no_field.err);
 }

@@ -17,6 +17,7 @@ mod doctor;
 mod invoke;
 pub(crate) mod logs;
 mod ls;
+mod marker;
 mod new;
 mod pause;
 pub(crate) mod produce;

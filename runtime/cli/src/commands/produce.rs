@@ -34,6 +34,7 @@ const READ_AHEAD: usize = 4 * REQUEST_RECORDS;
 Examples:
   pelton produce hello.in --input sample.jsonl
   pelton produce flights --input flights.csv --key-column carrier
+  pelton produce flights --marker day-is-complete --at 2026-11-23T00:00:00Z
   echo '{\"key\":\"kitchen\",\"value\":{\"celsius\":21}}' | pelton produce hello.in")]
 pub(crate) struct Produce {
     /// The topic
@@ -43,6 +44,12 @@ pub(crate) struct Produce {
     /// All records go to this partition; else each to that of its key
     #[arg(short, long, value_name = "N")]
     partition: Option<u32>,
+    /// Send no records of a file, but to each partition one with this header: the `marker` of windows
+    #[arg(long, value_name = "HEADER", conflicts_with_all = ["input", "partition"])]
+    marker: Option<String>,
+    /// With --marker: everything before this time has come; else before now (ms since 1970, or RFC 3339)
+    #[arg(long, value_name = "TIME", requires = "marker")]
+    at: Option<String>,
     /// How long a request is sent again while the server is away or busy
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration_ms)]
     retry_for: i64,
@@ -67,6 +74,12 @@ struct Sent {
 impl Produce {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let client = self.server.client()?;
+        if let Some(header) = &self.marker {
+            let patience = Duration::from_millis(self.retry_for.unsigned_abs());
+            let (marker, at) = ((&*self.topic, &**header), self.at.as_deref());
+            super::marker::send(&client, marker, at, patience, ui)?;
+            return Ok(Exit::Ok);
+        }
         let (sender, lines) = sync_channel(READ_AHEAD);
         // The reader is not of this thread: a request may be on its way while lines come in. It is
         // not waited for, since it may hang at a terminal.

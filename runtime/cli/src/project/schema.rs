@@ -159,12 +159,33 @@ fn window() -> Value {
                 "Distance of window starts, where windows overlap; at most `size`.",
             )),
         ),
+        (
+            "sliding",
+            at_least_1ms(duration("One window for each set of records within this length.")),
+        ),
         ("gap", at_least_1ms(duration("Sessions: the longest time without a record within one."))),
         ("count", example(number("Windows of so many records of a key.", 1, u32::MAX), json!(100))),
+        (
+            "calendar",
+            words(
+                "The days, weeks, months or years of a time zone.",
+                &["day", "week", "month", "year"],
+            ),
+        ),
+        ("time_zone", example(text("With `calendar`: whose; else UTC."), json!("Europe/Berlin"))),
         ("global", example(truth("One window that holds all records of a key."), json!(true))),
         ("early_records", example(early, json!(1000))),
+        (
+            "early_every",
+            at_least_1ms(duration("What has come fires early with each so much event time.")),
+        ),
+        (
+            "early_delay",
+            at_least_1ms(duration("What has come fires early after so long by the clock.")),
+        ),
         ("discard", example(truth("Whether a window that has fired begins anew."), json!(true))),
         ("grace", duration("How long after its end a window takes late records.")),
+        ("marker", example(text("The header of records that close windows."), json!("closes"))),
         ("shape", shape),
         ("late_output", example(late, json!("late"))),
     ]);

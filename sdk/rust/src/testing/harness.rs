@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pelton_batch::{Batch, RecordsBuilder};
 use pelton_core::{
-    Declaration, FunctionId, GuestFactory, ManualClock, Start, TaskId, TimeDomain, TopicName,
+    Declaration, EventTime, FunctionId, GuestFactory, ManualClock, TaskId, TimeDomain, TopicName,
     TopicPartition,
 };
 use pelton_engine::memory::MemoryLog;
@@ -41,6 +41,7 @@ pub struct Harness {
     inputs: Vec<String>,
     settings: Settings,
     out_of_orderness_ms: i64,
+    event_time: Option<EventTime>,
     batch_records: Option<u64>,
     fresh: bool,
     clock: Arc<ManualClock>,
@@ -71,6 +72,7 @@ impl Harness {
             inputs: Vec::new(),
             settings: Settings::default(),
             out_of_orderness_ms: 0,
+            event_time: None,
             batch_records: None,
             fresh: false,
             clock: Arc::new(ManualClock::new(0)),
@@ -108,6 +110,20 @@ impl Harness {
     #[must_use]
     pub fn out_of_orderness_ms(mut self, ms: i64) -> Self {
         self.out_of_orderness_ms = ms;
+        self
+    }
+
+    /// Takes the time of records from a field, as `event_time` and `event_time_format` of an input do in
+    /// `pelton.toml`: a JSON pointer into the value or `header:NAME`; `auto`, `ms`, `s`, `rfc3339` or a
+    /// pattern.
+    ///
+    /// # Panics
+    /// Where that is no field or no format.
+    #[must_use]
+    pub fn event_time(mut self, field: &str, format: &str) -> Self {
+        let field = field.parse().unwrap_or_else(|error| panic!("{error}"));
+        let format = format.parse().unwrap_or_else(|error| panic!("{format:?}: {error}"));
+        self.event_time = Some(EventTime { field, format });
         self
     }
 
@@ -408,6 +424,7 @@ impl Harness {
             self.log.create(&topic, 1);
             InputConfig {
                 out_of_orderness_ms: self.out_of_orderness_ms,
+                event_time: self.event_time.clone(),
                 ..InputConfig::new(TopicPartition::local(topic, 0))
             }
         });
