@@ -12,7 +12,7 @@ use pelton_server::compare::{CauseKind, DifferenceEntry, DifferenceWay};
 use pelton_server::functions::{
     DeployReport, DeployRequest, EventKind, Outcome, ShadowState, ShadowStatus,
 };
-use support::{SHORT, TRAPS, World, function, manifest, module};
+use support::{PATIENCE, SHORT, TRAPS, World, function, manifest, module};
 
 fn shadow(world: &World, wasm: &str, more: &str) -> Result<DeployReport> {
     let request = DeployRequest { wasm: module(wasm), ..World::request(&manifest(more)) };
@@ -55,6 +55,24 @@ fn the_same_code_shows_no_difference_and_writes_nothing() {
     assert_eq!(gone.unwrap_err().code, "E-SHADOW-NONE");
     let events = world.events();
     assert_eq!(events[1..], [(EventKind::ShadowStarted, 2), (EventKind::ShadowStopped, 2)]);
+}
+
+#[test]
+fn a_shadow_in_the_place_of_another_compares_from_the_first_record_on() {
+    let world = World::new();
+    world.deploy("deduplicate", "", SHORT).unwrap();
+    world.append(&["a=1", "b=2"]);
+    world.wait_for("the first", |world| world.values("out") == ["1", "2"]);
+    for again in ["1", "2", "3"] {
+        let more = format!("[config]\nx = \"{again}\"");
+        let request = DeployRequest { wait: PATIENCE, ..World::request(&manifest(&more)) };
+        let request = DeployRequest { wasm: module("deduplicate"), ..request };
+        world.runtime.block_on(world.functions.deploy_shadow(request)).unwrap();
+        assert_eq!(status(&world).state, ShadowState::Following, "it is waited for");
+    }
+    world.append(&["c=3", "d=4", "a=5"]);
+    world.wait_for("the comparison", |world| status(world).counts.compared == 3);
+    assert_eq!(status(&world).counts.equal, 3);
 }
 
 #[test]

@@ -73,8 +73,9 @@ pub mod testing;
 
 pub use context::{Context, Runtime};
 pub use entry::{
-    Aggregate, Contents, Keep, Mapped, Process, Stateful, Window, aggregate, aggregate_with,
-    filter, map, process, process_with, stateful, window, window_with,
+    Aggregate, Contents, Join, Keep, Looked, Lookup, Mapped, Pair, Process, Stateful, Window,
+    aggregate, aggregate_with, filter, join_with, lookup_with, map, process, process_with,
+    stateful, window, window_with,
 };
 pub use error::{Error, Outcome, Result};
 pub use function::{Failure, Function, Instance};
@@ -93,9 +94,9 @@ pub use windows::{Calendar, Fired, Windows};
 /// What most functions use: `use pelton_sdk::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        Aggregate, Contents, Context, DueTimer, Error, Fired, Input, Json, Memory, MessagePack,
-        Null, OUT, OrderedStore, Output, Process, Record, Result, Schema, Setup, Stateful, Store,
-        Timer, Window, Windows,
+        Aggregate, Contents, Context, DueTimer, Error, Fired, Input, Join, Json, Lookup, Memory,
+        MessagePack, Null, OUT, OrderedStore, Output, Process, Record, Result, Schema, Setup,
+        Stateful, Store, Timer, Window, Windows,
     };
 }
 

@@ -213,7 +213,9 @@ mod marked {
 #[test]
 fn a_marker_closes_windows_without_an_end() {
     let mut test = Harness::new(marked::function);
-    ["a", "b", "a"].map(|key| test.push(key, "x", 1));
+    for key in ["a", "b", "a"] {
+        test.push(key, "x", 1);
+    }
     test.push_with_headers("in", Null, Null, 2, &[("closes", "")]);
     assert_eq!(test.texts("out"), ["2", "1"]);
     test.push("a", "x", 3);
@@ -232,7 +234,9 @@ mod sliding {
 #[test]
 fn there_is_a_sliding_window_for_each_set_of_records() {
     let mut test = Harness::new(sliding::function);
-    [0, 5, 12].map(|time| test.push("a", "x", time));
+    for time in [0, 5, 12] {
+        test.push("a", "x", time);
+    }
     test.finish();
     assert_eq!(test.texts("out"), ["1", "2", "1", "2", "1"]);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use pelton_core::manifest::parse_duration_ms;
-use pelton_server::functions::DeployReport;
+use pelton_server::functions::{DeployReport, FunctionStatus};
 use serde_json::json;
 
 use super::deploy::{COMPILE_TIME, show_report};
@@ -38,6 +38,15 @@ impl Promote {
         let body = json!({ "wait_ms": wait.as_millis() as u64 });
         let parts = ["functions", &self.name, "promote"];
         let client = self.server.client()?;
+        let status: FunctionStatus = client.get(&["functions", &self.name])?;
+        let shadow = status.shadow.filter(|_| status.canary.is_none());
+        if let Some(shadow) = shadow.filter(|shadow| shadow.counts.compared == 0) {
+            ui.warn(format!(
+                "version {} was a shadow and nothing has been compared with it: what it would have done \
+                 differently is not known",
+                shadow.version
+            ));
+        }
         let report: DeployReport = client.post(&parts, &body, COMPILE_TIME + wait)?;
         show_report(&report, ui)?;
         Ok(Exit::Ok)

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 use pelton_core::manifest::parse_duration_ms;
-use pelton_server::functions::{DeployReport, FunctionStatus};
+use pelton_server::functions::{DeployReport, FunctionStatus, deployed_last};
 use serde_json::json;
 
 use super::deploy::show_report;
 use super::savepoint;
+use super::versions::History;
 use crate::client::ServerArgs;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
@@ -28,13 +29,13 @@ Examples:
 pub(crate) struct Rollback {
     /// The function
     name: String,
-    /// The version; else the one before the active one
+    /// The version; else the one that ran before the active one
     #[arg(long, value_name = "VERSION")]
     to: Option<u64>,
     /// How long to wait for the first commit of each task; at most 30s
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration_ms)]
     wait: i64,
-    /// Rewind positions and state to where they were before the active version
+    /// Rewind code, positions and state to where they were before the last deployment
     #[arg(long)]
     rewind: bool,
     /// With --rewind: do not ask
@@ -65,7 +66,9 @@ impl Rollback {
     fn rewind(self, ui: &mut Ui) -> Result<Exit> {
         let client = self.server.client()?;
         let status: FunctionStatus = client.get(&["functions", &self.name])?;
-        let name = format!("before-v{}", status.version);
+        let history: History = client.get(&["functions", &self.name, "versions"])?;
+        let undone = deployed_last(&history.events).unwrap_or(status.version);
+        let name = format!("before-v{undone}");
         let found = savepoint::list(&client, &self.name)?.into_iter().find(|s| s.name == name);
         let fits = |version: u64| self.to.is_none_or(|to| to == version);
         if !found.as_ref().is_some_and(|savepoint| fits(savepoint.version)) {

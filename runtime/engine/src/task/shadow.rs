@@ -43,7 +43,9 @@ impl Task {
     /// while a commit waits for storage or a snapshot is written. Then nothing has changed.
     pub fn shadow(&mut self, new: &Replacement) -> Result<(ShadowSeed, Feed)> {
         self.end_shadow();
-        if self.pending.is_some() || self.snapshot.is_some() || !self.state.is_folded() {
+        let is_free = self.pending.is_none() && self.snapshot.is_none() && !self.is_held();
+        // What a shadow before has left is folded back here: a task that rests does it nowhere else.
+        if !is_free || !owned(&mut self.state)?.fold(usize::MAX) {
             let text = format!("{}: its state is being written; try again", self.config.id);
             return Err(Error::new("E-SHADOW-BUSY", Domain::External, text).retry());
         }

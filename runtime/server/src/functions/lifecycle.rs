@@ -114,8 +114,8 @@ impl Functions {
         self.write(record).await
     }
 
-    /// Goes back to an earlier version, live: `to`, or the newest one before the active one that did
-    /// not fail its trial. State stays. While there is a canary and no version is named, it ends that.
+    /// Goes back to an earlier version, live: `to`, or the one that ran before the active one. State
+    /// stays. While there is a canary and no version is named, it ends that.
     ///
     /// # Errors
     /// `E-FUNCTION-UNKNOWN`, `E-VERSION-UNKNOWN`, or as [`Self::deploy`].
@@ -133,10 +133,10 @@ impl Functions {
             let report = self.report(&record, &active, false);
             return Ok(DeployReport { before: Some(canary.version), ..report });
         }
-        let number = to.or(record.last_good()).ok_or_else(|| {
+        let number = to.or(record.ran_before()).ok_or_else(|| {
             let text = format!(
-                "{} has no version before {} that did not fail its trial; `pelton versions {}` \
-                 shows all, and `--to NUMBER` takes any of them",
+                "{}: nothing is known to have run before version {}; `pelton versions {}` shows all, \
+                 and `--to NUMBER` takes any of them",
                 function.name(),
                 record.active,
                 function.name()

@@ -33,7 +33,9 @@ pub use deploy::{DeployReport, DeployRequest, Outcome};
 pub use figures::Figures;
 pub use inspect::StateEntry;
 pub use pipeline::{Pipeline, PipelineFunction, PipelineTopic};
-pub use record::{EVENTS_MAX, Event, EventKind, FunctionRecord, VERSIONS_MAX, Version};
+pub use record::{
+    EVENTS_MAX, Event, EventKind, FunctionRecord, RewindMark, VERSIONS_MAX, Version, deployed_last,
+};
 pub use shadow::{ShadowState, ShadowStatus};
 pub use status::{FunctionState, FunctionStatus, InputStatus, StoreStatus, TaskStatus};
 pub use tap::{FunctionTap, SAMPLES_AT_ONCE_MAX, TapSample, TapSide, Tapped};

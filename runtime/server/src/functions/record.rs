@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::CanaryRecord;
+use super::travel::AUTOMATIC;
 
 /// Versions that are kept of a function; one more drops the oldest that is not in use.
 pub const VERSIONS_MAX: usize = 100;
 /// Events that are kept of a function; one more drops the oldest.
 pub const EVENTS_MAX: usize = 200;
+/// Rewinds that are kept of a function; one more drops the oldest.
+const REWINDS_KEPT: usize = 100;
 
 /// One version: code and manifest. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -107,6 +110,39 @@ pub struct FunctionRecord {
     pub paused: bool,
     /// Oldest first.
     pub events: Vec<Event>,
+    /// Rewinds, oldest first: what was sent and taken back by them is not taken back again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewinds: Vec<RewindMark>,
+}
+
+/// A rewind of all tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RewindMark {
+    /// The commit that did it, by its sequence in the journal.
+    pub at: u64,
+    /// The partition of each task, and the commit that it has gone back to.
+    pub tasks: Vec<(u32, u64)>,
+}
+
+/// The version whose deployment is to be undone by a rewind: the one that was deployed last, unless it
+/// has been already. `events` are those of a function, oldest first.
+#[must_use]
+pub fn deployed_last(events: &[Event]) -> Option<u64> {
+    let mut deployed: Vec<u64> = Vec::new();
+    for Event { kind, version, message, .. } in events {
+        match kind {
+            EventKind::Deployed | EventKind::Promoted => deployed.push(*version),
+            EventKind::TrialFailed if deployed.last() == Some(version) => drop(deployed.pop()),
+            EventKind::Rewound => {
+                let name = message.as_deref().and_then(|text| text.rsplit_once(AUTOMATIC));
+                let undone = name.and_then(|(_, number)| number.parse::<u64>().ok());
+                let at = deployed.iter().rposition(|number| Some(*number) == undone);
+                deployed.truncate(at.unwrap_or(deployed.len()));
+            }
+            _ => {}
+        }
+    }
+    deployed.last().copied()
 }
 
 impl FunctionRecord {
@@ -124,6 +160,7 @@ impl FunctionRecord {
             canary: None,
             paused: false,
             events,
+            rewinds: Vec::new(),
         }
     }
 
@@ -139,17 +176,62 @@ impl FunctionRecord {
         self.versions.iter().find(|v| v.digest == digest && v.manifest == manifest)
     }
 
-    /// The newest version before the active one whose last trial did not fail.
+    /// The version that ran before the active one did: neither one that was tried only (a shadow, a
+    /// canary, a trial that failed), nor one that was rolled back from.
     #[must_use]
-    pub fn last_good(&self) -> Option<u64> {
-        let failed = |number: u64| {
-            let judged = [EventKind::Passed, EventKind::TrialFailed];
-            let mut events = self.events.iter().rev().filter(|event| event.version == number);
-            let last = events.find(|event| judged.contains(&event.kind));
-            last.is_some_and(|event| event.kind == EventKind::TrialFailed)
-        };
-        let mut earlier = self.versions.iter().rev().map(|version| version.number);
-        earlier.find(|number| *number < self.active && !failed(*number))
+    pub fn ran_before(&self) -> Option<u64> {
+        let mut ran: Vec<u64> = Vec::new();
+        for Event { kind, version, .. } in &self.events {
+            match kind {
+                EventKind::Deployed | EventKind::Promoted if ran.last() != Some(version) => {
+                    ran.push(*version);
+                }
+                EventKind::RolledBack | EventKind::Rewound => {
+                    let known = ran.iter().rposition(|number| number == version);
+                    ran.truncate(known.map_or(ran.len(), |at| at + 1));
+                    if known.is_none() {
+                        ran.push(*version);
+                    }
+                }
+                EventKind::TrialFailed
+                    if *version != self.active && ran.last() == Some(version) =>
+                {
+                    ran.pop();
+                }
+                _ => {}
+            }
+        }
+        let active = ran.iter().rposition(|number| *number == self.active)?;
+        let kept = |number: &&u64| self.version(**number).is_some() && **number != self.active;
+        ran[..active].iter().rev().find(kept).copied()
+    }
+
+    /// Takes note of a rewind: where each task has gone back to, and the commit that did it.
+    pub fn note_rewind(&mut self, mark: RewindMark) {
+        self.rewinds.push(mark);
+        let excess = self.rewinds.len().saturating_sub(REWINDS_KEPT);
+        self.rewinds.drain(..excess);
+    }
+
+    /// What a task has sent behind its commit `to` that counts, were it rewound there: `sent_behind`
+    /// tells how much it has sent behind a commit. What a rewind has taken back already does not.
+    #[must_use]
+    pub fn sent_since(&self, partition: u32, to: u64, sent_behind: impl Fn(u64) -> u64) -> u64 {
+        let mut taken_back: Vec<(u64, u64)> = Vec::new();
+        for RewindMark { at, tasks } in &self.rewinds {
+            let of_task = tasks.iter().filter(|(task, _)| *task == partition);
+            taken_back.extend(of_task.map(|(_, back_to)| ((*back_to).max(to), *at)));
+        }
+        taken_back.sort_unstable();
+        let (mut sum, mut seen) = (sent_behind(to), to);
+        for (from, until) in taken_back {
+            let from = from.max(seen);
+            if from < until {
+                sum -= sent_behind(from) - sent_behind(until);
+                seen = until;
+            }
+        }
+        sum
     }
 
     /// The number that a new version gets.
@@ -188,20 +270,77 @@ mod tests {
         Version { number, digest: number.to_string(), size: 1, manifest, created_ms: 0 }
     }
 
-    #[test]
-    fn the_way_back_leaves_out_versions_that_failed_their_last_trial() {
+    /// A function with versions 1 to 9 that this has happened to; the last number is the active one.
+    fn record(events: &[(EventKind, u64)]) -> FunctionRecord {
         let mut record = FunctionRecord::new(FunctionId::parse("f").unwrap());
-        (1..=4).for_each(|number| record.add(version(number)));
-        record.active = 4;
-        record.note(0, EventKind::TrialFailed, 2, None);
-        record.note(0, EventKind::Passed, 2, None);
-        record.note(0, EventKind::Passed, 3, None);
-        record.note(0, EventKind::TrialFailed, 3, None);
-        assert_eq!(record.last_good(), Some(2));
-        record.note(0, EventKind::TrialFailed, 2, None);
-        assert_eq!(record.last_good(), Some(1));
-        record.active = 1;
-        assert_eq!(record.last_good(), None);
+        (1..=9).for_each(|number| record.add(version(number)));
+        let (active, events) = events.split_last().unwrap();
+        record.active = active.1;
+        events.iter().for_each(|(kind, number)| record.note(0, *kind, *number, None));
+        record
+    }
+
+    #[test]
+    fn the_way_back_is_what_ran_before_and_no_number() {
+        use EventKind::{
+            Deployed, Passed, Promoted, RolledBack, ShadowStarted, ShadowStopped, TrialFailed,
+        };
+        let back = |events: &[(EventKind, u64)]| record(events).ran_before();
+        let active = |number| (Passed, number);
+        assert_eq!(back(&[(Deployed, 1), active(1)]), None);
+        assert_eq!(back(&[(Deployed, 1), (Deployed, 2), active(2)]), Some(1));
+        let shadow =
+            [(Deployed, 4), (ShadowStarted, 5), (ShadowStopped, 5), (Deployed, 6), active(6)];
+        assert_eq!(back(&shadow), Some(4), "a shadow was never live");
+        let again = [(Deployed, 1), (Deployed, 2), (Promoted, 9), (Deployed, 2), active(2)];
+        assert_eq!(back(&again), Some(9), "an old version that was deployed again");
+        let failed = [(Deployed, 1), (Deployed, 2), (Deployed, 3), (TrialFailed, 3), active(2)];
+        assert_eq!(back(&failed), Some(1), "one that failed its trial never ran");
+        let twice = [(Deployed, 1), (Deployed, 2), (Deployed, 3), (RolledBack, 2), active(2)];
+        assert_eq!(back(&twice), Some(1), "further back");
+        let goes_on = [(Deployed, 1), (Deployed, 2), (TrialFailed, 2), active(2)];
+        assert_eq!(back(&goes_on), Some(1), "it had committed, and went on");
+    }
+
+    #[test]
+    fn a_rewind_undoes_the_last_deployment_whatever_runs() {
+        use EventKind::{Deployed, Rewound, RolledBack, TrialFailed};
+        let last = |events: &[(EventKind, u64, &str)]| {
+            let event = |(kind, version, text): &(EventKind, u64, &str)| Event {
+                time_ms: 0,
+                kind: *kind,
+                version: *version,
+                message: Some((*text).to_owned()),
+            };
+            deployed_last(&events.iter().map(event).collect::<Vec<_>>())
+        };
+        let rolled_back = [(Deployed, 1, ""), (Deployed, 2, ""), (RolledBack, 1, "")];
+        assert_eq!(last(&rolled_back), Some(2));
+        let rewound =
+            [(Deployed, 1, ""), (Deployed, 2, ""), (Rewound, 1, "to savepoint before-v2")];
+        assert_eq!(last(&rewound), Some(1));
+        let by_hand = [(Deployed, 1, ""), (Deployed, 2, ""), (Rewound, 2, "to savepoint mine")];
+        assert_eq!(last(&by_hand), Some(2));
+        assert_eq!(last(&[(Deployed, 1, ""), (Deployed, 2, ""), (TrialFailed, 2, "")]), Some(1));
+        assert_eq!(last(&[]), None);
+    }
+
+    #[test]
+    fn what_a_rewind_has_taken_back_is_not_taken_back_again() {
+        let mut record = record(&[(EventKind::Deployed, 1)]);
+        // One output with each commit.
+        let repeated = |record: &FunctionRecord, now: u64, to: u64| {
+            record.sent_since(0, to, |after| now.saturating_sub(after))
+        };
+        assert_eq!(repeated(&record, 100, 40), 60);
+        record.note_rewind(RewindMark { at: 100, tasks: vec![(0, 40), (1, 7)] });
+        assert_eq!(repeated(&record, 160, 40), 60, "those behind the rewind");
+        assert_eq!(repeated(&record, 160, 30), 70, "and those before what it went back to");
+        assert_eq!(repeated(&record, 160, 120), 40, "a savepoint of after it");
+        record.note_rewind(RewindMark { at: 160, tasks: vec![(0, 40)] });
+        assert_eq!(repeated(&record, 230, 40), 70);
+        record.note_rewind(RewindMark { at: 230, tasks: vec![(0, 200)] });
+        assert_eq!(repeated(&record, 240, 40), 50, "commits 161 to 200 and 231 to 240");
     }
 
     #[test]

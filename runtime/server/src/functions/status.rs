@@ -194,7 +194,8 @@ impl Functions {
             }
             status.lag = status.tasks.iter().map(|task| task.lag).sum();
         }
-        if status.state == FunctionState::Running && status.tasks.iter().any(|task| task.on_trial) {
+        // Not while a version takes its tasks back, or a canary has them: that is no trial of its own.
+        if status.state == FunctionState::Running && record.before.is_some() {
             status.state = FunctionState::OnTrial;
         }
         status

@@ -2,6 +2,8 @@
 
 mod aggregate;
 mod filter;
+mod join;
+mod lookup;
 mod map;
 mod process;
 mod stateful;
@@ -9,6 +11,8 @@ mod window;
 
 pub use aggregate::{Aggregate, aggregate, aggregate_with};
 pub use filter::{Keep, filter};
+pub use join::{Join, Pair, join_with};
+pub use lookup::{Looked, Lookup, lookup_with};
 pub use map::{Mapped, map};
 pub use process::{Process, process, process_with};
 pub use stateful::{Stateful, stateful};

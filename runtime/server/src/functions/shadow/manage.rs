@@ -7,13 +7,16 @@ use pelton_core::{Domain, Error, FunctionId, Result};
 use tokio::runtime::Handle;
 
 use super::follow::Follower;
-use super::{ShadowRun, ShadowStatus, SharedShadow};
+use super::{ShadowRun, ShadowState, ShadowStatus, SharedShadow};
 use crate::compare::DifferenceEntry;
 use crate::functions::deploy::DeployRequest;
 use crate::functions::record::EventKind;
 use crate::functions::{
     DeployReport, FunctionRecord, Functions, Loaded, Outcome, Running, TrialState,
 };
+
+/// How often it is looked at whether a shadow follows.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Functions {
     /// Deploys a version as the shadow of the one that runs, in place of an earlier shadow: checks,
@@ -46,7 +49,24 @@ impl Functions {
         record.note(self.now_ms(), EventKind::ShadowStarted, new.number, None);
         self.write(record).await?;
         self.attach(&function, &running, &new)?;
+        self.wait_until_it_follows(&function, request.wait).await;
         Ok(report)
+    }
+
+    /// Waits until the shadow follows every task, for so long: what comes from then on is compared.
+    async fn wait_until_it_follows(&self, function: &FunctionId, wait: Duration) {
+        let starts = || {
+            let run = self.shadows.get(function).map(|run| Arc::clone(&run));
+            run.is_some_and(|run| run.status().state == ShadowState::Starting)
+        };
+        let follows = async {
+            let mut look = tokio::time::interval(LOOK_INTERVAL);
+            while starts() {
+                look.tick().await;
+            }
+        };
+        // Where it takes longer, the status says so.
+        let _ = tokio::time::timeout(wait, follows).await;
     }
 
     /// Lets `new` follow the tasks that run.

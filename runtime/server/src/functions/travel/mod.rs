@@ -22,4 +22,4 @@ pub use savepoint::{
 
 pub(super) use capsule::stored_task;
 pub(super) use replay::{Replays, forget_replays};
-pub(super) use savepoint::artefacts;
+pub(super) use savepoint::{AUTOMATIC, artefacts};

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::savepoint::{self, Savepoint};
 use crate::data::of;
-use crate::functions::record::{EventKind, FunctionRecord};
+use crate::functions::record::{EventKind, FunctionRecord, RewindMark};
 use crate::functions::{Functions, Loaded, Versions, blocking, lock};
 use crate::node::Node;
 
@@ -73,8 +73,10 @@ impl Functions {
             _ => None,
         };
         let (node, saved, target) = (Arc::clone(&self.node), wanted.clone(), loaded.clone());
+        let known = record.clone();
         let prepared =
-            blocking(move || prepare(&node, &saved, &target, made_by.as_ref(), &topics)).await?;
+            blocking(move || prepare(&node, &known, &saved, &target, made_by.as_ref(), &topics))
+                .await?;
         let report = RestoreReport {
             function: function.clone(),
             savepoint: wanted.name.clone(),
@@ -120,9 +122,18 @@ impl Functions {
             }
             let (key, value) = registry.entry_of(&kept)?;
             let sequence = journal.rewind(&tasks, &[(&key, Some(&value))], now).map_err(of)?;
-            journal.wait_durable(sequence).map_err(of)
+            journal.wait_durable(sequence).map_err(of)?;
+            Ok(sequence)
         })
         .await;
+        let done = match done {
+            Ok(at) => {
+                let tasks = to.tasks.iter().map(|task| (task.partition, task.sequence)).collect();
+                rewound.note_rewind(RewindMark { at, tasks });
+                self.write(rewound.clone()).await
+            }
+            Err(error) => Err(error),
+        };
         let versions = match (&done, old) {
             (Ok(()), _) if rewound.paused => None,
             (Ok(()), _) => Some(Versions { active: loaded, before: None }),
@@ -160,6 +171,7 @@ impl Functions {
 /// are still there.
 fn prepare(
     node: &Node,
+    record: &FunctionRecord,
     savepoint: &Savepoint,
     loaded: &Loaded,
     made_by: Option<&Loaded>,
@@ -195,7 +207,8 @@ fn prepare(
         for topic in outputs.iter().filter_map(|name| node.journal().topic(&name.to_string()).ok())
         {
             let rows = topic.partitions().iter().map(|partition| {
-                id.as_ref().map_or(0, |id| partition.rows_by(id.id(), task.sequence))
+                let sent = |behind| id.as_ref().map_or(0, |id| partition.rows_by(id.id(), behind));
+                record.sent_since(task.partition, task.sequence, sent)
             });
             prepared.outputs_repeated += rows.sum::<u64>();
         }

@@ -15,7 +15,7 @@ pub const AUTOMATIC_SAVEPOINTS_MAX: usize = 3;
 
 const PREFIX: &str = "savepoint/";
 /// What the names of automatic savepoints begin with; the version that was swapped in follows.
-pub(super) const AUTOMATIC: &str = "before-v";
+pub(in crate::functions) const AUTOMATIC: &str = "before-v";
 
 /// Where a task stood in one of its inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
