@@ -11,7 +11,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -25,6 +25,21 @@ const FRESH_NS: u64 = TICK.as_nanos() as u64;
 struct Reading {
     wall_ns: u64,
     cpu_ns: u64,
+}
+
+/// Whether a guest was called, or went on, since the epoch was moved on last.
+static CALLED: AtomicBool = AtomicBool::new(false);
+
+fn note_call() {
+    // Rather read by all than written by all.
+    if !CALLED.load(Ordering::Relaxed) {
+        CALLED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether a guest was called or went on since this was asked last.
+pub(crate) fn take_called() -> bool {
+    CALLED.swap(false, Ordering::Relaxed)
 }
 
 thread_local! {
@@ -89,6 +104,7 @@ pub(crate) struct Meter {
 impl Meter {
     /// Starts a call that may use this much.
     pub(crate) fn start(&self, limit_ns: u64) {
+        note_call();
         self.call_ns.store(0, Ordering::Relaxed);
         self.limit_ns.store(limit_ns, Ordering::Relaxed);
     }
@@ -100,6 +116,7 @@ impl Meter {
 
     /// At a tick within the call: charges it and tells whether it may go on.
     pub(crate) fn tick(&self) -> bool {
+        note_call();
         self.settle(wall_ns(), true);
         let within = self.call_ns.load(Ordering::Relaxed) < self.limit_ns();
         if within {

@@ -4,6 +4,7 @@
 mod basics;
 mod demo;
 mod files;
+mod flights;
 mod invoke;
 mod profiles;
 mod project;
