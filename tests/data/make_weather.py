@@ -21,7 +21,8 @@ def main():
         rows = [row for row in csv.DictReader(file) if row["month"] in MONTHS]
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(["origin", "hour_min", "wind_mph", "visibility_miles"])
-    for row in rows:
+    # In the order of time, as it was observed; the data set has one airport behind the other.
+    for row in sorted(rows, key=lambda row: row["time_hour"]):
         hour = datetime.datetime.fromisoformat(row["time_hour"].replace("Z", "+00:00"))
         minutes = int((hour - EPOCH).total_seconds()) // 60
         wind = known(row["wind_speed"])
