@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Result, ensure};
-use pelton_core::{FunctionId, Start, TaskId, TopicPartition};
+use pelton_core::{FunctionId, TaskId, TopicPartition};
 use pelton_engine::{
     GuestPool, InputConfig, NoTelemetry, OutputTopic, Parts, Step, Task, TaskConfig,
 };

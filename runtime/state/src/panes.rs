@@ -231,7 +231,7 @@ impl TaskState {
         let Some(meta) = self.panes.space.layers.meta(&key) else { return };
         let was_on_time = meta.tag & ON_TIME != 0;
         let flag = if on_time || was_on_time { ON_TIME } else { 0 };
-        let tag = (times_fired(meta.tag) + 1).min(FIRED_MAX) * FIRED | flag;
+        let tag = ((times_fired(meta.tag) + 1).min(FIRED_MAX) * FIRED) | flag;
         let fired = self.replay_pane(PaneWrite::Append, &key, &[], (meta.number, tag));
         debug_assert!(fired.is_ok(), "nothing refuses an empty append");
         self.journal_pane(OpKind::Append, &key, &[], Some(Meta { tag, ..meta }));

@@ -117,6 +117,9 @@ fn replay(
     Ok(found)
 }
 
+/// Where an input goes on, and how far its event time had come.
+type Known = Option<(u64, InputProgress)>;
+
 /// Where a task has read, now or before, by its last commit.
 fn read_before(record: Option<&TaskRecord>) -> Vec<InputLeft> {
     let Some(TaskRecord { meta, .. }) = record else { return Vec::new() };
@@ -136,7 +139,7 @@ fn positions(
     before: &mut Vec<InputLeft>,
     config: &TaskConfig,
     source: &mut dyn Source,
-) -> Result<(Vec<Option<(u64, InputProgress)>>, Vec<u64>)> {
+) -> Result<(Vec<Known>, Vec<u64>)> {
     let (mut known, mut topic_ids) = (Vec::new(), Vec::new());
     for input in &config.inputs {
         let at = before.iter().position(|left| left.position.input == input.partition);

@@ -43,7 +43,7 @@ pub struct ReplayStart {
 
 /// A part of the run that is repeated.
 pub(super) enum Stage {
-    Commit(TaskMeta),
+    Commit(Box<TaskMeta>),
     Until { positions: Vec<Position>, time_ms: i64 },
 }
 
@@ -262,7 +262,7 @@ impl TaskPlan {
         let mut upto = live.snapshot.as_ref().map_or(0, |(seq, ..)| *seq);
         for (seq, record) in live.tail.into_iter().take(end) {
             upto = seq;
-            self.stages.push(Stage::Commit(record.meta));
+            self.stages.push(Stage::Commit(Box::new(record.meta)));
         }
         self.recovered.snapshot = begin.bytes.map(|bytes| Box::new(Cursor::new(bytes)) as _);
         self.began.with = begin.with;
@@ -326,7 +326,8 @@ impl TaskPlan {
             tail: tail.into_iter().map(|(_, record)| record).collect(),
             sequence: since,
         };
-        self.stages.extend(repeated.into_iter().map(|(_, record)| Stage::Commit(record.meta)));
+        self.stages
+            .extend(repeated.into_iter().map(|(_, record)| Stage::Commit(Box::new(record.meta))));
         self.count(&begun);
         self.emitted = Some((id, since, upto));
     }
