@@ -223,6 +223,60 @@ fn a_marker_closes_windows_without_an_end() {
     assert_eq!(test.texts("out"), ["2", "1", "1"]);
 }
 
+mod trips {
+    use super::*;
+
+    struct Trips;
+
+    impl Aggregate for Trips {
+        type Accumulator = Vec<String>;
+
+        fn open(setup: &mut Setup<'_>) -> Result<Self> {
+            setup.windows(Windows::global().discarding());
+            Ok(Self)
+        }
+
+        fn add(&self, places: &mut Vec<String>, record: &Record<'_>) -> Result<()> {
+            places.push(record.text()?.to_owned());
+            Ok(())
+        }
+
+        fn fires(&self, _: &Vec<String>, record: &Record<'_>) -> bool {
+            record.text().is_ok_and(|place| place == "home")
+        }
+
+        fn finish(
+            &mut self,
+            w: &Fired<'_>,
+            places: Vec<String>,
+            ctx: &mut Context<'_>,
+        ) -> Result<()> {
+            OUT.emit(ctx, w.key(), places.join(">"))
+        }
+    }
+
+    pelton_sdk::aggregate!(Trips);
+}
+
+#[test]
+fn a_function_says_itself_where_a_window_ends() {
+    let plain = || Harness::new(trips::function);
+    for mut test in [plain(), plain().batch(1), plain().batch(2).fresh_instances()] {
+        let places = ["home", "work", "shop", "home", "work"];
+        for (time, place) in places.into_iter().enumerate() {
+            test.push("ann", place, time as i64);
+            test.push("bob", place.to_uppercase(), time as i64);
+        }
+        let told = |test: &mut Harness| {
+            let out = test.outputs("out").into_iter();
+            out.filter(|out| out.key_text() == "ann").map(|out| out.text()).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&mut test), ["home", "work>shop>home"]);
+        test.finish();
+        assert_eq!(told(&mut test), ["home", "work>shop>home", "work"]);
+    }
+}
+
 mod sliding {
     use super::*;
 

@@ -64,6 +64,15 @@ pub trait Aggregate: Send + Sized + 'static {
     /// The record goes to the dead letters, and to no window.
     fn add(&self, accumulator: &mut Self::Accumulator, record: &Record<'_>) -> Result<()>;
 
+    /// Whether the window fires right behind this record, which has just been added, whatever its
+    /// time: the function's own trigger. With [`Windows::discarding`] that closes it: the next record
+    /// begins it anew, so that with [`Windows::global`] the records themselves say where a window ends.
+    /// Never, by default.
+    fn fires(&self, accumulator: &Self::Accumulator, record: &Record<'_>) -> bool {
+        let _ = (accumulator, record);
+        false
+    }
+
     /// Adds what another accumulator of the same window holds: sessions that touch are merged so.
     /// Tumbling and hopping windows never are.
     ///
@@ -127,9 +136,10 @@ impl<A: Aggregate> Function for AggregateFunction<A> {
     fn call(&mut self, batch: Batch<'_>, runtime: &mut Runtime) -> Result<Vec<u8>> {
         let Some(function) = &mut self.0 else { return Err(Error::fail("not open")) };
         match batch.kind() {
-            Kind::Accumulate => {
-                accumulate(batch, runtime, |value, record| function.add(value, record))
-            }
+            Kind::Accumulate => accumulate(batch, runtime, |value, record| {
+                function.add(value, record)?;
+                Ok(function.fires(value, record))
+            }),
             Kind::Merge => merge(batch, runtime, |value, other| function.merge(value, other)),
             Kind::Finish => {
                 finish(batch, runtime, |window, value, ctx| function.finish(window, value, ctx))
@@ -166,7 +176,10 @@ where
 
     fn call(&mut self, batch: Batch<'_>, runtime: &mut Runtime) -> Result<Vec<u8>> {
         match batch.kind() {
-            Kind::Accumulate => accumulate(batch, runtime, &self.add),
+            Kind::Accumulate => accumulate(batch, runtime, |value, record| {
+                (self.add)(value, record)?;
+                Ok(false)
+            }),
             Kind::Finish => finish(batch, runtime, &self.finish),
             kind => Err(unexpected(kind)),
         }
@@ -201,7 +214,7 @@ fn answer<T: StoreValue>(
 fn accumulate<T: StoreValue + Default>(
     batch: Batch<'_>,
     runtime: &mut Runtime,
-    mut add: impl FnMut(&mut T, &Record<'_>) -> Result<()>,
+    mut add: impl FnMut(&mut T, &Record<'_>) -> Result<bool>,
 ) -> Result<Vec<u8>> {
     let groups = batch.groups()?;
     let mut refused: Vec<(usize, Error)> = Vec::new();
@@ -210,8 +223,12 @@ fn accumulate<T: StoreValue + Default>(
         runtime.operations.clear();
         for group in 0..groups.len() {
             let mut value = read(groups.get(group).accumulator)?;
-            add_group(&groups, group, &mut value, &mut refused, &mut add)?;
+            let fires = add_group(&groups, group, &mut value, &mut refused, &mut add)?;
             answer(&mut runtime.operations, &mut runtime.value_scratch, group, &value)?;
+            if fires {
+                let fire = crate::context::operation(OpKind::FireWindow);
+                runtime.operations.push(&Operation { cause: group as u32, ..fire });
+            }
         }
         if refused.len() == before {
             break;
@@ -224,26 +241,28 @@ fn accumulate<T: StoreValue + Default>(
     Ok(runtime.operations.finish())
 }
 
+/// Adds the records of a group, and answers whether its window is to fire behind one of them: the host
+/// makes the call again then, with fewer, until that is the last.
 fn add_group<T>(
     groups: &Groups<'_>,
     group: usize,
     value: &mut T,
     refused: &mut Vec<(usize, Error)>,
-    add: &mut impl FnMut(&mut T, &Record<'_>) -> Result<()>,
-) -> Result<()> {
-    let records = groups.records();
+    add: &mut impl FnMut(&mut T, &Record<'_>) -> Result<bool>,
+) -> Result<bool> {
+    let (records, mut fires) = (groups.records(), false);
     for row in groups.rows(group) {
         if !refused.is_empty() && refused.iter().any(|(refused, _)| *refused == row) {
             continue;
         }
         match add(value, &Record::new(&records, row)) {
-            Ok(()) => {}
+            Ok(fired) => fires |= fired,
             // What a retry takes back would be in the accumulators of others: fail as a whole.
             Err(error) if error.outcome() != Outcome::Reject => return Err(error),
             Err(error) => refused.push((row, error)),
         }
     }
-    Ok(())
+    Ok(fires)
 }
 
 /// Merges the accumulators that are the rows of each group into the group's own.
