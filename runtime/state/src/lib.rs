@@ -12,7 +12,8 @@
 //! time at which the entry expires (none: never). A pane's key is its window's end and start (i64,
 //! big endian, sign bit flipped, so that bytes sort as numbers), then 0 for no key, or 1 and the
 //! key; the timestamp of its `Put` or `Append` is the number of its records and the schema is twice
-//! the times that it has fired, plus one while it is pending. `MovePane` moves a pane to the key that
+//! the times that it has fired, plus one while it is pending, and two flags: that it has got records
+//! since (2^31), and that it has fired on time (2^30). `MovePane` moves a pane to the key that
 //! is its value: a session that has grown.
 //!
 //! **Invariant:** no clock, no threads, no files. A read never judges expiry, so that it depends on
