@@ -83,6 +83,7 @@ mod journal;
 mod locks;
 mod recovery;
 mod recycle;
+mod remove;
 mod rewind;
 mod role;
 mod segment;
