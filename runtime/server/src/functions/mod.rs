@@ -11,6 +11,7 @@ mod inspect;
 mod lifecycle;
 mod loaded;
 mod pipeline;
+mod reach;
 mod record;
 mod registry;
 mod resting;

@@ -80,6 +80,7 @@ impl Functions {
         let number = same.unwrap_or_else(|| record.next_number());
         let (node, wasm) = (Arc::clone(&self.node), request.wasm.clone());
         let new = blocking(move || Loaded::new(&node, number, manifest, &wasm)).await?;
+        super::reach::check_topics(&new.spec)?;
         new.check_partitions(&self.node)?;
         Ok(Prepared { record, new, is_known: same.is_some(), _turn: turn })
     }
