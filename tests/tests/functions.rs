@@ -204,7 +204,9 @@ fn what_is_wrong_with_a_deployment_changes_nothing() {
     };
     // Its output has the topic of its own name.
     let reads = |topic: &str, delivery: &str| {
-        format!("[function]\nname = \"f\"\n[[input]]\ntopic = \"{topic}\"\n[delivery]\n{delivery}\n")
+        format!(
+            "[function]\nname = \"f\"\n[[input]]\ntopic = \"{topic}\"\n[delivery]\n{delivery}\n"
+        )
     };
     let own = TenantId::default();
     let cases = [
@@ -217,7 +219,10 @@ fn what_is_wrong_with_a_deployment_changes_nothing() {
         (request(&own, reads("f.dead", ""), module("faulty")), "E-INPUT-LOOP"),
         (request(&own, reads("in", "dead_letter = \"in\""), module("faulty")), "E-INPUT-LOOP"),
         (request(&own, reads("other/in", ""), module("faulty")), "E-TENANT-OTHER"),
-        (request(&own, reads("in", "dead_letter = \"other/f\""), module("faulty")), "E-TENANT-OTHER"),
+        (
+            request(&own, reads("in", "dead_letter = \"other/f\""), module("faulty")),
+            "E-TENANT-OTHER",
+        ),
     ];
     for (request, code) in cases {
         let dry_run = DeployRequest { dry_run: true, ..request.clone() };

@@ -98,7 +98,7 @@ pub use backup::BackupReport;
 pub use clean::{CleanReport, Pin};
 pub use commit::Commit;
 pub use config::{Config, Limits, SyncDriver, SyncMode};
-pub use epoch::Epoch;
+pub use epoch::{EPOCHS_AHEAD_MAX, Epoch};
 pub use error::{Error, Result};
 pub use failpoint::{Action, Hooks, POINTS, Point};
 pub use frames::{CopiedFile, Copying, FrameReader, Frames, FullCopy, SnapshotNeed};

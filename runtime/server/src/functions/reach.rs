@@ -74,7 +74,10 @@ mod tests {
         assert_eq!(output("out"), None);
         let (code, text) = output("in").unwrap();
         assert_eq!(code, "E-INPUT-LOOP");
-        assert!(text.contains("topic default/in is an [[input]] and an [[output]] at once"), "{text}");
+        assert!(
+            text.contains("topic default/in is an [[input]] and an [[output]] at once"),
+            "{text}"
+        );
         let poison = |poison| refusal(|spec| spec.on_poison = poison);
         assert_eq!(poison(PoisonSpec::DeadLetter(topic("f.dead"))), None);
         let (code, text) = poison(PoisonSpec::DeadLetter(topic("in"))).unwrap();

@@ -29,7 +29,7 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         "E-REPLICA-READ-ONLY" | "E-REPLICA-FENCED" => StatusCode::MISDIRECTED_REQUEST,
         "E-REPLICA-BEHIND" => StatusCode::GONE,
         "E-REPLICA-DIVERGED" | "E-REPLICA-EPOCH" | "E-REPLICA-JOURNAL" => StatusCode::CONFLICT,
-        "E-REPLICA-NONE" | "E-REPLICA-FORMAT" => StatusCode::CONFLICT,
+        "E-REPLICA-NONE" | "E-REPLICA-FORMAT" | "E-REPLICA-PROOF" => StatusCode::CONFLICT,
         "E-TOKEN-EXISTS" | "E-TOKEN-LIMIT" => StatusCode::CONFLICT,
         "E-SAVEPOINT-EXISTS" | "E-SAVEPOINT-LIMIT" => StatusCode::CONFLICT,
         "E-REPLAY-TOPIC" | "E-REPLAY-LIMIT" | "E-REPLAY-EMPTY" => StatusCode::CONFLICT,
