@@ -109,13 +109,13 @@ impl DataPlane {
             }
             From::Cursor(cursor) => return check_cursor(topic, partition, cursor),
         };
-        let wanted = partition.map_or(0..partitions, |one| one..one.saturating_add(1));
+        let wanted: Vec<_> = partition.map_or((0..partitions).collect(), |one| vec![one]);
         let name = TopicName::parse(topic.name()).map_err(bad_name)?;
         let at = |number| (TopicPartition::local(name.clone(), number), start);
-        let inputs: Vec<_> = wanted.clone().map(at).collect();
+        let inputs: Vec<_> = wanted.iter().copied().map(at).collect();
         let mut source = JournalSource::new(Arc::clone(&self.journal), Visibility::Durable);
         source.assign(&inputs)?;
-        let positions = wanted.enumerate().map(|(input, number)| {
+        let positions = wanted.into_iter().enumerate().map(|(input, number)| {
             // A start by offset that retention has passed is told at the first read.
             let found = match start {
                 Start::Offset(offset) => offset,

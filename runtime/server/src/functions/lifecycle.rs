@@ -170,11 +170,11 @@ impl Functions {
         self.sweep().await
     }
 
-    /// Removes modules that no version names, unless a deployment is under way.
+    /// Removes modules that no version names, but for fresh uploads, unless a deployment is under way.
     pub(super) async fn sweep(&self) -> Result<()> {
         let Ok(_alone) = self.sweeping.try_write() else { return Ok(()) };
-        let registry = self.registry.clone();
-        blocking(move || registry.sweep()).await
+        let (registry, fresh) = (self.registry.clone(), self.uploads.fresh(self.now_ms()));
+        blocking(move || registry.sweep(&fresh)).await
     }
 
     pub(super) async fn write(&self, record: FunctionRecord) -> Result<()> {

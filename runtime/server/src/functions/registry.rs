@@ -102,12 +102,14 @@ impl Registry {
         self.journal.artefact(digest).map_err(of)
     }
 
-    /// Removes modules that no version, and states that no savepoint names any more.
-    pub(crate) fn sweep(&self) -> Result<()> {
+    /// Removes modules that no version, and states that no savepoint names any more, but for `fresh`
+    /// ones.
+    pub(crate) fn sweep(&self, fresh: &[String]) -> Result<()> {
         let records = self.all()?;
         let saved = super::travel::artefacts(&self.journal)?;
         let used = |digest: &String| {
             saved.contains(digest)
+                || fresh.contains(digest)
                 || records.iter().flat_map(|record| &record.versions).any(|v| v.digest == *digest)
         };
         for digest in self.journal.artefacts().map_err(of)?.iter().filter(|d| !used(d)) {

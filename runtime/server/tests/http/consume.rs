@@ -43,6 +43,7 @@ fn reading_begins_where_it_is_told_to() {
     rig.get(&format!("{RECORDS}?from=soon")).refused(400, "E-FROM");
     rig.get(&format!("{RECORDS}?from=0:x")).refused(400, "E-CURSOR");
     rig.get(&format!("{RECORDS}?partition=1")).refused(404, "E-PARTITION-UNKNOWN");
+    rig.get(&format!("{RECORDS}?partition=4294967295")).refused(404, "E-PARTITION-UNKNOWN");
 }
 
 #[test]
