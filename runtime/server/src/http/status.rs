@@ -24,7 +24,7 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         "E-HTTP-METHOD" => StatusCode::METHOD_NOT_ALLOWED,
         "E-HTTP-TIMEOUT" => StatusCode::REQUEST_TIMEOUT,
         "E-TOPIC-EXISTS" | "E-TOPIC-IN-USE" | "E-GROUP-LIMIT" => StatusCode::CONFLICT,
-        "E-TOPIC-CLEANUP-IN-USE" | "E-TOPIC-KEYLESS" => StatusCode::CONFLICT,
+        "E-TOPIC-CLEANUP-IN-USE" | "E-TOPIC-KEYLESS" | "E-CURSOR-TOPIC" => StatusCode::CONFLICT,
         "E-BACKUP-TARGET" | "E-BACKUP-BUSY" => StatusCode::CONFLICT,
         "E-REPLICA-READ-ONLY" | "E-REPLICA-FENCED" => StatusCode::MISDIRECTED_REQUEST,
         "E-REPLICA-BEHIND" => StatusCode::GONE,
