@@ -73,6 +73,13 @@ export class Server {
     return this.run(["produce", topic, "--input", "-"], { input: `${input}\n` });
   }
 
+  /** The records of a topic, as they are consumed. */
+  records(topic) {
+    const found = this.run(["consume", topic]);
+    if (typeof found === "object") return [found];
+    return found.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  }
+
   async stop() {
     const ended = new Promise((done) => this.child.on("exit", done));
     this.child.kill("SIGTERM");

@@ -225,3 +225,69 @@ fn a_pause_and_its_end() {
     };
     stop_at_every_step(&Change { deployed: true, pauses: true, run });
 }
+
+/// Partitions of the topic of a function that is removed.
+const PARTITIONS: u32 = 3;
+
+/// How many records `out` has, once everything is read.
+fn outputs_at_rest(world: &World) -> usize {
+    let start = Instant::now();
+    loop {
+        let status = world.runtime.block_on(world.functions.status(&function())).unwrap();
+        let read = status.tasks.len() == PARTITIONS as usize && status.lag == 0;
+        if read {
+            let count = |partition| -> usize {
+                let batches = world.functions.node().read(&topic("out"), partition);
+                batches.map(|batch| Batch::parse(&batch.unwrap().1).unwrap().rows()).sum()
+            };
+            world.functions.node().sync().unwrap();
+            return (0..PARTITIONS).map(count).sum();
+        }
+        assert!(start.elapsed() < PATIENCE, "{status:?}");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+/// What a removal that was cut short at `step` leaves: everything, or nothing that a function of the
+/// same name takes up. Answers whether it was cut short at all.
+fn remove_until(step: i64) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::open(directory.path());
+    for name in ["in", "out"] {
+        world.functions.node().ensure_topic(&topic(name), PARTITIONS).unwrap();
+    }
+    world.deploy(0, &["in"]).unwrap();
+    for partition in 0..PARTITIONS {
+        let mut builder = RecordsBuilder::new();
+        builder.push(Some(b"a"), Some(b"a"), 0);
+        world.functions.node().append(&topic("in"), partition, &mut builder).unwrap();
+    }
+    assert_eq!(outputs_at_rest(&world), PARTITIONS as usize);
+    world.runtime.block_on(world.functions.savepoint(&function(), None)).unwrap();
+    world.step.store(step, Ordering::SeqCst);
+    let done = world.runtime.block_on(world.functions.remove(&function(), false));
+    let complete = world.step.load(Ordering::SeqCst) >= 0;
+    world.step.store(i64::MAX, Ordering::SeqCst);
+    assert!(done.is_ok() || !complete, "step {step}: {done:?}");
+    world.kill();
+
+    let world = World::open(directory.path());
+    let is_there = world.functions.record(&function()).is_ok();
+    assert!(!is_there || !complete, "step {step}: it was removed");
+    if !is_there {
+        world.deploy(0, &["in"]).unwrap();
+    }
+    // Who begins anew reads everything again.
+    let lives = if is_there { 1 } else { 2 };
+    assert_eq!(outputs_at_rest(&world), lives * PARTITIONS as usize, "step {step}");
+    let savepoints = world.functions.savepoints(&function()).unwrap().len();
+    assert_eq!(savepoints, usize::from(is_there), "step {step}");
+    world.runtime.block_on(world.functions.drain());
+    !complete
+}
+
+#[test]
+fn a_removal_takes_the_state_of_all_partitions_or_of_none() {
+    let steps = (0..STEPS_MAX).take_while(|step| remove_until(*step)).count();
+    assert!(steps > 1, "a removal has steps");
+}

@@ -202,6 +202,12 @@ fn what_is_wrong_with_a_deployment_changes_nothing() {
         dry_run: false,
         wait: SHORT,
     };
+    // Its output has the topic of its own name.
+    let reads = |topic: &str, delivery: &str| {
+        format!(
+            "[function]\nname = \"f\"\n[[input]]\ntopic = \"{topic}\"\n[delivery]\n{delivery}\n"
+        )
+    };
     let own = TenantId::default();
     let cases = [
         (request(&own, "[function]\nname = 7".into(), module("filter")), "E-MANIFEST"),
@@ -209,8 +215,19 @@ fn what_is_wrong_with_a_deployment_changes_nothing() {
         (request(&other, manifest(""), module("filter")), "E-TENANT-OTHER"),
         (request(&own, manifest(""), Bytes::from_static(b"no wasm")), "E-MODULE-FORMAT"),
         (request(&own, manifest("[config]\nopen = \"trap\""), module("faulty")), "E-GUEST-OPEN"),
+        (request(&own, reads("out", ""), module("faulty")), "E-INPUT-LOOP"),
+        (request(&own, reads("f.dead", ""), module("faulty")), "E-INPUT-LOOP"),
+        (request(&own, reads("in", "dead_letter = \"in\""), module("faulty")), "E-INPUT-LOOP"),
+        (request(&own, reads("other/in", ""), module("faulty")), "E-TENANT-OTHER"),
+        (
+            request(&own, reads("in", "dead_letter = \"other/f\""), module("faulty")),
+            "E-TENANT-OTHER",
+        ),
     ];
     for (request, code) in cases {
+        let dry_run = DeployRequest { dry_run: true, ..request.clone() };
+        let error = world.runtime.block_on(world.functions.deploy(dry_run)).unwrap_err();
+        assert_eq!(error.code, code, "{error}");
         let error = world.runtime.block_on(world.functions.deploy(request)).unwrap_err();
         assert_eq!(error.code, code, "{error}");
     }

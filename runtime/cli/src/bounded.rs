@@ -297,8 +297,7 @@ fn refuse_loop(manifest: &Manifest, outputs: &[TopicName], on_poison: &PoisonSpe
         manifest.function.name(),
         short(&topic.to_string())
     );
-    let next = "give one of the two another topic in pelton.toml; on a server (`pelton up`) a \
-                function may read what it writes";
+    let next = "give one of the two another topic in pelton.toml";
     Err(CliError::bad_input("E-INPUT-LOOP", text).next(next))
 }
 

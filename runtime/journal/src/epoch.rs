@@ -13,6 +13,8 @@ use crate::role::{self, Role, RoleFile};
 const KEY: &str = "replication/epochs";
 /// Promotions that are remembered.
 const EPOCHS_MAX: usize = 1_000;
+/// How many promotions a copy may be ahead of a journal that it fences.
+pub const EPOCHS_AHEAD_MAX: u64 = 1_000;
 
 /// A time during which one copy of a journal took commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +25,16 @@ pub struct Epoch {
     pub first_seq: u64,
     /// When it began, ms; 0 for the first.
     pub time_ms: i64,
+    /// The checksum of the commit before its first one, which only a copy of this journal knows; absent
+    /// for the first epoch.
+    pub chain: Option<u32>,
 }
 
 impl Journal {
     /// All epochs, the first one first.
     #[must_use]
     pub fn epochs(&self) -> Vec<Epoch> {
-        let mut epochs = vec![Epoch { number: 1, first_seq: 1, time_ms: 0 }];
+        let mut epochs = vec![Epoch { number: 1, first_seq: 1, time_ms: 0, chain: None }];
         let text = self.entry(KEY).unwrap_or_default();
         epochs.extend(String::from_utf8_lossy(&text).lines().filter_map(parse));
         epochs
@@ -65,6 +70,63 @@ impl Journal {
         self.set_role(Role::Fenced { epoch, by: by.to_owned() })
     }
 
+    /// Whether a copy of this journal was promoted in the last of these epochs: the first of them that
+    /// this journal does not know begins behind a commit that is here.
+    ///
+    /// # Errors
+    /// [`Error::Unproven`] where that is not so, or cannot be found out any more.
+    pub fn check_promotion(&self, theirs: &[Epoch]) -> Result<()> {
+        let own = self.epoch();
+        let unproven = |what: &'static str| Error::Unproven { own, what };
+        let newest = theirs.last().map_or(0, |epoch| epoch.number);
+        if newest > own.saturating_add(EPOCHS_AHEAD_MAX) {
+            return Err(unproven("its epoch is further ahead than promotions lead"));
+        }
+        let parting = theirs.iter().find(|epoch| epoch.number > own);
+        let parting = parting.ok_or(unproven("it names no epoch behind that"))?;
+        let (Some(chain), Some(last @ 1..)) = (parting.chain, parting.first_seq.checked_sub(1))
+        else {
+            return Err(unproven("it names no commit that both have"));
+        };
+        match self.frames(last + 1) {
+            Ok(reader) if reader.chain() == chain => Ok(()),
+            Err(Error::FramesGone { .. }) => Err(unproven("the last commit of both is gone here")),
+            Ok(_) | Err(Error::FramesAhead { .. }) => {
+                Err(unproven("the commit before its epoch is not this journal's"))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Lets a fenced journal take commits of its own again, in an epoch behind its own and the one that
+    /// it was fenced in, which it answers; all of it is durable. A crash on the way leaves it fenced, or
+    /// is finished at the next open.
+    ///
+    /// # Errors
+    /// Those of [`Journal::append`]. A journal that is not fenced answers its epoch.
+    pub fn unfence(&self, time_ms: i64) -> Result<u64> {
+        let _control = self.shared.control_lock();
+        let Role::Fenced { epoch: fenced, .. } = self.role() else { return Ok(self.epoch()) };
+        let own = self.epoch();
+        // One that no promotion leads to was made up.
+        let is_real = fenced <= own.saturating_add(EPOCHS_AHEAD_MAX);
+        let behind = if is_real { own.max(fenced) } else { own };
+        self.begin_for_good(behind + 1, time_ms)
+    }
+
+    /// Begins an epoch, with the role of a leader. Only under the control lock.
+    fn begin_for_good(&self, epoch: u64, time_ms: i64) -> Result<u64> {
+        let shared = &*self.shared;
+        shared.sync_all()?;
+        role::write(&*shared.storage, &RoleFile::Promoting { epoch, time_ms })?;
+        let begun = self.begin_epoch(epoch, time_ms);
+        if begun.is_err() && self.epoch() < epoch {
+            // It is what it was, also at the next open.
+            role::write(&*shared.storage, &RoleFile::Role(self.role()))?;
+        }
+        begun
+    }
+
     fn set_role(&self, new: Role) -> Result<()> {
         let _control = self.shared.control_lock();
         if self.role() == new {
@@ -86,22 +148,13 @@ impl Journal {
     /// [`Error::Deposed`] for a fenced journal, those of [`Journal::append`]. A journal that is no
     /// replica answers its epoch.
     pub fn promote(&self, time_ms: i64) -> Result<u64> {
-        let shared = &*self.shared;
-        let _control = shared.control_lock();
+        let _control = self.shared.control_lock();
         match self.role() {
             Role::Leader => return Ok(self.epoch()),
             Role::Replica { .. } => {}
             fenced @ Role::Fenced { .. } => fenced.check()?,
         }
-        shared.sync_all()?;
-        let epoch = self.epoch() + 1;
-        role::write(&*shared.storage, &RoleFile::Promoting { epoch, time_ms })?;
-        let begun = self.begin_epoch(epoch, time_ms);
-        if begun.is_err() && self.epoch() < epoch {
-            // It is a replica still, also at the next open.
-            role::write(&*shared.storage, &RoleFile::Role(self.role()))?;
-        }
-        begun
+        self.begin_for_good(self.epoch() + 1, time_ms)
     }
 
     /// Ends a promotion that has begun.
@@ -109,7 +162,8 @@ impl Journal {
         let shared = &*self.shared;
         if self.epoch() < number {
             let mut epochs = self.epochs().split_off(1);
-            epochs.push(Epoch { number, first_seq: self.appended() + 1, time_ms });
+            let (last, chain) = self.log_end()?;
+            epochs.push(Epoch { number, first_seq: last + 1, time_ms, chain: Some(chain) });
             let from = epochs.len().saturating_sub(EPOCHS_MAX);
             let text: String = epochs[from..].iter().map(write_line).collect();
             let mut commit = Commit::new(time_ms);
@@ -127,13 +181,16 @@ impl Journal {
 }
 
 fn write_line(epoch: &Epoch) -> String {
-    format!("{} {} {}\n", epoch.number, epoch.first_seq, epoch.time_ms)
+    let chain = epoch.chain.map(|chain| format!(" {chain}")).unwrap_or_default();
+    format!("{} {} {}{chain}\n", epoch.number, epoch.first_seq, epoch.time_ms)
 }
 
 fn parse(line: &str) -> Option<Epoch> {
     let mut words = line.split(' ');
     let (number, first_seq) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    Some(Epoch { number, first_seq, time_ms: words.next()?.parse().ok()? })
+    let time_ms = words.next()?.parse().ok()?;
+    let chain = words.next().and_then(|word| word.parse().ok());
+    Some(Epoch { number, first_seq, time_ms, chain })
 }
 
 /// Where a log of `seq` commits in `epoch` parts from one with these epochs: the first commit that

@@ -271,6 +271,17 @@ pub enum Error {
         /// Where it is; may be empty.
         by: String,
     },
+    /// What claims to be a promoted copy of this journal does not show that it is one.
+    #[error(
+        "this journal is in epoch {own}, and who asks does not show that a copy of it was promoted \
+         since: {what}; nothing was changed. If one was, stop this server by hand"
+    )]
+    Unproven {
+        /// The epoch of this journal.
+        own: u64,
+        /// What is missing.
+        what: &'static str,
+    },
     /// A content-addressed file is missing.
     #[error("there is no artefact {digest}: deploy the component again")]
     UnknownArtefact {
@@ -312,6 +323,7 @@ impl Error {
             Error::NoReplica => "E-REPLICA-NONE",
             Error::Replica { .. } => "E-REPLICA-READ-ONLY",
             Error::Deposed { .. } => "E-REPLICA-FENCED",
+            Error::Unproven { .. } => "E-REPLICA-PROOF",
             Error::UnknownArtefact { .. } => "E-ARTEFACT-UNKNOWN",
         }
     }

@@ -250,23 +250,6 @@ impl Journal {
         Ok(task.claim())
     }
 
-    /// Forgets a task, its commit records and its snapshot.
-    ///
-    /// # Errors
-    /// [`Error::UnknownTask`] and those of [`Journal::append`].
-    pub fn remove_task(&self, key: &str, time_ms: i64) -> Result<()> {
-        let _control = lock(&self.shared.control);
-        let task = self.task(key).ok_or_else(|| Error::UnknownTask { key: key.to_owned() })?;
-        let mut commit = Commit::new(time_ms);
-        commit.is_urgent = true;
-        commit.control(Control::TaskRemoved { id: task.id().0 });
-        let seq = self.append(&mut commit)?;
-        if let Some(snapshot) = task.snapshot_ref() {
-            self.shared.remove_later(seq, crate::snapshot::path_of(&task, snapshot.seq));
-        }
-        Ok(())
-    }
-
     /// The task of this key, where it is registered.
     #[must_use]
     pub fn task(&self, key: &str) -> Option<Task> {

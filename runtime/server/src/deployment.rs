@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use pelton_core::{Declaration, Error, FunctionId, Result};
 use pelton_engine::{Counters, Replacement, Task};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::control::{Control, OnSwap};
 use crate::latency::{Durations, Latency};
@@ -50,6 +50,8 @@ struct Outcome {
 pub(crate) struct Shared {
     outcome: Mutex<Outcome>,
     changed: Condvar,
+    /// A task has ended.
+    ended: Notify,
     /// Of each start of a task, with its partition.
     counters: Mutex<Vec<(u32, Arc<Counters>)>>,
     latency: Arc<Latency>,
@@ -82,6 +84,24 @@ impl Shared {
             outcome.error.get_or_insert(error);
         }
         self.changed.notify_all();
+        self.ended.notify_one();
+    }
+
+    /// Waits until a task has stopped by itself, and answers why; nothing where all end as they were
+    /// asked to. To be waited for by one at a time.
+    pub(crate) async fn failed(&self) -> Option<String> {
+        loop {
+            {
+                let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(error) = &outcome.error {
+                    return Some(error.to_string());
+                }
+                if outcome.running == 0 {
+                    return None;
+                }
+            }
+            self.ended.notified().await;
+        }
     }
 }
 

@@ -78,6 +78,16 @@ pub(crate) const ALL: &[Suite] = &[
         body: kafka_tests,
     },
     Suite {
+        name: "full-disk",
+        about: "a server and its functions on a disk without a free byte (root, to mount a tmpfs)",
+        lacks: || full_disk_lacks().map(Lack::Tool),
+        body: || {
+            let tests = ["--test", "serve", "--", "full::"];
+            let mut command = cargo(["test", "--release", "--workspace"]);
+            run(command.args(tests).env("PELTON_TEST_FULL_DISK", "1"))
+        },
+    },
+    Suite {
         name: "power-cut",
         about: "the journal on a file system whose power is cut (root, loop devices)",
         lacks: || power_cut_lacks().map(Lack::Machine),
@@ -111,6 +121,18 @@ fn kafka_tests() -> Result<()> {
     run(command.args(tests).env("PELTON_TEST_KAFKA", broker.address()))
 }
 
+/// Why no small file system can be mounted here, if so.
+fn full_disk_lacks() -> Option<String> {
+    said_by(
+        r#"
+        dir=$(mktemp -d)
+        mount -t tmpfs -o size=1m tmpfs "$dir" 2>/dev/null && umount "$dir" ||
+            echo "this machine lets nobody mount a tmpfs: run it as root"
+        rm -rf "$dir"
+    "#,
+    )
+}
+
 /// Why no file system can be mounted from a file here, if so.
 fn power_cut_lacks() -> Option<String> {
     let script = r#"
@@ -125,6 +147,11 @@ fn power_cut_lacks() -> Option<String> {
             echo "this machine allows no loop mounts"
         rm -rf "$dir"
     "#;
+    said_by(script)
+}
+
+/// What a script says that tells what is missing.
+fn said_by(script: &str) -> Option<String> {
     let mut command = std::process::Command::new("sh");
     let said = crate::workspace::output(command.args(["-c", script]));
     let said = said.unwrap_or_else(|error| format!("cannot tell whether it could run: {error:#}"));

@@ -20,6 +20,7 @@ mod openapi;
 #[path = "../../../runtime/otel/tests/receiver/mod.rs"]
 mod otlp_receiver;
 mod poisoned;
+mod readme;
 mod replay_kill;
 mod replica;
 mod server;

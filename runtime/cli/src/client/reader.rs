@@ -107,7 +107,7 @@ impl<'a> TopicReader<'a> {
             .held
             .iter()
             .map(|(partition, (start, end))| (*partition, end.saturating_sub(max).max(*start)));
-        self.begin.from = Some(Cursor(at.collect()).to_string());
+        self.begin.from = Some(Cursor::at(at).to_string());
     }
 
     /// The next records, at most `max`; with `follow` it waits a while for the first of them.
@@ -168,7 +168,7 @@ impl<'a> TopicReader<'a> {
     pub(crate) fn is_at_end(&self) -> bool {
         let cursor = self.cursor.as_ref().and_then(|cursor| cursor.parse::<Cursor>().ok());
         let end = |partition: &u32| self.held.get(partition).map_or(0, |(_, end)| *end);
-        cursor.is_some_and(|Cursor(at)| at.iter().all(|(number, at)| *at >= end(number)))
+        cursor.is_some_and(|cursor| cursor.at.iter().all(|(number, at)| *at >= end(number)))
     }
 
     /// Commits for the group what has been answered.

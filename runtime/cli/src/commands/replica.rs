@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use pelton_server::replication::{Promoted, ReplicationStatus};
+use pelton_server::replication::{Fencing, Promoted, ReplicationStatus};
 use serde_json::json;
 use ureq::http::Method;
 
 use crate::client::{Call, ServerArgs, base_of};
+use crate::confirm::confirm;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::text;
@@ -25,7 +26,8 @@ const PATIENCE: Duration = Duration::from_mins(10);
 Examples:
   pelton replica status --server http://127.0.0.1:7071
   pelton replica promote --server http://127.0.0.1:7071
-  pelton replica fence --server http://10.0.0.1:7070 --by http://127.0.0.1:7071")]
+  pelton replica fence --server http://10.0.0.1:7070 --by http://127.0.0.1:7071
+  pelton replica unfence --server http://10.0.0.1:7070")]
 pub(crate) struct Replica {
     #[command(subcommand)]
     what: What,
@@ -39,6 +41,17 @@ enum What {
     Promote(ServerArgs),
     /// Tell an old leader that a copy was promoted: it takes no changes any more
     Fence(Fence),
+    /// Let a fenced server lead again, where no other copy does
+    Unfence(Unfence),
+}
+
+#[derive(Debug, Args)]
+struct Unfence {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, Args)]
@@ -57,17 +70,37 @@ impl Replica {
             What::Promote(server) => promote(&server, ui)?,
             What::Fence(Fence { by, server }) => {
                 let new = status(&server.at(base_of(&by)?))?;
-                let body = json!({ "journal": new.journal, "epoch": new.epoch, "leader": by });
-                let body = body.to_string();
+                let fencing = Fencing { journal: new.journal, leader: by, epochs: new.epochs };
+                let body = json!(fencing).to_string();
                 let call = Call::new(Method::POST, &["replication", "fence"]);
                 let client = server.client()?;
                 let old: ReplicationStatus =
                     client.json(call.body("application/json", body.as_bytes()))?;
                 show(&old, ui)?;
             }
+            What::Unfence(Unfence { yes, server }) => unfence(&server, yes, ui)?,
         }
         Ok(Exit::Ok)
     }
+}
+
+fn unfence(server: &ServerArgs, yes: bool, ui: &mut Ui) -> Result<()> {
+    let status = status(server)?;
+    let client = server.client()?;
+    if let (Some(epoch), false) = (status.fenced, yes) {
+        let by = status.leader.map_or_else(String::new, |leader| format!(" at {leader}"));
+        let plan = format!(
+            "{} was fenced, since a copy{by} was promoted in epoch {epoch}; it leads again from commit \
+             {} on, without what that copy has taken since, and its functions start: make sure that \
+             the copy takes no changes any more",
+            client.base(),
+            status.commit + 1
+        );
+        confirm(&plan, ui)?;
+    }
+    let body = json!({ "epoch": status.fenced.unwrap_or(status.epoch) }).to_string();
+    let call = Call::new(Method::POST, &["replication", "unfence"]).wait(PATIENCE);
+    leads(&client.json(call.body("application/json", body.as_bytes()))?, ui)
 }
 
 fn status(server: &ServerArgs) -> Result<ReplicationStatus> {
@@ -78,9 +111,12 @@ fn promote(server: &ServerArgs, ui: &mut Ui) -> Result<()> {
     let client = server.client()?;
     let body = json!({ "address": client.base() }).to_string();
     let call = Call::new(Method::POST, &["replication", "promote"]).wait(PATIENCE);
-    let promoted: Promoted = client.json(call.body("application/json", body.as_bytes()))?;
+    leads(&client.json(call.body("application/json", body.as_bytes()))?, ui)
+}
+
+fn leads(promoted: &Promoted, ui: &mut Ui) -> Result<()> {
     if ui.is_json() {
-        return ui.json(&promoted);
+        return ui.json(promoted);
     }
     ui.line(format!(
         "leads in epoch {}, from commit {} on; runs {}",

@@ -84,6 +84,16 @@ fn show(status: &FunctionStatus, ui: &mut Ui) -> Result<()> {
         let values = text::count(status.unmigrated, "value");
         ui.line(format!("  state    {values} of an older schema version"))?;
     }
+    if let Some(until) = status.breaker_until_ms {
+        let is_open = |task: &&TaskStatus| task.breaker_until_ms.is_some();
+        let open = status.tasks.iter().filter(is_open).count() as u64;
+        ui.line(format!(
+            "  breaker  open on {} until {}: too many records in a row failed, each goes as \
+             [delivery] says, and the next one is tried then",
+            text::count(open, "partition"),
+            text::time(until),
+        ))?;
+    }
     if let Some(fault) = &status.last_fault {
         ui.line(format!("  last     {fault}"))?;
     }

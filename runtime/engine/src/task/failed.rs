@@ -132,6 +132,13 @@ impl Task {
         Error::new("E-FUNCTION-HALTED", Domain::Guest, text)
     }
 
+    /// Until when, ms, the function is not called, since too many units in a row were poisonous.
+    #[must_use]
+    pub fn breaker_until(&self) -> Option<i64> {
+        let is_open = self.poison_in_a_row >= self.config.retry.breaker_after;
+        self.wait_until.filter(|_| is_open)
+    }
+
     /// After too many poisonous units in a row the function is not called for a while; a bounded
     /// run stops.
     fn breaker(&mut self, fault: &Fault) -> Result<()> {

@@ -33,6 +33,7 @@ impl Coded for Error {
             | Error::Diverged { .. }
             | Error::EpochOlder { .. }
             | Error::NoReplica
+            | Error::Unproven { .. }
             | Error::UnknownArtefact { .. } => Domain::User,
             Error::Locked { .. }
             | Error::Malformed { .. }

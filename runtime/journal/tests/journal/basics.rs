@@ -167,7 +167,10 @@ fn tasks_and_registry_entries_are_part_of_their_commit() {
     assert_eq!((commits[0].seq, commits[0].time_ms), (seq, 5));
     assert_eq!(&commits[0].bytes[..], b"positions+changes");
     assert_eq!(journal.entries("deployments/"), [("deployments/f".to_owned(), "v1".into())]);
-    journal.remove_task("t/f/0", 7).unwrap();
+    let gone = std::slice::from_ref(&again);
+    journal.remove_tasks(gone, &[("deployments/f", None)], 7).unwrap();
+    assert_eq!(journal.remove_tasks(gone, &[], 7).unwrap_err().code(), "E-TASK-UNKNOWN");
+    assert!(journal.entries("deployments/").is_empty());
     let mut commit = Commit::new(8);
     commit.task(&again, None, [&b"zombie"[..]]);
     assert_eq!(journal.append(&mut commit).unwrap_err().code(), "E-TASK-UNKNOWN");

@@ -48,7 +48,6 @@ fn f20_the_reserve_lets_the_cleaner_make_room_on_a_full_disk() {
     let retention = Retention { bytes: Some(4_000), ..Retention::default() };
     while put(&journal, &to, &[0; 100]).is_ok() {}
     journal.set_retention("t/in", retention, 0).unwrap_err();
-    journal.remove_task("none", 0).unwrap_err();
     journal.create_topic("t/other", TopicConfig::new(1), 0).unwrap_err();
     journal.delete_topic("t/in", 0).unwrap();
     let report = journal.clean(0).unwrap();

@@ -109,13 +109,13 @@ impl DataPlane {
             }
             From::Cursor(cursor) => return check_cursor(topic, partition, cursor),
         };
-        let wanted = partition.map_or(0..partitions, |one| one..one.saturating_add(1));
+        let wanted: Vec<_> = partition.map_or((0..partitions).collect(), |one| vec![one]);
         let name = TopicName::parse(topic.name()).map_err(bad_name)?;
         let at = |number| (TopicPartition::local(name.clone(), number), start);
-        let inputs: Vec<_> = wanted.clone().map(at).collect();
+        let inputs: Vec<_> = wanted.iter().copied().map(at).collect();
         let mut source = JournalSource::new(Arc::clone(&self.journal), Visibility::Durable);
         source.assign(&inputs)?;
-        let positions = wanted.enumerate().map(|(input, number)| {
+        let positions = wanted.into_iter().enumerate().map(|(input, number)| {
             // A start by offset that retention has passed is told at the first read.
             let found = match start {
                 Start::Offset(offset) => offset,
@@ -123,7 +123,7 @@ impl DataPlane {
             };
             Ok((number, found))
         });
-        Ok(Cursor(positions.collect::<Result<_>>()?))
+        Ok(Cursor { at: positions.collect::<Result<_>>()?, topic: Some(topic.id().0) })
     }
 
     /// The durable records at the cursor, which is moved behind them. Partitions take turns, a
@@ -138,9 +138,9 @@ impl DataPlane {
         self.journal.health().map_err(of)?;
         let mut found = Reading::default();
         let (mut records_left, mut bytes_left) = (limits.records_max, limits.bytes_max);
-        let mut waiting: Vec<u32> = cursor.0.keys().copied().collect();
+        let mut waiting: Vec<u32> = cursor.at.keys().copied().collect();
         // Another one begins each time, so that none of them waits for good.
-        let turn = cursor.0.values().fold(0u64, |sum, at| sum.wrapping_add(*at));
+        let turn = cursor.at.values().fold(0u64, |sum, at| sum.wrapping_add(*at));
         let count = waiting.len().max(1);
         waiting.rotate_left(turn as usize % count);
         while !waiting.is_empty() && records_left > 0 && bytes_left > 0 {
@@ -149,7 +149,7 @@ impl DataPlane {
                 if records_left == 0 || bytes_left == 0 || failed.is_err() {
                     return false;
                 }
-                let Some(position) = cursor.0.get_mut(number) else { return false };
+                let Some(position) = cursor.at.get_mut(number) else { return false };
                 match next_slice(topic, *number, position, records_left, &mut bytes_left) {
                     Ok(Next::Slice(slice)) => {
                         records_left -= slice.rows.len();
@@ -176,7 +176,8 @@ impl DataPlane {
 
 /// A cursor that was handed out before, on this topic as it is now.
 fn check_cursor(topic: &Topic, partition: Option<u32>, cursor: &Cursor) -> Result<Cursor> {
-    for (number, offset) in &cursor.0 {
+    check_identity(topic, cursor)?;
+    for (number, offset) in &cursor.at {
         let held = topic.partition(*number).map_err(of)?.offsets();
         if *offset > held.end {
             let (topic, partition, offset) = (topic.name().to_owned(), *number, *offset);
@@ -187,12 +188,25 @@ fn check_cursor(topic: &Topic, partition: Option<u32>, cursor: &Cursor) -> Resul
         }
     }
     match partition {
-        Some(one) if !cursor.0.keys().eq([&one]) => {
+        Some(one) if !cursor.at.keys().eq([&one]) => {
             let text = format!("the cursor {cursor} is not of partition {one} alone");
             Err(user("E-CURSOR", text))
         }
-        _ => Ok(cursor.clone()),
+        _ => Ok(Cursor { topic: Some(topic.id().0), ..cursor.clone() }),
     }
+}
+
+/// Refuses the cursor of a topic that was removed, where another one has its name now.
+pub(super) fn check_identity(topic: &Topic, cursor: &Cursor) -> Result<()> {
+    if cursor.topic.is_none_or(|of| of == topic.id().0) {
+        return Ok(());
+    }
+    let text = format!(
+        "the cursor {cursor} is of an earlier topic {}, which was removed since; begin anew in the one \
+         that has its name now, with `from=earliest` or `latest`",
+        topic.name()
+    );
+    Err(user("E-CURSOR-TOPIC", text))
 }
 
 enum Next {

@@ -131,7 +131,7 @@ impl DataPlane {
         let name = TopicName::parse(topic.name()).map_err(bad_name)?;
         let stored = self.stored(name.tenant(), group, &name, topic);
         let mut cursor = self.cursor(topic, partition, from)?;
-        for (number, position) in &mut cursor.0 {
+        for (number, position) in &mut cursor.at {
             if let Some(committed) = stored.positions.get(number) {
                 *position = *committed;
             }
@@ -152,7 +152,7 @@ impl DataPlane {
         positions: &[NewPosition],
     ) -> Result<u64> {
         check_name(group)?;
-        if positions.iter().all(|position| position.cursor.0.is_empty()) {
+        if positions.iter().all(|position| position.cursor.at.is_empty()) {
             return Err(user("E-COMMIT-EMPTY", "no position to commit: name at least one"));
         }
         let _lock = self.groups_lock();
@@ -164,8 +164,9 @@ impl DataPlane {
             let stored = changed
                 .entry(key_of(tenant, group, &position.topic))
                 .or_insert_with(|| self.stored(tenant, group, &position.topic, &topic));
+            super::consume::check_identity(&topic, &position.cursor)?;
             stored.committed_ms = now_ms;
-            for (number, offset) in &position.cursor.0 {
+            for (number, offset) in &position.cursor.at {
                 check_position(&topic, *number, *offset)?;
                 stored.positions.insert(*number, *offset);
             }

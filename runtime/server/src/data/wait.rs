@@ -17,7 +17,7 @@ impl DataPlane {
             let partition = topic.partition(*number).ok()?;
             Some((partition.waiter(), *offset))
         };
-        let places: Vec<_> = cursor.0.iter().filter_map(place).collect();
+        let places: Vec<_> = cursor.at.iter().filter_map(place).collect();
         let news = poll_fn(|context| {
             // All of them are asked: each has to know whom to wake.
             let ready = places.iter().filter(|(waiter, offset)| {

@@ -1,5 +1,6 @@
 //! Looking into a function's state. What is answered is durable: a power cut does not take it back.
-//! Where tasks run, they are asked; on a replica their state is put together from what was shipped.
+//! Where tasks run, they are asked; where they do not (the function is paused or has stopped, or this is
+//! a replica), their state is put together from what the journal has of it.
 
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ impl Functions {
     /// The entries of a store under `key`: one for each partition that has it.
     ///
     /// # Errors
-    /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-STOPPED`, `E-STORE-UNKNOWN`.
+    /// `E-FUNCTION-UNKNOWN`, `E-STORE-UNKNOWN`.
     pub async fn state_get(
         &self,
         function: &FunctionId,
@@ -83,26 +84,39 @@ impl Functions {
         if self.node.journal().role() != Role::Leader {
             return self.look_at_copy(&record, look).await;
         }
-        let stopped = || {
-            let text = format!(
-                "{function} does not run, so that its state cannot be looked at; `pelton status \
-                 {function}` tells why"
-            );
-            Error::new("E-FUNCTION-STOPPED", Domain::User, text)
+        let Some((found, newest)) = self.look_at_running(function, look.clone()).await? else {
+            let found = self.look_at_copy(&record, look).await?;
+            let newest = self.node.journal().appended();
+            return self.durable(found, newest).await;
         };
-        let running = self.running(function).ok_or_else(stopped)?;
+        self.durable(found, newest).await
+    }
+
+    /// What was found, once the commit is durable.
+    async fn durable(&self, found: Vec<StateEntry>, commit: u64) -> Result<Vec<StateEntry>> {
+        let journal = Arc::clone(self.node.journal());
+        blocking(move || journal.wait_durable(commit).map_err(Error::from_coded)).await?;
+        Ok(found)
+    }
+
+    /// Asks the tasks, and answers the newest commit that is in it; nothing where one does not run.
+    async fn look_at_running(
+        &self,
+        function: &FunctionId,
+        look: impl Fn(&mut Task) -> Result<Vec<StateEntry>> + Clone + Send + 'static,
+    ) -> Result<Option<(Vec<StateEntry>, u64)>> {
+        let Some(running) = self.running(function) else { return Ok(None) };
         let (mut all, mut newest) = (Vec::new(), 0);
         for partition in 0..running.deployment.partitions() {
             let look = look.clone();
             let visit = move |task: &mut Task| -> Found { (look(task), task.sequence()) };
-            let (found, sequence) =
-                running.deployment.visit(partition, visit).await.ok_or_else(stopped)?;
+            let Some((found, sequence)) = running.deployment.visit(partition, visit).await else {
+                return Ok(None);
+            };
             all.extend(found?);
             newest = newest.max(sequence);
         }
-        let journal = Arc::clone(self.node.journal());
-        blocking(move || journal.wait_durable(newest).map_err(Error::from_coded)).await?;
-        Ok(all)
+        Ok(Some((all, newest)))
     }
 
     /// As [`Self::look`], where no task runs: each is put together from what the journal has of it.
@@ -113,7 +127,7 @@ impl Functions {
     ) -> Result<Vec<StateEntry>> {
         // One copy of a state is enough at a time.
         let _turn = self.copies.lock().await;
-        let loaded = self.load(record, record.active).await?;
+        let loaded = self.load(record, record.before.unwrap_or(record.active)).await?;
         let node = Arc::clone(&self.node);
         blocking(move || {
             let mut all = Vec::new();

@@ -164,34 +164,17 @@ impl Functions {
         self.registry.get(function)?;
         self.stop_running(function).await;
         self.failed.remove(function);
-        let (registry, now) = (self.registry.clone(), self.now_ms());
-        let (journal, name) = (Arc::clone(self.node.journal()), function.clone());
-        blocking(move || {
-            registry.remove(&name, now)?;
-            super::travel::forget_replays(&journal, &name, now)?;
-            if !keep_state {
-                let is_own = |key: &str| {
-                    key.rsplit_once('#').is_some_and(|(owner, _)| owner == name.to_string())
-                };
-                for task in journal.tasks().iter().filter(|task| is_own(task.key())) {
-                    journal.remove_task(task.key(), now).map_err(Error::from_coded)?;
-                }
-            }
-            Ok(())
-        })
-        .await?;
+        let (registry, name, now) = (self.registry.clone(), function.clone(), self.now_ms());
+        blocking(move || registry.remove(&name, keep_state, now)).await?;
         self.replays.forget(function);
-        if !keep_state {
-            self.remove_savepoints(function).await?;
-        }
         self.sweep().await
     }
 
-    /// Removes modules that no version names, unless a deployment is under way.
+    /// Removes modules that no version names, but for fresh uploads, unless a deployment is under way.
     pub(super) async fn sweep(&self) -> Result<()> {
         let Ok(_alone) = self.sweeping.try_write() else { return Ok(()) };
-        let registry = self.registry.clone();
-        blocking(move || registry.sweep()).await
+        let (registry, fresh) = (self.registry.clone(), self.uploads.fresh(self.now_ms()));
+        blocking(move || registry.sweep(&fresh)).await
     }
 
     pub(super) async fn write(&self, record: FunctionRecord) -> Result<()> {

@@ -11,15 +11,18 @@ mod inspect;
 mod lifecycle;
 mod loaded;
 mod pipeline;
+mod reach;
 mod record;
 mod registry;
 mod resting;
 mod shadow;
 mod status;
+mod stopped;
 mod tap;
 mod topics;
 mod travel;
 mod trial;
+mod uploads;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -49,6 +52,7 @@ pub use travel::{
     run_capsule,
 };
 pub use trial::TrialState;
+pub use uploads::UPLOAD_KEPT_MS;
 
 use crate::deployment::Deployment;
 use crate::history::History;
@@ -84,6 +88,7 @@ pub struct Functions {
     changing: DashMap<FunctionId, Arc<tokio::sync::Mutex<()>>>,
     /// Held while a module is kept that no version names yet: nothing may be swept then.
     sweeping: Arc<tokio::sync::RwLock<()>>,
+    uploads: uploads::Uploads,
     history: History,
     /// What follows running functions, and writes nothing.
     shadows: DashMap<FunctionId, shadow::SharedShadow>,
@@ -117,6 +122,7 @@ impl Functions {
             shadows: DashMap::new(),
             canaries: DashMap::new(),
             sweeping: Arc::default(),
+            uploads: uploads::Uploads::default(),
             history: History::default(),
             following: TaskTracker::new(),
             replays: travel::Replays::default(),

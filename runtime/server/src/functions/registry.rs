@@ -55,8 +55,11 @@ impl Registry {
 
     /// Writes a function's record.
     pub(crate) fn put(&self, record: &FunctionRecord, time_ms: i64) -> Result<()> {
-        let (_, value) = self.entry_of(record)?;
-        self.write(&record.function, Some(&value), time_ms)
+        let (key, value) = self.entry_of(record)?;
+        let mut commit = Commit::new(time_ms);
+        commit.entry(&key, Some(&value));
+        let sequence = self.journal.append(&mut commit).map_err(of)?;
+        self.journal.wait_durable(sequence).map_err(of)
     }
 
     /// A function's record as an entry of the journal's registry: key and value.
@@ -67,15 +70,25 @@ impl Registry {
         Ok((key(&record.function), value))
     }
 
-    /// Forgets a function.
-    pub(crate) fn remove(&self, function: &FunctionId, time_ms: i64) -> Result<()> {
-        self.write(function, None, time_ms)
-    }
-
-    fn write(&self, function: &FunctionId, value: Option<&[u8]>, time_ms: i64) -> Result<()> {
-        let mut commit = Commit::new(time_ms);
-        commit.entry(&key(function), value);
-        let sequence = self.journal.append(&mut commit).map_err(of)?;
+    /// Forgets a function and its replays, and, unless they are kept, its tasks and savepoints: in
+    /// one commit, so that a function of this name finds all of what this one leaves, or nothing.
+    pub(crate) fn remove(
+        &self,
+        function: &FunctionId,
+        keep_state: bool,
+        time_ms: i64,
+    ) -> Result<()> {
+        let mut keys = super::travel::replay_keys(&self.journal, function);
+        keys.push(key(function));
+        let mut tasks = Vec::new();
+        if !keep_state {
+            keys.extend(super::travel::savepoint_keys(&self.journal, function));
+            let owner = function.to_string();
+            let is_own = |key: &str| key.rsplit_once('#').is_some_and(|(of, _)| of == owner);
+            tasks.extend(self.journal.tasks().into_iter().filter(|task| is_own(task.key())));
+        }
+        let gone: Vec<_> = keys.iter().map(|key| (key.as_str(), None)).collect();
+        let sequence = self.journal.remove_tasks(&tasks, &gone, time_ms).map_err(of)?;
         self.journal.wait_durable(sequence).map_err(of)
     }
 
@@ -89,12 +102,14 @@ impl Registry {
         self.journal.artefact(digest).map_err(of)
     }
 
-    /// Removes modules that no version, and states that no savepoint names any more.
-    pub(crate) fn sweep(&self) -> Result<()> {
+    /// Removes modules that no version, and states that no savepoint names any more, but for `fresh`
+    /// ones.
+    pub(crate) fn sweep(&self, fresh: &[String]) -> Result<()> {
         let records = self.all()?;
         let saved = super::travel::artefacts(&self.journal)?;
         let used = |digest: &String| {
             saved.contains(digest)
+                || fresh.contains(digest)
                 || records.iter().flat_map(|record| &record.versions).any(|v| v.digest == *digest)
         };
         for digest in self.journal.artefacts().map_err(of)?.iter().filter(|d| !used(d)) {

@@ -63,6 +63,10 @@ pub struct TaskStatus {
     pub watermark_ms: Option<i64>,
     /// Records that wait for it.
     pub lag: u64,
+    /// Until when, ms, the function is not called on this partition, since too many records, groups or
+    /// timers in a row were given up; absent while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker_until_ms: Option<i64>,
     /// Its subscriptions.
     pub inputs: Vec<InputStatus>,
     /// What it keeps.
@@ -127,6 +131,10 @@ pub struct FunctionStatus {
     pub faults_by_code: BTreeMap<String, u64>,
     /// The last fault.
     pub last_fault: Option<String>,
+    /// Until when, ms, it is not called on some partition, since too many records, groups or timers in a
+    /// row were given up there: the latest of its tasks' `breaker_until_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker_until_ms: Option<i64>,
     /// Its tasks; empty where it does not run.
     pub tasks: Vec<TaskStatus>,
 }
@@ -150,6 +158,7 @@ fn task_status(task: &mut Task) -> TaskStatus {
         on_trial: task.is_on_trial(),
         watermark_ms: known(task.watermark()),
         lag: task.lag().unwrap_or_default(),
+        breaker_until_ms: task.breaker_until(),
         inputs: task
             .progress()
             .map(|(input, next, progress)| InputStatus {
@@ -192,7 +201,12 @@ impl Functions {
                 let task = running.deployment.visit(partition, task_status).await;
                 status.tasks.extend(task);
             }
-            status.lag = status.tasks.iter().map(|task| task.lag).sum();
+            status.breaker_until_ms =
+                status.tasks.iter().filter_map(|task| task.breaker_until_ms).max();
+            // Who has stopped tells nothing: then the figures say what waits for it.
+            if status.tasks.len() == running.deployment.partitions() as usize {
+                status.lag = status.tasks.iter().map(|task| task.lag).sum();
+            }
         }
         // Not while a version takes its tasks back, or a canary has them: that is no trial of its own.
         if status.state == FunctionState::Running && record.before.is_some() {
@@ -261,6 +275,7 @@ impl Functions {
             recent: running.and_then(|_| self.history.recent(function)),
             faults_by_code: faults.map(|(code, count)| (code.to_owned(), count)).collect(),
             last_fault: telemetry.last_fault(function).map(|fault| fault.to_string()),
+            breaker_until_ms: None,
             tasks: Vec::new(),
         }
     }

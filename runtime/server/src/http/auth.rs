@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 use super::console;
 use super::error::{ApiError, ApiResult};
 use super::rate::Rate;
+use super::revoked;
 use super::state::App;
+use super::tokens::Token;
 
 /// What is known of the connection that a request came by.
 #[derive(Clone)]
@@ -20,32 +22,42 @@ pub(super) struct Peer {
 
 /// Lets a request through, or answers why not.
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    match check(&app, &request).and_then(|()| check_role(&app, &request)) {
-        Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
+    let token = match check(&app, &request) {
+        Ok(token) => token,
+        Err(error) => return error.into_response(),
+    };
+    if let Err(error) = check_role(&app, &request) {
+        return error.into_response();
+    }
+    let answer = next.run(request).await;
+    match token {
+        Some(token) => revoked::until(token.revoked(), answer),
+        None => answer,
     }
 }
 
-fn check(app: &App, request: &Request) -> ApiResult<()> {
+/// Whether a request may pass, and the token that it needed.
+fn check(app: &App, request: &Request) -> ApiResult<Option<Arc<Token>>> {
     if let Some(peer) = request.extensions().get::<Peer>() {
         peer.rate.check().map_err(|pause| too_many("this connection", pause))?;
     }
     let path = request.uri().path();
     // The console's page is the same for everybody: what it shows it asks for with a token.
     if matches!(path, "/healthz" | "/readyz") || console::is_page(path) {
-        return Ok(());
+        return Ok(None);
     }
     // On an address that others reach, the last token's end opens nothing.
     if app.tokens().is_empty() && app.config().address.ip().is_loopback() {
-        return check_origin(request.headers());
+        return check_origin(request.headers()).map(|()| None);
     }
     let token = bearer(request.headers()).ok_or_else(|| {
         ApiError::user("E-AUTH-MISSING", "this server asks for a token and the request has none")
     })?;
-    let rate = app.tokens().find(token).ok_or_else(|| {
+    let token = app.tokens().find(token).ok_or_else(|| {
         ApiError::user("E-AUTH-TOKEN", "the request's token is not one of this server's")
     })?;
-    rate().map_err(|pause| too_many("this token", pause))
+    token.check_rate().map_err(|pause| too_many("this token", pause))?;
+    Ok(Some(token))
 }
 
 /// A server that takes no changes says so before anything is done.

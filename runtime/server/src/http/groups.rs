@@ -145,7 +145,7 @@ fn positions(tenant: &str, body: CommitBody) -> ApiResult<Vec<NewPosition>> {
     }
     for PositionBody { topic, partition, offset } in body.positions {
         let topic = topic_name(tenant, &topic)?;
-        positions.push(NewPosition { topic, cursor: Cursor([(partition, offset)].into()) });
+        positions.push(NewPosition { topic, cursor: Cursor::at([(partition, offset)]) });
     }
     Ok(positions)
 }

@@ -31,6 +31,7 @@ mod rate;
 mod redrive;
 mod replays;
 mod replication;
+mod revoked;
 mod routes;
 mod savepoints;
 mod server;

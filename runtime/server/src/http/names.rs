@@ -15,7 +15,7 @@ pub(super) struct Name(String);
 
 /// Where a consumer stands: the offset to be read next, by partition.
 #[derive(ToSchema)]
-#[schema(pattern = "^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*$", example = "0:12,1:7")]
+#[schema(pattern = "^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*(@[0-9]+)?$", example = "0:12,1:7")]
 #[expect(dead_code, reason = "it only describes")]
 pub(super) struct CursorText(String);
 
@@ -23,7 +23,7 @@ pub(super) struct CursorText(String);
 /// a cursor.
 #[derive(ToSchema)]
 #[schema(
-    pattern = "^(earliest|latest|[0-9]+|time:.+|[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*)$",
+    pattern = "^(earliest|latest|[0-9]+|time:.+|[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*(@[0-9]+)?)$",
     example = "earliest"
 )]
 #[expect(dead_code, reason = "it only describes")]

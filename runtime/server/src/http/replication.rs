@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::error::{ApiError, ApiResult, ErrorBody};
 use super::extract::{ApiPath, ApiQuery, Payload};
 use super::state::App;
-use crate::replication::{Promoted, ReplicationStatus, Wanted, pieces};
+use crate::replication::{Fencing, Promoted, ReplicationStatus, Wanted, pieces};
 
 /// Pieces of a copy that are read ahead.
 const PIECES: usize = 4;
@@ -212,19 +212,6 @@ pub(super) async fn promote(State(app): State<App>, payload: Payload) -> ApiResu
     Ok(Json(done.await.map_err(|error| ApiError::internal(error.to_string()))??))
 }
 
-/// Which copy was promoted.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Fencing {
-    /// The journal that it is a copy of.
-    #[schema(example = "0011aabb")]
-    journal: String,
-    /// Its epoch.
-    epoch: u64,
-    /// Where it is.
-    leader: String,
-}
-
 /// Tells this server that a copy of its journal was promoted: it takes no changes any more, also after
 /// it was started again, and its functions stop.
 #[utoipa::path(post, path = "/api/v1/replication/fence", tag = "replication",
@@ -235,12 +222,33 @@ pub(super) async fn fence(
     State(app): State<App>,
     payload: Payload,
 ) -> ApiResult<Json<ReplicationStatus>> {
-    let Fencing { journal, epoch, leader } = payload.json()?;
-    if leader.len() > 1_000 || leader.contains(['\n', '\r']) {
+    let fencing: Fencing = payload.json()?;
+    if fencing.leader.len() > 1_000 || fencing.leader.contains(['\n', '\r']) {
         return Err(ApiError::user("E-JSON", "the body: leader is no address"));
     }
     let replication = std::sync::Arc::clone(app.replication());
-    let done = tokio::spawn(async move { replication.fence(&journal, epoch, &leader).await });
+    let done = tokio::spawn(async move { replication.fence(&fencing).await });
     done.await.map_err(|error| ApiError::internal(error.to_string()))??;
     Ok(Json(app.replication().status()))
+}
+
+/// The way back for a fenced server.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Unfencing {
+    /// The epoch that it was fenced in, as `GET /replication` tells it: so that nobody does this unseen.
+    epoch: u64,
+}
+
+/// Lets a fenced server lead again, in a new epoch, and starts its functions: for when there is no
+/// promoted copy, or that one is given up. What the copy has taken is not here.
+#[utoipa::path(post, path = "/api/v1/replication/unfence", tag = "replication",
+    operation_id = "unfence", request_body = Unfencing,
+    responses((status = 200, body = Promoted), (status = "4XX", body = ErrorBody),
+        (status = "5XX", body = ErrorBody)))]
+pub(super) async fn unfence(State(app): State<App>, payload: Payload) -> ApiResult<Json<Promoted>> {
+    let Unfencing { epoch } = payload.json()?;
+    let replication = std::sync::Arc::clone(app.replication());
+    let done = tokio::spawn(async move { replication.unfence(epoch).await });
+    Ok(Json(done.await.map_err(|error| ApiError::internal(error.to_string()))??))
 }

@@ -95,6 +95,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(replication::artefact))
         .routes(routes!(replication::promote))
         .routes(routes!(replication::fence))
+        .routes(routes!(replication::unfence))
         .routes(routes!(redrive::redrive))
         .routes(routes!(token_routes::list, token_routes::create))
         .routes(routes!(token_routes::revoke))

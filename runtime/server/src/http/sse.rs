@@ -76,7 +76,7 @@ impl Events for State {
 fn events(reading: &Reading, cursor: &mut Cursor) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     for skipped in &reading.skipped {
-        cursor.0.insert(skipped.partition, skipped.to);
+        cursor.at.insert(skipped.partition, skipped.to);
         let data = serde_json::to_string(skipped).unwrap_or_default();
         out.extend(format!("id: {cursor}\nevent: skipped\ndata: {data}\n\n").into_bytes());
     }
@@ -84,7 +84,7 @@ fn events(reading: &Reading, cursor: &mut Cursor) -> Result<Vec<u8>> {
         let records = slice.records()?;
         for row in slice.rows() {
             let offset = slice.offset(row);
-            cursor.0.insert(slice.partition, offset + 1);
+            cursor.at.insert(slice.partition, offset + 1);
             out.extend_from_slice(format!("id: {cursor}\ndata: ").as_bytes());
             write_record(slice.partition, offset, &records, row, &mut out);
             out.extend_from_slice(b"\n\n");

@@ -7,10 +7,11 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use pelton_core::{Clock, Domain, Error, Result};
 use pelton_journal::{Commit, Journal};
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::rate::Rate;
-use crate::data::{bad_name, of, user};
+use crate::data::{of, user};
 
 /// Where the registry keeps tokens, by name.
 const PREFIX: &str = "token/";
@@ -37,11 +38,31 @@ struct Stored {
     created_ms: i64,
 }
 
-struct Token {
+/// A token that is known.
+pub(super) struct Token {
     name: String,
     created_ms: i64,
     hash: blake3::Hash,
     rate: Rate,
+    /// Ends what it has begun.
+    revoked: CancellationToken,
+}
+
+impl Token {
+    fn new(name: &str, created_ms: i64, hash: blake3::Hash, rate: Rate) -> Arc<Self> {
+        let (name, revoked) = (name.to_owned(), CancellationToken::new());
+        Arc::new(Self { name, created_ms, hash, rate, revoked })
+    }
+
+    /// Whether it may make another request now; if not, how long not.
+    pub(super) fn check_rate(&self) -> Result<(), std::time::Duration> {
+        self.rate.check()
+    }
+
+    /// Is cancelled when the token is revoked.
+    pub(super) fn revoked(&self) -> CancellationToken {
+        self.revoked.clone()
+    }
 }
 
 /// The tokens of a node, kept in its journal.
@@ -65,22 +86,24 @@ impl Tokens {
 
     /// Reads them again: those of a replica come from its leader.
     pub(crate) fn reload(&self) {
-        let mut known = Vec::new();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut *known);
         for (key, value) in self.journal.entries(PREFIX) {
             let stored = serde_json::from_slice::<Stored>(&value);
             let hash =
                 stored.as_ref().ok().and_then(|stored| blake3::Hash::from_hex(&stored.hash).ok());
             match (key.strip_prefix(PREFIX), stored, hash) {
-                (Some(name), Ok(stored), Some(hash)) => known.push(Arc::new(Token {
-                    name: name.to_owned(),
-                    created_ms: stored.created_ms,
-                    hash,
-                    rate: Rate::new(self.rate),
-                })),
+                (Some(name), Ok(stored), Some(hash)) => {
+                    let same = before.iter().position(|token| token.hash == hash);
+                    known.push(match same {
+                        Some(same) => before.swap_remove(same),
+                        None => Token::new(name, stored.created_ms, hash, Rate::new(self.rate)),
+                    });
+                }
                 _ => tracing::warn!(%key, "a token in the registry cannot be read"),
             }
         }
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        before.iter().for_each(|gone| gone.revoked.cancel());
     }
 
     /// Makes a token. It is told this once: only its hash is kept.
@@ -88,7 +111,7 @@ impl Tokens {
     /// # Errors
     /// `E-NAME`, `E-TOKEN-EXISTS`, `E-TOKEN-LIMIT`, those of the journal.
     pub fn create(&self, name: &str) -> Result<String> {
-        pelton_core::TenantId::new(name).map_err(bad_name)?;
+        check_name(name)?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.iter().any(|token| token.name == name) {
             let text =
@@ -110,12 +133,11 @@ impl Tokens {
         let stored = Stored { hash: hash.to_hex().to_string(), created_ms };
         let value = serde_json::to_vec(&stored).unwrap_or_default();
         self.put(name, Some(&value))?;
-        let (name, rate) = (name.to_owned(), Rate::new(self.rate));
-        known.push(Arc::new(Token { name, created_ms, hash, rate }));
+        known.push(Token::new(name, created_ms, hash, Rate::new(self.rate)));
         Ok(token)
     }
 
-    /// Takes a token back.
+    /// Takes a token back; answers to it that go on end.
     ///
     /// # Errors
     /// `E-TOKEN-NOT-FOUND`, those of the journal.
@@ -126,7 +148,7 @@ impl Tokens {
             return Err(user("E-TOKEN-NOT-FOUND", text));
         }
         self.put(name, None)?;
-        known.retain(|token| token.name != name);
+        known.extract_if(.., |token| token.name == name).for_each(|gone| gone.revoked.cancel());
         Ok(())
     }
 
@@ -147,11 +169,8 @@ impl Tokens {
         self.known.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Whether this is a token: its rate, where it is. Takes as long for any wrong one.
-    pub(super) fn find(
-        &self,
-        token: &str,
-    ) -> Option<impl Fn() -> Result<(), std::time::Duration> + use<>> {
+    /// The token that this is, where it is one. Takes as long for any wrong one.
+    pub(super) fn find(&self, token: &str) -> Option<Arc<Token>> {
         let hash = blake3::hash(token.as_bytes());
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = None;
@@ -161,7 +180,7 @@ impl Tokens {
                 found = Some(Arc::clone(token));
             }
         }
-        found.map(|token| move || token.rate.check())
+        found
     }
 
     fn put(&self, name: &str, value: Option<&[u8]>) -> Result<()> {
@@ -170,4 +189,15 @@ impl Tokens {
         let seq = self.journal.append(&mut commit).map_err(of)?;
         self.journal.wait_durable(seq).map_err(of)
     }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    // The rules of all names.
+    pelton_core::TenantId::new(name).map(drop).map_err(|_| {
+        let text = format!(
+            "a token cannot be called {name:?}: use 1 to 120 of a-z A-Z 0-9 . _ -, not starting with \
+             '.', and not '__' at the start"
+        );
+        user("E-NAME", text)
+    })
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use ureq::http::{Request, Response};
 use ureq::{Agent, Body};
 
-use super::identity;
+use super::{Fencing, identity};
 
 /// How long a connection may take to be made.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -192,9 +192,10 @@ impl LeaderClient {
     }
 
     /// Tells an old leader that it is one no more.
-    pub(super) fn fence(&self, body: &serde_json::Value) -> Result<()> {
+    pub(super) fn fence(&self, fencing: &Fencing) -> Result<()> {
+        let body = serde_json::to_string(fencing).unwrap_or_default();
         let request = self.request("POST", "fence").header("content-type", "application/json");
-        let request = request.body(body.to_string()).map_err(|error| self.failed(&error))?;
+        let request = request.body(body).map_err(|error| self.failed(&error))?;
         let request = self.agent.configure_request(request).timeout_global(Some(ANSWER_TIME));
         self.checked(self.agent.run(request.build())).map(drop)
     }

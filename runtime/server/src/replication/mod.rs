@@ -2,7 +2,7 @@
 //!
 //! A replica has the leader's commits, byte for byte, as far as they were shipped: a promotion loses
 //! what was not. Epochs keep the two apart from then on. An old leader learns of a promotion when it
-//! is told, or when a copy of a higher epoch asks it for frames; until then it goes on.
+//! is told, by one that shows that it is a copy of its journal; until then it goes on.
 
 mod client;
 mod copy;
@@ -21,7 +21,7 @@ use pelton_journal::{FrameReader, Journal, Role};
 pub use client::LeaderClient;
 pub(crate) use copy::pieces;
 pub use prepare::{Prepared, prepare};
-pub use promote::Promoted;
+pub use promote::{Fencing, Promoted};
 pub(crate) use serve::Wanted;
 pub use status::{EpochInfo, Follower, Lag, ReplicationStatus};
 

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pelton_core::Result;
-use pelton_journal::{Commit, Role};
+use pelton_journal::{Commit, Epoch, Role};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{LeaderClient, Replication, identity, lock};
+use super::{EpochInfo, LeaderClient, Replication, identity, lock};
 use crate::data::{of, user};
 
 /// Where the registry keeps the address of an old leader that was not told yet.
@@ -28,6 +27,20 @@ pub struct Promoted {
     pub old_leader: Option<String>,
     /// Functions that run now.
     pub functions: u64,
+}
+
+/// What tells an old leader that a copy of its journal was promoted, and shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fencing {
+    /// The journal that it is a copy of.
+    #[schema(example = "0011aabb")]
+    pub journal: String,
+    /// Where it is.
+    pub leader: String,
+    /// The copy's epochs, as its `GET /replication` lists them; it was promoted in the last one.
+    #[schema(max_items = 1001)]
+    pub epochs: Vec<EpochInfo>,
 }
 
 impl Replication {
@@ -63,10 +76,7 @@ impl Replication {
         *lock(&self.progress) = super::follow::Progress::default();
         self.functions.start_all().await?;
         self.tell(address, None);
-        let epochs = self.journal().epochs();
-        let first_commit = epochs.last().map_or(1, |epoch| epoch.first_seq);
-        let functions = self.functions.running_count() as u64;
-        Ok(Promoted { epoch, first_commit, old_leader, functions })
+        Ok(self.promoted(epoch, old_leader))
     }
 
     /// Tells the old leader, where there is one that was not told, until it has heard it.
@@ -76,11 +86,11 @@ impl Replication {
         let known = lock(&self.leader).clone().filter(|leader| leader.base() == url);
         let client = known.unwrap_or_else(|| Arc::new(LeaderClient::new(&url, token, "promoted")));
         let address = address.or_else(|| self.address.get().cloned()).unwrap_or_default();
-        let body = json!({
-            "journal": identity(self.journal()),
-            "epoch": self.journal().epoch(),
-            "leader": address,
-        });
+        let body = Fencing {
+            journal: identity(self.journal()),
+            leader: address,
+            epochs: self.journal().epochs().into_iter().map(EpochInfo::from).collect(),
+        };
         let weak = Arc::downgrade(self);
         let run = move || {
             while let Some(this) = weak.upgrade() {
@@ -123,29 +133,70 @@ impl Replication {
     ///
     /// # Errors
     /// `E-REPLICA-JOURNAL`; `E-REPLICA-EPOCH` where the epoch is not higher than the own one;
-    /// `E-REPLICA-READ-ONLY` for a replica.
-    pub async fn fence(&self, journal: &str, epoch: u64, by: &str) -> Result<()> {
+    /// `E-REPLICA-PROOF` where it is no copy of this journal that was promoted; `E-REPLICA-READ-ONLY`
+    /// for a replica.
+    pub async fn fence(&self, fencing: &Fencing) -> Result<()> {
         let _alone = self.changing.lock().await;
-        let own = identity(self.journal());
-        if journal != own {
-            return Err(super::other_journal(&own, journal));
+        let journal = self.journal();
+        let own = identity(journal);
+        if fencing.journal != own {
+            return Err(super::other_journal(&own, &fencing.journal));
         }
-        match self.journal().role() {
+        let theirs: Vec<_> = fencing.epochs.iter().map(Epoch::from).collect();
+        let (epoch, own) = (theirs.last().map_or(0, |last| last.number), journal.epoch());
+        match journal.role() {
             Role::Fenced { epoch: known, .. } if known >= epoch => return Ok(()),
             Role::Replica { leader } => {
                 return Err(of(pelton_journal::Error::Replica { leader }));
             }
             _ => {}
         }
-        let own = self.journal().epoch();
         if epoch <= own {
             let text = format!(
                 "this server is in epoch {own}, and epoch {epoch} is not higher: nothing was changed"
             );
             return Err(user("E-REPLICA-EPOCH", text));
         }
-        tracing::error!(epoch, by, "a copy of this journal was promoted: fenced");
-        self.fence_self(epoch, by).await
+        let asked = Arc::clone(journal);
+        let proven = move || asked.check_promotion(&theirs).map_err(of);
+        crate::functions::blocking(proven).await?;
+        tracing::error!(epoch, by = fencing.leader, "a copy of this journal was promoted: fenced");
+        self.fence_self(epoch, &fencing.leader).await
+    }
+
+    /// Lets a fenced server lead again, in an epoch of its own, and starts its functions. `epoch` is the
+    /// one that it was fenced in.
+    ///
+    /// # Errors
+    /// `E-REPLICA-NONE` where it is not fenced, `E-REPLICA-EPOCH` where it was in another epoch, those of
+    /// the journal.
+    pub async fn unfence(self: &Arc<Self>, epoch: u64) -> Result<Promoted> {
+        let _alone = self.changing.lock().await;
+        let (journal, now_ms) = (Arc::clone(self.journal()), self.now_ms());
+        match journal.role() {
+            Role::Fenced { epoch: fenced, .. } if fenced == epoch => {}
+            Role::Fenced { epoch: fenced, .. } => {
+                let text = format!(
+                    "this server was fenced in epoch {fenced}, not in {epoch}: nothing was changed"
+                );
+                return Err(user("E-REPLICA-EPOCH", text));
+            }
+            _ => {
+                let text = "this server is not fenced: nothing was changed";
+                return Err(user("E-REPLICA-NONE", text));
+            }
+        }
+        let begun = move || journal.unfence(now_ms).map_err(of);
+        let epoch = crate::functions::blocking(begun).await?;
+        tracing::warn!(epoch, "this server was fenced and leads again");
+        self.functions.start_all().await?;
+        Ok(self.promoted(epoch, None))
+    }
+
+    fn promoted(&self, epoch: u64, old_leader: Option<String>) -> Promoted {
+        let first_commit = self.journal().epochs().last().map_or(1, |epoch| epoch.first_seq);
+        let functions = self.functions.running_count() as u64;
+        Promoted { epoch, first_commit, old_leader, functions }
     }
 
     /// Fences the journal, and stops what runs.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pelton_core::Result;
-use pelton_journal::{FrameReader, Role, Visibility};
+use pelton_journal::{FrameReader, Visibility};
 
 use super::{Follower, Replication, identity, lock, other_journal};
 use crate::data::of;
@@ -50,7 +50,7 @@ impl Replication {
     /// `E-REPLICA-JOURNAL`, `E-REPLICA-FENCED`, `E-REPLICA-READ-ONLY`, `E-REPLICA-DIVERGED`,
     /// `E-REPLICA-BEHIND`, those of the journal.
     pub(crate) async fn ship(self: &Arc<Self>, wanted: Wanted) -> Result<Shipment> {
-        self.admit(&wanted).await?;
+        self.admit(&wanted)?;
         let journal = self.journal();
         let mut reader = {
             let (this, wanted) = (Arc::clone(self), wanted.clone());
@@ -83,7 +83,7 @@ impl Replication {
     }
 
     /// Whether this one may be asked, by this one.
-    async fn admit(&self, wanted: &Wanted) -> Result<()> {
+    fn admit(&self, wanted: &Wanted) -> Result<()> {
         let journal = self.journal();
         let own = identity(journal);
         if wanted.journal != own {
@@ -96,10 +96,6 @@ impl Replication {
                 wanted.format
             );
             return Err(crate::data::user("E-REPLICA-FORMAT", text));
-        }
-        if wanted.epoch > journal.epoch() && journal.role() == Role::Leader {
-            tracing::error!(epoch = wanted.epoch, "a copy of this journal was promoted: fenced");
-            self.fence_self(wanted.epoch, "").await?;
         }
         self.check_writable()
     }

@@ -1,6 +1,6 @@
 //! How a server stands to other copies of its journal.
 
-use pelton_journal::Role;
+use pelton_journal::{Epoch, Role};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -41,6 +41,24 @@ pub struct EpochInfo {
     pub first_commit: u64,
     /// When it began, ms since the Unix epoch; 0 for the first.
     pub time_ms: i64,
+    /// The checksum of the commit before its first one: what shows an old leader that a copy of its own
+    /// journal was promoted. Absent for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<u32>,
+}
+
+impl From<Epoch> for EpochInfo {
+    fn from(epoch: Epoch) -> Self {
+        let Epoch { number, first_seq, time_ms, chain } = epoch;
+        Self { epoch: number, first_commit: first_seq, time_ms, chain }
+    }
+}
+
+impl From<&EpochInfo> for Epoch {
+    fn from(info: &EpochInfo) -> Self {
+        let EpochInfo { epoch, first_commit, time_ms, chain } = *info;
+        Self { number: epoch, first_seq: first_commit, time_ms, chain }
+    }
 }
 
 /// How a server stands to other copies of its journal.
@@ -59,6 +77,8 @@ pub struct ReplicationStatus {
     pub commit: u64,
     /// Of a replica: where its leader is. Of a fenced server: where the promoted copy is.
     pub leader: Option<String>,
+    /// Of a fenced server: the epoch that a copy was promoted in.
+    pub fenced: Option<u64>,
     /// Of a replica: how far it is behind; absent before the leader answered once.
     pub lag: Option<Lag>,
     /// Of a replica: whether the leader answered its last request.
@@ -78,16 +98,14 @@ impl Replication {
     #[must_use]
     pub fn status(&self) -> ReplicationStatus {
         let journal = self.journal();
-        let (role, leader) = match journal.role() {
-            Role::Leader => ("leader", None),
-            Role::Replica { leader } => ("replica", Some(leader)),
-            Role::Fenced { by, .. } => ("fenced", Some(by).filter(|by| !by.is_empty())),
+        let (role, leader, fenced) = match journal.role() {
+            Role::Leader => ("leader", None, None),
+            Role::Replica { leader } => ("replica", Some(leader), None),
+            Role::Fenced { epoch, by } => {
+                ("fenced", Some(by).filter(|by| !by.is_empty()), Some(epoch))
+            }
         };
-        let epochs = journal.epochs().into_iter().map(|epoch| EpochInfo {
-            epoch: epoch.number,
-            first_commit: epoch.first_seq,
-            time_ms: epoch.time_ms,
-        });
+        let epochs = journal.epochs().into_iter().map(EpochInfo::from);
         let (connected, contact_ms, error) = {
             let progress = lock(&self.progress);
             let contact_ms = progress.leader.map(|(_, at_ms)| at_ms);
@@ -101,6 +119,7 @@ impl Replication {
             epochs: epochs.collect(),
             commit: journal.durable(),
             leader,
+            fenced,
             lag: self.lag(),
             connected: connected && role == "replica",
             contact_ms,

@@ -38,7 +38,7 @@ fn records_of_every_kind_are_read_back_as_they_were_sent() {
         record.as_object_mut().unwrap().entry("key").or_insert(Value::Null);
     }
     assert_eq!(read["records"], json!(expected));
-    assert_eq!(read["cursor"], "0:7");
+    assert!(read["cursor"].as_str().unwrap().starts_with("0:7@"), "{read}");
 }
 
 #[test]

@@ -103,37 +103,95 @@ fn files_that_frames_name_are_shipped_and_no_others() {
     assert!(last.contains("\"end\":"), "{last}");
 }
 
+/// The body that tells the server of a copy which was promoted behind `after`.
+fn fencing(rig: &Rig, epoch: u64, after: u64, chain: u32) -> Value {
+    json!({
+        "journal": status(rig)["journal"],
+        "leader": "http://new:1",
+        "epochs": [
+            { "epoch": 1, "first_commit": 1, "time_ms": 0 },
+            { "epoch": epoch, "first_commit": after + 1, "time_ms": 5, "chain": chain },
+        ],
+    })
+}
+
+fn fence(rig: &Rig, body: &Value) -> Answer {
+    rig.post(&format!("{REPLICATION}/fence"), &body.to_string())
+}
+
 #[test]
-fn a_copy_with_a_higher_epoch_fences_the_server_for_good() {
+fn nobody_but_a_promoted_copy_of_this_journal_fences_the_server() {
     let rig = Rig::start();
     rig.topic(1);
+    let (after, chain) = rig.node.journal().log_end().unwrap();
     rig.produce(r#"{"value":1}"#);
     let mut asked = Asked::all_of(&rig);
-    let fence = |rig: &Rig, journal: &str, epoch: u64| {
-        let body = json!({ "journal": journal, "epoch": epoch, "leader": "http://new:1" });
-        rig.post(&format!("{REPLICATION}/fence"), &body.to_string())
-    };
-    fence(&rig, "00000000", 2).refused(409, "E-REPLICA-JOURNAL");
-    fence(&rig, &asked.journal, 1).refused(409, "E-REPLICA-EPOCH");
+    for epoch in [2, 1_001, u64::MAX] {
+        asked.epoch = epoch;
+        asked.of(&rig, "").refused(409, "E-REPLICA-EPOCH");
+        assert_eq!(status(&rig)["role"], "leader", "who asks changes nothing");
+    }
+    let mut other = fencing(&rig, 2, after, chain);
+    other["journal"] = json!("00000000");
+    fence(&rig, &other).refused(409, "E-REPLICA-JOURNAL");
+    fence(&rig, &fencing(&rig, 1, after, chain)).refused(409, "E-REPLICA-EPOCH");
+    let end = asked.after;
+    for (epoch, after, chain) in [
+        (2, after, chain ^ 1),
+        (2, after - 1, chain),
+        (2, end, chain),
+        (2, end + 1, chain),
+        (2, 0, asked.chain),
+        (1_002, after, chain),
+        (u64::MAX, after, chain),
+    ] {
+        fence(&rig, &fencing(&rig, epoch, after, chain)).refused(409, "E-REPLICA-PROOF");
+    }
+    let mut bare = fencing(&rig, 2, after, chain);
+    bare["epochs"][1]["chain"] = Value::Null;
+    fence(&rig, &bare).refused(409, "E-REPLICA-PROOF");
+    bare["epochs"] = json!([]);
+    fence(&rig, &bare).refused(409, "E-REPLICA-EPOCH");
     rig.post(&format!("{REPLICATION}/fence"), "{}").refused(400, "E-JSON");
     rig.post(&format!("{REPLICATION}/promote"), "").refused(409, "E-REPLICA-NONE");
     assert_eq!(status(&rig)["role"], "leader");
-    // By one that asks for frames; who leads is not known then.
-    asked.epoch = 2;
-    asked.of(&rig, "").refused(421, "E-REPLICA-FENCED");
+    rig.produce(r#"{"value":2}"#);
+    // As many promotions later as the limit.
+    fence(&rig, &fencing(&rig, 1_001, after, chain)).expect(200);
+    assert_eq!(status(&rig)["fenced"], 1_001);
+}
+
+#[test]
+fn a_fenced_server_takes_nothing_until_it_is_told_to_lead_again() {
+    let rig = Rig::start();
+    rig.topic(1);
+    let (after, chain) = rig.node.journal().log_end().unwrap();
+    rig.produce(r#"{"value":1}"#);
+    fence(&rig, &fencing(&rig, 3, after, chain)).expect(200);
     let rig = rig.restart();
     assert_eq!(status(&rig)["role"], "fenced");
     rig.get("/readyz").refused(421, "E-REPLICA-FENCED");
     let topic = |rig: &Rig| rig.post(TOPICS, r#"{"name":"x"}"#).refused(421, "E-REPLICA-FENCED");
-    assert!(!topic(&rig).contains("http://new:1"));
-    // Then by the new leader itself.
-    fence(&rig, &asked.journal, 3).expect(200);
     assert!(topic(&rig).contains("http://new:1"));
-    fence(&rig, &asked.journal, 2).expect(200);
+    // It hears of it again, and of an earlier one.
+    fence(&rig, &fencing(&rig, 3, after, chain)).expect(200);
+    fence(&rig, &fencing(&rig, 2, after, chain)).expect(200);
     assert_eq!(status(&rig)["leader"], "http://new:1");
     rig.get(&format!("{TOPICS}/t/records")).expect(200);
     rig.get(&format!("{REPLICATION}/copy")).refused(421, "E-REPLICA-FENCED");
     assert!(rig.get("/metrics").text().contains("pelton_journal_writable 0"));
+    let unfence = |epoch: u64| {
+        rig.post(&format!("{REPLICATION}/unfence"), &json!({ "epoch": epoch }).to_string())
+    };
+    unfence(2).refused(409, "E-REPLICA-EPOCH");
+    assert_eq!(unfence(3).expect(200)["epoch"], 4);
+    unfence(3).refused(409, "E-REPLICA-NONE");
+    rig.produce(r#"{"value":2}"#);
+    // The copy is the one of an older epoch now.
+    fence(&rig, &fencing(&rig, 3, after, chain)).refused(409, "E-REPLICA-EPOCH");
+    let rig = rig.restart();
+    assert_eq!((&status(&rig)["role"], &status(&rig)["epoch"]), (&json!("leader"), &json!(4)));
+    rig.produce(r#"{"value":3}"#);
 }
 
 #[test]

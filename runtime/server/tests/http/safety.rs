@@ -5,7 +5,7 @@ use pelton_server::Hooks;
 use pelton_server::functions::Functions;
 use pelton_server::http::{HttpConfig, Server};
 
-use crate::support::{Client, Rig, TOPICS, node_in};
+use crate::support::{Client, RECORDS, Rig, TOPICS, node_in};
 
 fn anywhere() -> HttpConfig {
     HttpConfig::new(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
@@ -142,4 +142,42 @@ fn without_a_token_pages_of_other_sites_are_refused() {
         }
         send(&[("host", &host), ("sec-fetch-site", "cross-site")]).refused(403, "E-HTTP-ORIGIN");
     }
+}
+
+#[test]
+fn what_a_token_has_begun_ends_when_it_is_revoked() {
+    let rig = Rig::start();
+    rig.topic(1);
+    let one = rig.server().tokens().create("one").unwrap();
+    let other = rig.server().tokens().create("other").unwrap();
+    let open = |token: &str| {
+        let mut client = rig.connect();
+        let token = format!("Bearer {token}");
+        let headers = [("accept", "text/event-stream"), ("authorization", token.as_str())];
+        client.ask("GET", RECORDS, &headers, b"");
+        assert_eq!(client.head().0, 200);
+        client
+    };
+    let (mut ended, mut goes_on) = (open(&one), open(&other));
+    rig.server().tokens().revoke("one").unwrap();
+    let mut text = String::new();
+    while let Some(chunk) = ended.chunk() {
+        text += std::str::from_utf8(&chunk).unwrap();
+    }
+    assert!(text.contains("event: error\ndata: {\"error\":{\"code\":\"E-AUTH-TOKEN\""), "{text}");
+    let token = format!("Bearer {other}");
+    let headers = [("content-type", "application/json"), ("authorization", token.as_str())];
+    let body = br#"{"records":[{"value":"after"}]}"#;
+    rig.connect().send("POST", RECORDS, &headers, body).expect(200);
+    let mut text = String::new();
+    while !text.contains("after") {
+        text += std::str::from_utf8(&goes_on.chunk().expect("it goes on")).unwrap();
+    }
+}
+
+#[test]
+fn a_name_that_a_token_cannot_have_is_told_as_one() {
+    let rig = Rig::start();
+    let text = rig.post("/api/v1/tokens", r#"{"name":"a b"}"#).refused(400, "E-NAME");
+    assert!(text.starts_with("a token cannot be called \"a b\""), "{text}");
 }

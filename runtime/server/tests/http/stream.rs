@@ -12,6 +12,11 @@ struct Event {
     data: Value,
 }
 
+/// What a cursor says but for the topic that it is of.
+fn place(cursor: &str) -> &str {
+    cursor.split_once('@').expect(cursor).0
+}
+
 struct Events {
     client: Client,
     text: String,
@@ -73,7 +78,7 @@ fn a_stream_gives_what_is_there_and_then_what_comes() {
     fill(&rig, 0..3);
     let mut events = Events::open(&rig, "from=1", None);
     let first = events.next().unwrap();
-    assert_eq!((first.id.as_str(), first.name.as_str()), ("0:2", ""));
+    assert_eq!((place(&first.id), first.name.as_str()), ("0:2", ""));
     assert_eq!((&first.data["offset"], &first.data["value"]), (&json!(1), &json!(1)));
     assert_eq!(events.values(1), [2]);
     fill(&rig, 3..5);
@@ -148,7 +153,7 @@ fn what_retention_removed_is_an_event_of_its_own() {
     rig.node.journal().clean(201).unwrap();
     let mut events = Events::open(&rig, "from=1", None);
     let skipped = events.next().unwrap();
-    assert_eq!((skipped.id.as_str(), skipped.name.as_str()), ("0:2", "skipped"));
+    assert_eq!((place(&skipped.id), skipped.name.as_str()), ("0:2", "skipped"));
     assert_eq!(skipped.data, json!({"partition": 0, "from": 1, "to": 2}));
     assert_eq!(events.values(2), [2, 3]);
 }

@@ -118,7 +118,7 @@ fn a_compacted_topic_keeps_the_latest_of_each_key_and_is_read_over_the_gaps() {
         let answer = rig.get(&format!("{RECORDS}?max_bytes=8388608&from={from}")).expect(200);
         let records = answer["records"].as_array().unwrap();
         let offsets = records.iter().map(|record| record["offset"].as_u64().unwrap());
-        assert_eq!(answer["cursor"], "0:200");
+        assert!(answer["cursor"].as_str().unwrap().starts_with("0:200@"), "{answer}");
         offsets.collect::<Vec<_>>()
     };
     let offsets = read("0");

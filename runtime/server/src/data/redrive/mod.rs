@@ -152,7 +152,7 @@ impl DataPlane {
         let limits = ReadLimits { records_max: REDRIVE_RECORDS_MAX, bytes_max: COMMIT_BYTES };
         let mut pending = Pending::default();
         loop {
-            cursor.0.retain(|partition, at| end.0.get(partition).is_some_and(|end| *at < *end));
+            cursor.at.retain(|partition, at| end.at.get(partition).is_some_and(|end| *at < *end));
             let reading = self.read(from, &mut cursor, limits)?;
             if reading.is_empty() {
                 break;
@@ -161,7 +161,7 @@ impl DataPlane {
                 let records = slice.records()?;
                 for row in slice.rows() {
                     let letter = (slice.partition, slice.offset(row));
-                    if end.0.get(&letter.0).is_none_or(|end| letter.1 >= *end) {
+                    if end.at.get(&letter.0).is_none_or(|end| letter.1 >= *end) {
                         continue;
                     }
                     let record = records.get(row);
@@ -212,7 +212,7 @@ impl DataPlane {
                 );
                 return Err(user("E-DEAD-LETTER-REDRIVEN", text));
             }
-            let mut cursor = Cursor([(partition, offset)].into());
+            let mut cursor = Cursor::at([(partition, offset)]);
             let limits = ReadLimits { records_max: 1, bytes_max: 1 };
             let reading = self.read(from, &mut cursor, limits)?;
             let slice = reading.slices.first().ok_or_else(missing)?;

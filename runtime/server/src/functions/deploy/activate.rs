@@ -75,7 +75,7 @@ impl Functions {
                     self.keep(&back).await?;
                 } else {
                     let (registry, now) = (self.registry.clone(), self.now_ms());
-                    blocking(move || registry.remove(&back.function, now)).await?;
+                    blocking(move || registry.remove(&back.function, true, now)).await?;
                 }
                 Err(error)
             }

@@ -17,6 +17,9 @@ pub use report::{DeployReport, Outcome};
 use super::record::{EventKind, FunctionRecord, Version};
 use super::{Functions, Loaded, blocking};
 
+/// What every module and component begins with.
+const WASM_MAGIC: &[u8] = b"\0asm";
+
 /// What is to be deployed.
 #[derive(Debug, Clone)]
 pub struct DeployRequest {
@@ -80,6 +83,7 @@ impl Functions {
         let number = same.unwrap_or_else(|| record.next_number());
         let (node, wasm) = (Arc::clone(&self.node), request.wasm.clone());
         let new = blocking(move || Loaded::new(&node, number, manifest, &wasm)).await?;
+        super::reach::check_topics(&new.spec)?;
         new.check_partitions(&self.node)?;
         Ok(Prepared { record, new, is_known: same.is_some(), _turn: turn })
     }
@@ -102,14 +106,21 @@ impl Functions {
         Ok(record)
     }
 
-    /// Keeps a module for a deployment that follows; answers its digest.
+    /// Keeps a module for a deployment that follows within [`super::UPLOAD_KEPT_MS`]; answers its digest.
     ///
     /// # Errors
-    /// What the journal answers.
+    /// `E-MODULE-FORMAT` where it is none, what the journal answers.
     pub async fn upload(&self, wasm: Bytes) -> Result<String> {
+        if !wasm.starts_with(WASM_MAGIC) {
+            let text = "what was uploaded is no WebAssembly module: it does not begin with \\0asm; \
+                        build the function with `pelton build`";
+            return Err(Error::new("E-MODULE-FORMAT", Domain::User, text));
+        }
         let _unswept = self.sweeping.read().await;
         let registry = self.registry.clone();
-        blocking(move || registry.put_module(&wasm)).await
+        let digest = blocking(move || registry.put_module(&wasm)).await?;
+        self.uploads.note(&digest, self.now_ms());
+        Ok(digest)
     }
 
     /// A module that was uploaded or is deployed.

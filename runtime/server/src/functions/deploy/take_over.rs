@@ -78,7 +78,7 @@ impl Functions {
     /// tasks start with, and what they go back to, but the first step is the new one's. Where that one
     /// must not run meanwhile, or cannot (`alone`; it reads other topics), a task that fails ends.
     fn start(
-        &self,
+        self: &Arc<Self>,
         function: &FunctionId,
         versions: Versions,
         alone: bool,
@@ -97,9 +97,10 @@ impl Functions {
         };
         let factory = Arc::clone(&first.factory);
         let deployment = self.node.deploy_with(&first.spec, factory, begin)?;
-        let running = Running { deployment, versions: Mutex::new(versions) };
+        let running = Arc::new(Running { deployment, versions: Mutex::new(versions) });
         self.failed.remove(function);
-        self.running.insert(function.clone(), Arc::new(running));
+        self.watch(function, &running);
+        self.running.insert(function.clone(), running);
         Ok(swap)
     }
 }

@@ -67,12 +67,6 @@ impl Functions {
         self.forget_savepoints(function, vec![name.to_owned()]).await
     }
 
-    /// Removes all savepoints of a function that is removed.
-    pub(in crate::functions) async fn remove_savepoints(&self, of: &FunctionId) -> Result<()> {
-        let all = savepoint::all(self.node.journal(), of)?;
-        self.forget_savepoints(of, all.into_iter().map(|savepoint| savepoint.name).collect()).await
-    }
-
     async fn forget_savepoints(&self, function: &FunctionId, names: Vec<String>) -> Result<()> {
         let (journal, now) = (Arc::clone(self.node.journal()), self.now_ms());
         let function = function.clone();

@@ -21,5 +21,5 @@ pub use savepoint::{
 };
 
 pub(super) use capsule::stored_task;
-pub(super) use replay::{Replays, forget_replays};
-pub(super) use savepoint::{AUTOMATIC, artefacts};
+pub(super) use replay::{Replays, replay_keys};
+pub(super) use savepoint::{AUTOMATIC, artefacts, savepoint_keys};

@@ -121,6 +121,11 @@ pub(super) fn put(
     journal.wait_durable(sequence).map_err(of)
 }
 
+/// Where the savepoints of a function are kept.
+pub(in crate::functions) fn savepoint_keys(journal: &Journal, of: &FunctionId) -> Vec<String> {
+    journal.entries(&prefix_of(of)).into_iter().map(|(key, _)| key).collect()
+}
+
 /// The artefacts that savepoints name.
 pub(in crate::functions) fn artefacts(journal: &Journal) -> Result<Vec<String>> {
     let mut digests = Vec::new();

@@ -18,7 +18,7 @@ pub use plan::{ReplayStart, StartKind};
 
 pub(super) use compare::hash_of as record_hash;
 pub(in crate::functions) use job::Replays;
-pub(in crate::functions) use kept::forget_replays;
+pub(in crate::functions) use kept::replay_keys;
 pub(in crate::functions) use plan::{Live, read as live};
 
 use std::sync::Arc;
