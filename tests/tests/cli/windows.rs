@@ -141,8 +141,7 @@ fn the_time_of_a_record_is_what_it_tells_itself() {
         .collect();
     assert_eq!(days, [(2, 23), (1, 24)], "the day on which summer time begins has 23 hours");
 
-    let untimed = run(&line("{}"), &[]);
-    untimed.expect(0);
+    let untimed = run(&line("{}"), &[]).expect(6);
     assert!(untimed.err.contains("E-RECORD-TIME"), "{}", untimed.err);
     let by_flag =
         run(&line(r#"{"t":3600.5}"#), &["--event-time", "/t", "--event-time-format", "s"]);

@@ -72,6 +72,18 @@ fn every_save_goes_live_with_its_state_and_what_is_broken_leaves_the_version_bef
     dev.wait_for("live");
     dev.type_line(READING);
     assert_eq!(dev.count(), 1_000);
+    assert_eq!(dev.wait_for("input")["topic"], "hello.in");
+
+    // Another input takes what is typed from then on.
+    let manifest = place.read("hello/pelton.toml");
+    place.write("hello/pelton.toml", manifest.replace("\"hello.in\"", "\"other.in\""));
+    dev.wait_for("live");
+    dev.type_line(READING);
+    assert_eq!(dev.wait_for("input")["topic"], "other.in");
+    dev.type_line(r#"{"topic":"hello.in","value":1}"#);
+    dev.type_line(READING);
+    dev.wait_for("input");
+    assert!(place.read("dev.log").contains("use one of: other.in"), "{}", place.read("dev.log"));
     dev.end();
 }
 
