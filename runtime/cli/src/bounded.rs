@@ -270,7 +270,7 @@ impl DeadLetter {
                 let partition = text("pelton-partition").unwrap_or_default();
                 let numbers = partition.parse().ok().zip(offset.parse().ok());
                 let line = numbers.and_then(|(number, at)| places.line(&topic, number, at));
-                (format!("{} partition {partition} offset {offset}", short(&topic)), line)
+                (format!("{}:{partition}:{offset}", short(&topic)), line)
             }
             _ => (format!("key {}", key.unwrap_or_else(|| "null".into())), None),
         };

@@ -96,7 +96,7 @@ pub(crate) fn next_step(code: &str) -> Option<&'static str> {
         "E-HTTP-OPEN" => "`pelton token create NAME --data-dir DIR` makes one; then start it again",
         "E-HTTP-ADDRESS" => "give --listen another address; port 0 takes a free port",
         "E-MANIFEST" => {
-            "mend these lines; docs/cli.md lists every key of the manifest, docs/limits.md every limit"
+            "mend these lines; `pelton schema` prints every key with what it takes, as editors read it"
         }
         _ if code.starts_with("E-MODULE") => "`pelton check FILE` shows what is in a module",
         _ => return None,

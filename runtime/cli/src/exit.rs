@@ -20,6 +20,8 @@ pub enum Exit {
     NotFound = 5,
     /// Done, but some records went to the dead letters or were left out.
     DeadLetters = 6,
+    /// Not done: it asks first, and was not told to go on.
+    Unconfirmed = 7,
     /// Interrupted from the keyboard.
     Interrupted = 130,
 }
@@ -34,6 +36,7 @@ Exit codes:
   4    the function failed and the run was stopped
   5    a file, project, topic, function or tool is not there
   6    done, but some records were rejected (dead letters), or a replay or capsule differs
+  7    not done: it asks first, and nobody said yes (--yes goes on without asking)
   130  interrupted
 
 stdout carries data only; messages, progress and errors go to stderr.";

@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod commands;
 mod confirm;
+mod data_dir;
 mod demo;
 mod dev;
 mod error;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::data_dir;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::interrupt::TemporaryFolder;
@@ -38,11 +39,7 @@ impl Session {
             (None, Some(folder)) => folder,
             (None, None) => Path::new("."),
         };
-        if folder.exists() && !folder.is_dir() {
-            let text = format!("--data-dir {} is a file, not a folder", folder.display());
-            return Err(CliError::bad_input("E-DATA-DIR", text)
-                .next("give a folder; one that is not there is made"));
-        }
+        data_dir::check(folder)?;
         let node = Node::open(NodeConfig::new(folder, load_options()?))?;
         Ok(Self { node, _temporary: temporary })
     }

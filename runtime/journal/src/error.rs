@@ -85,7 +85,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A limit of [`crate::Limits`] was passed. Nothing was written.
-    #[error("{what} is {actual}, the limit is {limit}: make it smaller or raise the limit")]
+    #[error("{what} is {actual}, and the limit is {limit}")]
     Limit {
         /// Which limit.
         what: &'static str,

@@ -133,7 +133,7 @@ fn a_record_that_the_function_cannot_do_is_shown_and_the_exit_code_tells() {
     let ended = place.pelton_with(&["run", &guest("router")], &lines).expect(6);
     assert_eq!(ended.records().len(), 3);
     assert!(ended.err.contains("1 record rejected"), "{}", ended.err);
-    assert!(ended.err.contains("router.in partition 0 offset 3"), "{}", ended.err);
+    assert!(ended.err.contains("router.in:0:3"), "{}", ended.err);
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn a_shadow_is_compared_and_promoted() {
     assert_eq!(difference["cause"]["offset"], 1);
     assert_eq!(difference["fields"][0]["path"], "[0].value.p95");
     let text = server.pelton(&["diff", "f"]).expect(0).out;
-    assert!(text.starts_with("in 0:1, key a: differs\n  [0].value.p95: nothing -> "), "{text}");
+    assert!(text.starts_with("in:0:1, key a: differs\n  [0].value.p95: nothing -> "), "{text}");
     assert!(text.contains("compared 1 with version 2: 0 equal, 1 different"), "{text}");
     let listed = server.pelton(&["ls"]).expect(0).out;
     assert!(listed.contains("1 (shadow 2)"), "{listed}");

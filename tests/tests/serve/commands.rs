@@ -21,7 +21,7 @@ fn topics_are_created_listed_described_and_removed() {
     let shown = server.pelton(&["topic", "describe", "flights"]).expect(0).out;
     assert!(shown.starts_with("flights: 0 records, 0 B, kept: 7d\n"), "{shown}");
     assert_eq!(shown.lines().count(), 5, "{shown}");
-    server.pelton(&["topic", "rm", "flights"]).expect(0);
+    server.pelton(&["topic", "rm", "flights", "--yes"]).expect(0);
     let gone = server.pelton(&["topic", "describe", "flights"]).expect_error(5, "E-TOPIC-UNKNOWN");
     assert!(gone.err.contains("pelton topic create"), "{}", gone.err);
     server.pelton(&["topic", "create", "../x"]).expect_error(3, "E-NAME");
@@ -92,7 +92,7 @@ fn dead_letters_are_listed_with_the_reason_and_shown_whole() {
     assert_eq!(server.values("faulty.dead", 0, 2), ["reject", "trap"]);
     let letters = server.json(&["dlq", "ls", "faulty"]);
     assert_eq!((&letters[0]["id"], &letters[0]["code"]), (&json!("0:1"), &json!("E-GUEST-TRAP")));
-    assert_eq!((&letters[0]["place"], &letters[1]["id"]), (&json!("in 0:2"), &json!("0:0")));
+    assert_eq!((&letters[0]["place"], &letters[1]["id"]), (&json!("in:0:2"), &json!("0:0")));
     assert_eq!(server.json(&["dlq", "ls", "faulty", "--limit", "1"]).as_array().unwrap().len(), 1);
     assert_eq!(server.json(&["dlq", "show", "faulty"])["id"], "0:1");
     let shown = server.pelton(&["dlq", "show", "faulty", "0:1"]).expect(0).out;
@@ -169,7 +169,7 @@ fn a_paused_function_waits_and_goes_on() {
     assert_eq!(server.json(&["status", "f"])["lag"], 1, "what waits for it is told all the same");
     server.pelton(&["resume", "f"]).expect(0);
     assert_eq!(server.values("f.out", 0, 1).len(), 1);
-    let used = server.pelton(&["topic", "rm", "in"]).expect_error(3, "E-TOPIC-IN-USE");
+    let used = server.pelton(&["topic", "rm", "in", "--yes"]).expect_error(3, "E-TOPIC-IN-USE");
     assert!(used.err.contains("pelton rm"), "{}", used.err);
     server.pelton(&["state", "ls", "f", "nope"]).expect_error(5, "E-STORE-UNKNOWN");
     server.pelton(&["rollback", "f"]).expect_error(3, "E-VERSION-NONE");

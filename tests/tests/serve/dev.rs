@@ -72,6 +72,18 @@ fn every_save_goes_live_with_its_state_and_what_is_broken_leaves_the_version_bef
     dev.wait_for("live");
     dev.type_line(READING);
     assert_eq!(dev.count(), 1_000);
+    assert_eq!(dev.wait_for("input")["topic"], "hello.in");
+
+    // Another input takes what is typed from then on.
+    let manifest = place.read("hello/pelton.toml");
+    place.write("hello/pelton.toml", manifest.replace("\"hello.in\"", "\"other.in\""));
+    dev.wait_for("live");
+    dev.type_line(READING);
+    assert_eq!(dev.wait_for("input")["topic"], "other.in");
+    dev.type_line(r#"{"topic":"hello.in","value":1}"#);
+    dev.type_line(READING);
+    dev.wait_for("input");
+    assert!(place.read("dev.log").contains("use one of: other.in"), "{}", place.read("dev.log"));
     dev.end();
 }
 
@@ -81,4 +93,33 @@ fn what_is_no_project_or_reads_nothing_is_told_at_once() {
     place.pelton(&["dev"]).expect_error(5, "E-PROJECT-NOT-FOUND");
     place.write("pelton.toml", "[function]\nname = 'hello'\n");
     place.pelton(&["dev"]).expect_error(3, "E-INPUT-NONE");
+    place.pelton(&["new", "hello"]).expect(0);
+    let refused = place.pelton(&["dev", "hello", "--input", "nofile"]);
+    let refused = refused.expect_error(5, "E-FILE-NOT-FOUND");
+    assert!(!refused.err.contains("Compiling") && !place.path().join("hello/target").exists());
+}
+
+#[test]
+fn fresh_removes_nothing_but_a_data_directory() {
+    let place = Place::new();
+    place.pelton(&["new", "hello"]).expect(0);
+    std::fs::create_dir(place.path().join("precious")).unwrap();
+    place.write("precious/notes.txt", "precious");
+    // A project that has a data directory's files in it as well.
+    place.write("hello/FORMAT", "");
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    for data_dir in ["hello", ".", "precious", "hello/src"] {
+        for fresh in [&["--fresh"][..], &[]] {
+            let listen = ["--data-dir", data_dir, "--listen", "127.0.0.1:0"];
+            let command = [&["dev", "hello"], &listen[..], fresh].concat();
+            place.pelton(&command).expect_error(3, "E-DATA-DIR");
+        }
+    }
+    let taken = held.local_addr().unwrap().to_string();
+    place.pelton(&["dev", "hello", "--listen", &taken]).expect_error(3, "E-HTTP-ADDRESS");
+    assert_eq!(place.read("precious/notes.txt"), "precious");
+    for file in ["hello/src/lib.rs", "hello/pelton.toml", "hello/FORMAT"] {
+        assert!(place.path().join(file).is_file(), "{file}");
+    }
+    assert!(!place.path().join("hello/.pelton/dev").exists());
 }

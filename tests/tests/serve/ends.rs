@@ -66,9 +66,15 @@ fn logs_are_followed() {
             serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
         assert!(line["message"].as_str().unwrap().contains("panicked"), "{line}");
     }
+    // It goes on with the next server, and shows nothing again.
+    let address = server.address.strip_prefix("http://").unwrap().to_owned();
     assert_eq!(server.signal(Signal::TERM).code(), Some(0));
-    let ended = ended(logs).expect(0);
-    assert_eq!(ended.err, "", "no note where results are JSON");
+    let server = Server::start_at(&place, &address);
+    server.pelton_with(&["produce", "in"], "{\"value\":\"panic\"}\n").expect(0);
+    assert!(lines.next().unwrap().unwrap().contains("panicked"));
+    logs.kill().unwrap();
+    let told = ended(logs).err;
+    assert_eq!(told.matches("; waiting").count(), 1, "{told}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod backup;
 mod beside;
 mod capsule;
+mod careful;
 mod commands;
 mod compacted;
 mod dev;

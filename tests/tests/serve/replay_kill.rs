@@ -53,7 +53,7 @@ fn a_replay_that_a_kill_interrupts_leaves_the_function_as_it_was_and_says_so() {
     produce(&server, RECORDS..RECORDS + 5);
     assert_eq!(server.values("out", 0, RECORDS + 5).len(), RECORDS + 5);
 
-    server.pelton(&["topic", "rm", "again"]).expect(0);
+    server.pelton(&["topic", "rm", "again", "--yes"]).expect(0);
     server.pelton(&replay).expect(0);
     assert_eq!(keys(&server, "again"), keys(&server, "out"));
 }

@@ -73,6 +73,10 @@ fn a_replica_follows_over_kills_takes_over_exactly_once_and_fences_the_old_leade
     caught_up(&leader, &replica);
     let seen = status(&replica);
     assert_eq!((&seen["role"], &seen["leader"]), (&json!("replica"), &json!(address)), "{seen}");
+    let listed = replica.json(&["ls"]);
+    assert_eq!((&listed[0]["state"], &listed[0]["error"]), (&json!("replica"), &json!(null)));
+    let shown = replica.pelton(&["status", "long"]).expect(0);
+    assert!(!shown.err.contains("pelton resume"), "{}", shown.err);
     // Reads are answered, changes are refused and the leader is named.
     let of = |server: &Server<'_>| server.pelton(&["consume", "long"]).expect(0).out;
     assert_eq!(of(&replica), of(&leader), "byte for byte, with offsets");
@@ -80,7 +84,7 @@ fn a_replica_follows_over_kills_takes_over_exactly_once_and_fences_the_old_leade
     for change in [
         &["topic", "create", "x"][..],
         &["pause", "long"],
-        &["rm", "long"],
+        &["rm", "long", "--yes"],
         &["deploy", &guest("filter"), "--manifest", "filter.toml"],
         &["token", "create", "x"],
     ] {

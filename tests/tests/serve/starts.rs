@@ -30,6 +30,32 @@ fn all_errors_of_a_configuration_are_told_at_once() {
 }
 
 #[test]
+fn what_is_refused_leaves_no_data_directory_behind_and_other_folders_as_they_are() {
+    let place = Place::new();
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap().to_string();
+    let refused = up_ends(&place, &taken, &[]).expect_error(3, "E-HTTP-ADDRESS");
+    assert!(refused.err.contains("another process listens there"), "{}", refused.err);
+    up_ends(&place, "0.0.0.0:0", &[]).expect_error(3, "E-HTTP-OPEN");
+    for what in ["ls", "rm"] {
+        let name = if what == "rm" { &["ops"][..] } else { &[] };
+        let command = [&["token", what, "--data-dir", "data"], name].concat();
+        place.pelton(&command).expect_error(5, "E-DATA-DIR-NOT-FOUND");
+    }
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "nothing was made");
+
+    std::fs::create_dir(place.path().join("data")).unwrap();
+    place.write("data/notes.txt", "precious");
+    let refused = up_ends(&place, FREE, &[]).expect_error(3, "E-DATA-DIR");
+    assert!(refused.err.contains("a folder that is empty"), "{}", refused.err);
+    place.pelton(&["token", "create", "x", "--data-dir", "data"]).expect_error(3, "E-DATA-DIR");
+    assert_eq!(std::fs::read_dir(place.path().join("data")).unwrap().count(), 1);
+    // An empty one is fine.
+    std::fs::remove_file(place.path().join("data/notes.txt")).unwrap();
+    Server::start(&place);
+}
+
+#[test]
 fn a_server_that_others_can_reach_needs_a_token() {
     let place = Place::new();
     let refused = up_ends(&place, "0.0.0.0:0", &[]).expect_error(3, "E-HTTP-OPEN");

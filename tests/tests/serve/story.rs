@@ -74,7 +74,7 @@ fn a_function_is_deployed_edited_live_rolled_back_and_removed() {
     server.pelton(&SAMPLE).expect(0);
     assert_eq!(counts(&server.values("hello.out", 15, 5)), [10, 7, 11, 8, 12]);
 
-    server.pelton(&["rm", "hello"]).expect(0);
+    server.pelton(&["rm", "hello", "--yes"]).expect(0);
     assert_eq!(server.json(&["ls"]), json!([]));
     server.pelton(&["status", "hello"]).expect_error(5, "E-FUNCTION-UNKNOWN");
     assert_eq!(server.pelton(&["consume", "hello.out"]).expect(0).records().len(), 20);

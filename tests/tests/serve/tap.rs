@@ -37,12 +37,12 @@ fn a_tap_shows_what_goes_in_and_out_over_a_new_version() {
     let shown = ended(watching).expect(0);
     let pad = "x".repeat(100);
     let lines: Vec<&str> = shown.out.lines().collect();
-    for (place, sent) in [("all 0:0", "0"), ("all 0:1", "1")] {
+    for (place, sent) in [("all:0:0", "0"), ("all:0:1", "1")] {
         let at = lines.iter().position(|line| *line == format!("{place} {sent}={sent} {pad}"));
         let next = lines[at.expect(&shown.out) + 1];
         assert_eq!(next, format!("  -> long {sent}={sent} {pad}"));
     }
-    assert!(lines.contains(&"all 1:0 k=short") && lines.contains(&"all 1:1 k=short"), "{lines:?}");
+    assert!(lines.contains(&"all:1:0 k=short") && lines.contains(&"all:1:1 k=short"), "{lines:?}");
     assert!(
         shown.err.contains("version 1\n") && shown.err.contains("version 2\n"),
         "{}",
@@ -68,6 +68,6 @@ fn a_tap_is_json_a_line_and_ends_with_the_function() {
     assert_eq!(sample["cause"]["topic"], "default/all");
     assert_eq!(sample["sent"][0]["value"], sample["value"]);
     let watching = tap(&server, &[]);
-    server.pelton(&["rm", "long"]).expect(0);
+    server.pelton(&["rm", "long", "--yes"]).expect(0);
     ended(watching).expect_error(5, "E-FUNCTION-UNKNOWN");
 }

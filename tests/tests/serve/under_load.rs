@@ -105,7 +105,7 @@ fn a_topic_that_is_removed_under_load_is_gone_for_its_clients_and_nobody_else() 
     assert_eq!(server.values("all", 0, 300).len(), 300);
     drop(reader.stdin.take());
     let reading = std::thread::spawn(move || ended(reader));
-    server.pelton(&["topic", "rm", "all"]).expect(0);
+    server.pelton(&["topic", "rm", "all", "--yes"]).expect(0);
     let produced = producer.join().unwrap();
     assert_eq!(produced.code, 5, "{}", produced.err);
     assert!(produced.err.contains("E-TOPIC-UNKNOWN"), "{}", produced.err);

@@ -67,7 +67,7 @@ fn a_fault_is_the_same_elsewhere_and_a_repaired_module_passes() {
     let report = run(&capsule, None);
     assert_eq!(report.verdict, CapsuleVerdict::Same, "{report:?}");
     let fault = &report.outcome.faults[0];
-    assert_eq!(fault.place, "in 0:502");
+    assert_eq!(fault.place, "in:0:502");
     assert_eq!((&report.outcome, report.unknown_reads), (&report.recorded, 0));
     assert_eq!(run(&capsule, None), report, "and again");
     // By its place it is the same call.
@@ -96,7 +96,7 @@ fn a_call_finds_the_state_that_was_before_it_not_the_one_of_now() {
     assert_eq!(report.verdict, CapsuleVerdict::Same, "{report:?}");
     let (output, changed) = (&report.outcome.outputs, &report.changes);
     assert!(output.iter().any(|o| o.value.as_ref().unwrap().contains("\"sum\":5")), "{output:?}");
-    assert_eq!((changed[0].kind.as_str(), changed[0].name.as_str()), ("put", "stats"));
+    assert_eq!((changed[0].kind, changed[0].name.as_str()), ("put", "stats"));
     assert!(!holds(&capsule, "oops"));
 }
 

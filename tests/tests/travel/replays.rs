@@ -169,7 +169,7 @@ fn a_replay_begins_at_a_savepoint_where_the_commits_are_gone_and_says_so() {
     };
     let status = replay(&world, to("empty", 100));
     assert_eq!((status.state, status.began[0].with), (ReplayState::Done, StartKind::Empty));
-    assert_eq!(status.began[0].at, ["in 0:100"]);
+    assert_eq!(status.began[0].at, ["in:0:100"]);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn where_retention_has_removed_the_input_a_replay_begins_behind_it() {
     journal.set_retention("default/in", retention, 0).unwrap();
     journal.clean(2).unwrap();
     let status = replay(&world, ReplayRequest::new(Start::Earliest));
-    assert_eq!(status.began[0].at, ["in 0:2"], "{status:?}");
+    assert_eq!(status.began[0].at, ["in:0:2"], "{status:?}");
     assert_eq!(differences(&status), &same(2));
     journal.clean(i64::MAX).unwrap();
     let error = start(&world, ReplayRequest::new(Start::Earliest)).unwrap_err();

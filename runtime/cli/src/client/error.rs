@@ -43,8 +43,8 @@ struct Detail {
 
 /// The exit code for an error of a server's.
 fn exit_of(code: &str, fault: &str) -> Exit {
-    const NOT_THERE: [&str; 7] =
-        ["ARTEFACT", "FUNCTION", "GROUP", "PARTITION", "STORE", "TOPIC", "VERSION"];
+    const NOT_THERE: [&str; 8] =
+        ["ARTEFACT", "FUNCTION", "GROUP", "PARTITION", "SAVEPOINT", "STORE", "TOPIC", "VERSION"];
     let unknown = code.strip_prefix("E-").and_then(|rest| rest.strip_suffix("-UNKNOWN"));
     match fault {
         _ if code.ends_with("-NOT-FOUND") || code == "E-SHADOW-NONE" => Exit::NotFound,
@@ -66,6 +66,12 @@ fn next_of(code: &str) -> Option<&'static str> {
         }
         "E-TOPIC-UNKNOWN" => "`pelton topic ls` shows all, `pelton topic create NAME` makes one",
         "E-DEAD-LETTER-REDRIVEN" => "give --again to put it back once more",
+        "E-FROM" => {
+            "use earliest, latest, a time such as 2026-01-31T12:00:00Z, or an offset, with \
+             --partition N where there are several"
+        }
+        "E-SAVEPOINT-UNKNOWN" => "`pelton savepoint ls FUNCTION` shows all",
+        "E-JOURNAL-LIMIT" => "make it smaller, or remove what nobody needs: the limit is fixed",
         "E-TOPIC-IN-USE" => "remove these functions first, with `pelton rm`",
         "E-FUNCTION-BUSY" => "run it again when the other change is done",
         "E-DEPLOY-TRIAL" => {
@@ -108,7 +114,7 @@ impl Failed {
                 format!("nothing listens at {base}"),
                 "start a server with `pelton up`, or name another with --server",
             ),
-            ureq::Error::HostNotFound => (
+            other if is_unknown_host(other) => (
                 "E-SERVER-DOWN",
                 format!("there is no host as in {base}"),
                 "check the address in --server or PELTON_SERVER",
@@ -117,6 +123,17 @@ impl Failed {
                 "E-SERVER-SILENT",
                 format!("{base} did not answer in time"),
                 "see whether the server is busy or stopped, then run it again",
+            ),
+            other if base.starts_with("https://") && is_no_tls(other) => (
+                "E-SERVER-TLS",
+                format!("{base} does not speak TLS: no https server listens there"),
+                "write http:// in --server or PELTON_SERVER; a Pelton server speaks plain HTTP, \
+                 behind a proxy TLS",
+            ),
+            ureq::Error::Protocol(_) | ureq::Error::Http(_) => (
+                "E-SERVER-ANSWER",
+                format!("what listens at {base} does not speak HTTP: {error}"),
+                "check the address in --server or PELTON_SERVER",
             ),
             other => (
                 "E-SERVER-LOST",
@@ -134,6 +151,20 @@ impl Failed {
             .next("use the pelton of the server's version");
         Self::new(error, false)
     }
+}
+
+/// Whether the name of the host could not be looked up: the system tells that as an I/O error.
+fn is_unknown_host(error: &ureq::Error) -> bool {
+    let lookup = "failed to lookup address information";
+    matches!(error, ureq::Error::HostNotFound) || error.to_string().contains(lookup)
+}
+
+/// Whether what answered a TLS handshake was no TLS.
+fn is_no_tls(error: &ureq::Error) -> bool {
+    let text = error.to_string();
+    ["corrupt message", "InvalidContentType", "tls handshake eof"]
+        .iter()
+        .any(|no| text.contains(no))
 }
 
 #[cfg(test)]
@@ -157,6 +188,7 @@ mod tests {
             ("E-JOURNAL-FULL", "external", Exit::Failure),
             ("E-INTERNAL", "internal", Exit::Failure),
             ("E-TOPIC-UNKNOWN", "user", Exit::NotFound),
+            ("E-SAVEPOINT-UNKNOWN", "user", Exit::NotFound),
             ("E-TOKEN-NOT-FOUND", "user", Exit::NotFound),
             ("E-PRODUCER-UNKNOWN", "user", Exit::BadInput),
         ] {

@@ -3,6 +3,7 @@
 mod args;
 mod error;
 mod events;
+mod follow;
 mod producer;
 mod reader;
 mod url;

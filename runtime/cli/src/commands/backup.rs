@@ -81,7 +81,7 @@ impl Backup {
 }
 
 fn of_directory(folder: &Path, to: &Path) -> Result<BackupReport> {
-    super::read::check_directory(folder)?;
+    crate::data_dir::check_there(folder)?;
     let journal = Journal::open(folder, Config::default()).map_err(|e| CliError::coded(&e))?;
     let report = backup(&journal, folder, to, SystemClock.now_ms())?;
     journal.close().map_err(|error| CliError::coded(&error))?;

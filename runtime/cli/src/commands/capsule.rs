@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use pelton_core::Limits;
 use pelton_server::functions::{
-    CAPSULE_BYTES_MAX, Capsule as Opened, CapsuleOutcome, CapsuleReport, CapsuleVerdict, StateKept,
-    run_capsule,
+    CAPSULE_BYTES_MAX, Capsule as Opened, CapsuleOutcome, CapsuleReport, CapsuleVerdict,
+    FunctionState, FunctionStatus, StateKept, run_capsule,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use ureq::http::Method;
 
 use super::check::read_module;
@@ -18,6 +18,7 @@ use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::project::show;
 use crate::session::Session;
+use crate::shown;
 use crate::text;
 use crate::ui::{Ui, printable};
 
@@ -51,16 +52,18 @@ enum What {
 
 /// Write the capsule of a call to a file
 ///
-/// Without --dead-letter and --record it is the newest call that made a dead letter.
+/// Without --dead-letter and --record it is the call that the function has halted at; where it has
+/// not, the newest that made a dead letter.
 #[derive(Debug, Args)]
 struct Export {
     /// The function
     function: String,
     /// The call that made this dead letter
-    #[arg(long, value_name = "TOPIC:PARTITION:OFFSET", conflicts_with = "record")]
+    #[arg(long, value_name = "TOPIC:PARTITION:OFFSET", value_parser = place,
+        conflicts_with = "record")]
     dead_letter: Option<String>,
     /// The call that read this record, or the one that would read it next
-    #[arg(long, value_name = "TOPIC:PARTITION:OFFSET")]
+    #[arg(long, value_name = "TOPIC:PARTITION:OFFSET", value_parser = place)]
     record: Option<String>,
     /// The file, which must be new; else FUNCTION.capsule
     #[arg(short, long)]
@@ -101,8 +104,18 @@ impl Export {
                 .next("remove it, or name another with --file"));
         }
         let client = self.server.client()?;
+        let mut record = self.record;
+        if record.is_none() && self.dead_letter.is_none() {
+            record = halted_at(&client.get(&["functions", &self.function])?);
+            match &record {
+                Some(at) => {
+                    ui.note(format!("{} has halted at {at}: this is that call", self.function))
+                }
+                None => ui.note("this is the newest call that made a dead letter"),
+            }
+        }
         let call = client.call(Method::GET, &["functions", &self.function, "capsule"]);
-        let call = call.query_if("dead-letter", self.dead_letter).query_if("record", self.record);
+        let call = call.query_if("dead-letter", self.dead_letter).query_if("record", record);
         let bytes = client.bytes(call.wait(EXPORT_TIME))?;
         // What has come whole is written, nothing else.
         let capsule = Opened::decode(bytes.clone())?;
@@ -162,7 +175,7 @@ impl Run {
             _ => Exit::DeadLetters,
         };
         if ui.is_json() {
-            ui.json(&report)?;
+            ui.json(&json(&report))?;
             return Ok(exit);
         }
         self.tell(&capsule, &report, ui)?;
@@ -179,13 +192,15 @@ impl Run {
         }
         tell(&report.outcome, ui)?;
         for change in &report.changes {
-            let part = |text: &Option<String>| printable(text.as_deref().unwrap_or("-"));
-            let (key, value) = (part(&change.key), part(&change.value));
+            let key =
+                change.key.as_deref().map_or_else(|| "-".into(), |key| shown::bytes(Some(key)));
+            let value = change.value.as_deref();
+            let value = value.map_or_else(|| "-".into(), |value| shown::stored(Some(value)));
             ui.line(format!("state: {} {} {key} {value}", change.kind, change.name))?;
         }
         if report.unknown_reads > 0 {
             ui.warn(format!(
-                "{} read that the capsule does not hold: for this run they had no value",
+                "the capsule does not hold {} that this run read: for it they had no value",
                 text::count(report.unknown_reads, "key")
             ));
         }
@@ -201,6 +216,11 @@ impl Run {
                 }
                 Ok(())
             }
+            CapsuleVerdict::Passes if report.unknown_reads > 0 => ui.line(format!(
+                "passes only without {}: nothing fails, but the call read state that the capsule \
+                 does not hold; try it on the server too, with `pelton replay --diff --wasm`",
+                text::count(report.unknown_reads, "key")
+            )),
             CapsuleVerdict::Passes => ui.line("passes: nothing fails"),
             CapsuleVerdict::FailsOtherwise => {
                 ui.line("fails, and otherwise than recorded; then it was:")?;
@@ -208,6 +228,43 @@ impl Run {
             }
         }
     }
+}
+
+/// A report for programs.
+fn json(report: &CapsuleReport) -> Value {
+    let bytes = |bytes: &[u8]| serde_json::from_str::<Value>(&shown::json(Some(bytes))).ok();
+    let changes = report.changes.iter().map(|change| {
+        let value = change.value.as_deref();
+        json!({
+            "kind": change.kind, "name": change.name, "key": change.key.as_deref().map(bytes),
+            "value": value.map(bytes), "decoded": value.map(shown::message_pack),
+            "due_ms": change.due_ms,
+        })
+    });
+    json!({
+        "verdict": report.verdict, "recorded": report.recorded, "outcome": report.outcome,
+        "lines": report.lines, "changes": changes.collect::<Vec<_>>(),
+        "unknown_reads": report.unknown_reads,
+    })
+}
+
+/// A record's place as a command line names it.
+fn place(text: &str) -> std::result::Result<String, String> {
+    let parts: Vec<_> = text.rsplitn(3, ':').collect();
+    let is_number = |part: &&str| part.parse::<u64>().is_ok();
+    match parts[..] {
+        [_, _, topic] if !topic.is_empty() && parts[..2].iter().all(is_number) => {
+            Ok(text.to_owned())
+        }
+        _ => Err("write TOPIC:PARTITION:OFFSET, such as hello.in:0:12".to_owned()),
+    }
+}
+
+/// The record that a function has halted at, where it did: its error names it.
+fn halted_at(status: &FunctionStatus) -> Option<String> {
+    let error = status.error.as_deref().filter(|_| status.state == FunctionState::Stopped)?;
+    let (_, rest) = error.split_once(" stopped before ")?;
+    place(rest.split_once(": ")?.0).ok()
 }
 
 /// Faults, and what was sent.

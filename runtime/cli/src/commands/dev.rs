@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::input::InputArgs;
 use crate::project::{Project, show, wasm_target};
 use crate::ui::Ui;
-use crate::up::signals;
+use crate::up::{PORT, signals};
 
 /// Where a project keeps what its server does, below its folder.
 const DATA_DIR: &str = ".pelton/dev";
@@ -68,11 +68,15 @@ impl DevCommand {
         if project.manifest.build.command.is_none() && folder.join("Cargo.toml").is_file() {
             wasm_target::ensure(&folder, ui)?;
         }
+        self.check_input()?;
         let signals = signals()?;
         let data_dir = self.data_dir.clone().unwrap_or_else(|| folder.join(DATA_DIR));
         let embedded = match self.server {
             Some(_) => None,
-            None => Some(Embedded::start(&data_dir, self.listen, self.fresh)?),
+            None => {
+                let fresh = self.fresh.then_some(&*folder);
+                Some(Embedded::start(&data_dir, self.listen, fresh)?)
+            }
         };
         let done = self.develop(&folder, project, embedded.as_ref(), &signals, ui);
         ui.note("ending");
@@ -97,6 +101,11 @@ impl DevCommand {
         let token = self.token.clone().filter(|_| embedded.is_none());
         let client = ServerArgs::of(address.clone(), token, &tenant).client()?;
         announce(&address, embedded.map(|embedded| &*embedded.data_dir), ui)?;
+        if embedded.is_some_and(|embedded| embedded.has_other_port) {
+            ui.warn(format!(
+                "port {PORT} is taken, so other commands need --server {address} to reach this one"
+            ));
+        }
         let mut results = vec![project.wasm()];
         results.extend(embedded.map(|embedded| embedded.data_dir.clone()));
         let session = Session {
@@ -107,6 +116,17 @@ impl DevCommand {
         };
         let health = || embedded.map_or(Ok(()), Embedded::health);
         Dev::begin(session, client, ui)?.run(signals, health)
+    }
+
+    /// A file that was named must be there before anything is built.
+    fn check_input(&self) -> Result<()> {
+        match self.input.input.as_str() {
+            "-" => Ok(()),
+            path => match std::fs::metadata(path) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(CliError::file("read", Path::new(path), &error)),
+            },
+        }
     }
 
     /// A file that was named, and stdin.

@@ -92,7 +92,7 @@ fn show(entry: &DifferenceEntry, ui: &mut Ui) -> Result<()> {
     let topic = cause.topic.as_deref().map(text::short).unwrap_or_default();
     let place = match cause.kind {
         CauseKind::Record => {
-            format!("{topic} {}:{}", cause.partition, cause.offset.unwrap_or_default())
+            format!("{topic}:{}:{}", cause.partition, cause.offset.unwrap_or_default())
         }
         CauseKind::Window => {
             let time = |ms: Option<i64>| ms.map_or_else(String::new, text::time);

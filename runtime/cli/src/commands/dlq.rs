@@ -21,7 +21,7 @@ use crate::ui::{Ui, printable};
 Examples:
   pelton dlq ls hello
   pelton dlq show hello
-  pelton dlq redrive hello --partition 0 --offset 12
+  pelton dlq redrive hello 0:12
   pelton dlq redrive hello --all")]
 pub(crate) struct Dlq {
     #[command(subcommand)]
@@ -65,13 +65,16 @@ struct Show {
 struct Redrive {
     /// The function
     name: String,
+    /// Which ones: PARTITION:OFFSET, as `dlq ls` shows it; all of them go back, or none
+    #[arg(value_name = "ID", value_parser = id)]
+    ids: Vec<(u32, u64)>,
     /// All that have not been put back yet
-    #[arg(long, conflicts_with_all = ["partition", "offset"], required_unless_present = "offset")]
+    #[arg(long, conflicts_with_all = ["ids", "partition", "offset"])]
     all: bool,
     /// The partition of --offset
-    #[arg(short, long, value_name = "N", default_value_t = 0)]
+    #[arg(short, long, value_name = "N", default_value_t = 0, requires = "offset")]
     partition: u32,
-    /// A dead letter of that partition; may be given several times: all of them go back, or none
+    /// As ID, of the partition that --partition names; may be given several times
     #[arg(long, value_name = "N")]
     offset: Vec<u64>,
     /// Put back those too that have been before
@@ -84,8 +87,14 @@ struct Redrive {
 /// How long very many dead letters may take.
 const REDRIVE_TIME: Duration = Duration::from_secs(300);
 
+/// A dead letter, as it is listed; also with its topic, as capsules name it.
 fn id(text: &str) -> std::result::Result<(u32, u64), String> {
-    let parts = text.split_once(':').map(|(partition, offset)| (partition.parse(), offset.parse()));
+    let place = match text.rsplitn(3, ':').collect::<Vec<_>>()[..] {
+        [_, _, topic] => &text[topic.len() + 1..],
+        _ => text,
+    };
+    let parts =
+        place.split_once(':').map(|(partition, offset)| (partition.parse(), offset.parse()));
     match parts {
         Some((Ok(partition), Ok(offset))) => Ok((partition, offset)),
         _ => Err("write PARTITION:OFFSET, such as 0:12".into()),
@@ -123,7 +132,7 @@ impl Letter {
     fn place(&self) -> String {
         match (self.reason("topic"), self.reason("partition"), self.reason("offset")) {
             (Some(topic), Some(partition), Some(offset)) => {
-                format!("{} {partition}:{offset}", text::short(&topic))
+                format!("{}:{partition}:{offset}", text::short(&topic))
             }
             _ => self.reason("kind").unwrap_or_default(),
         }
@@ -288,11 +297,21 @@ struct Redriven {
 impl Redrive {
     fn run(self, ui: &mut Ui) -> Result<()> {
         let client = self.server.client()?;
-        let letter = |offset: &u64| json!({ "partition": self.partition, "offset": offset });
+        let by_offset = self.offset.iter().map(|offset| (self.partition, *offset));
+        let ids: Vec<_> = self.ids.iter().copied().chain(by_offset).collect();
+        if !self.all && ids.is_empty() {
+            let text = format!("which dead letters of {} are to go back?", self.name);
+            return Err(CliError::new("E-USAGE", Exit::Usage, text).next(format!(
+                "name them, as in `pelton dlq redrive {0} 0:12` (`pelton dlq ls {0}` shows them), \
+                 or give --all",
+                self.name
+            )));
+        }
         let body = match self.all {
             true => json!({ "all": true, "again": self.again }),
             false => {
-                let records: Vec<_> = self.offset.iter().map(letter).collect();
+                let letter = |(partition, offset): &(u32, u64)| json!({ "partition": partition, "offset": offset });
+                let records: Vec<_> = ids.iter().map(letter).collect();
                 json!({ "records": records, "again": self.again })
             }
         };
@@ -330,8 +349,10 @@ mod tests {
         let letter = Letter::new(serde_json::from_str(json).unwrap());
         assert_eq!(letter.id(), "0:3");
         assert_eq!(letter.reason("code").as_deref(), Some("E-REJECT"));
-        assert_eq!(letter.place(), "t 1:9");
-        assert_eq!(id("0:12"), Ok((0, 12)));
-        assert!(id("12").is_err());
+        assert_eq!(letter.place(), "t:1:9");
+        assert_eq!((id("0:12"), id("hello.dead:0:12")), (Ok((0, 12)), Ok((0, 12))));
+        for text in ["12", ":", "a:b:c", "hello.dead:12"] {
+            assert!(id(text).is_err(), "{text}");
+        }
     }
 }

@@ -1,10 +1,14 @@
 //! `pelton logs`.
 
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+
 use clap::Args;
+use pelton_server::functions::FunctionStatus;
 use serde::{Deserialize, Serialize};
 use ureq::http::Method;
 
-use crate::client::{Event, ServerArgs};
+use crate::client::{Client, Event, ServerArgs};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::text;
@@ -12,7 +16,8 @@ use crate::ui::{Style, Ui, printable};
 
 /// Print what a function of a server has logged
 ///
-/// The newest 1,000 lines are kept, while the server runs.
+/// The newest 1,000 lines are kept, while the server runs. With -f it goes on when the server is started
+/// again. Why a function does not run is told on stderr.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -50,24 +55,52 @@ impl Logs {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let client = self.server.client()?;
         let parts = ["functions", self.name.as_str(), "logs"];
-        if !self.follow {
-            let list: List = client.get(&parts)?;
-            list.lines.iter().try_for_each(|line| show(line, ui))?;
-            return Ok(Exit::Ok);
+        if self.follow {
+            return self.follow(&client, ui);
         }
-        let mut events = client.events(client.call(Method::GET, &parts))?;
-        while let Some(Event { kind, data }) = events.next()? {
-            match kind.as_str() {
-                "" => show(&serde_json::from_str(&data).map_err(|_| odd(&data))?, ui)?,
-                "end" => break,
-                _ => return Err(odd(&data)),
-            }
-            if ui.reader_gone() {
-                return Ok(Exit::Ok);
-            }
+        let list: List = client.get(&parts)?;
+        list.lines.iter().try_for_each(|line| show(line, ui))?;
+        if list.lines.is_empty() {
+            ui.note(format!("{} has logged nothing since the server was started", self.name));
         }
-        ui.note("the server has ended");
+        self.tell_halt(&client, ui)?;
         Ok(Exit::Ok)
+    }
+
+    /// Goes on over restarts of the server: what was shown before is not shown again.
+    fn follow(&self, client: &Client, ui: &mut Ui) -> Result<Exit> {
+        let parts = ["functions", self.name.as_str(), "logs"];
+        self.tell_halt(client, ui)?;
+        let (ui, shown_ms, before_ms) =
+            (RefCell::new(ui), Cell::new(i64::MIN), Cell::new(i64::MIN));
+        let call = || {
+            before_ms.set(shown_ms.get());
+            client.call(Method::GET, &parts)
+        };
+        let each = |Event { kind, data }: Event| {
+            if !kind.is_empty() {
+                return Err(odd(&data));
+            }
+            let line: Line = serde_json::from_str(&data).map_err(|_| odd(&data))?;
+            let ui = &mut *ui.borrow_mut();
+            if line.time_ms > before_ms.get() {
+                shown_ms.set(line.time_ms.max(shown_ms.get()));
+                show(&line, ui)?;
+            }
+            Ok(if ui.reader_gone() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        let lost = |why: &str| ui.borrow_mut().warn(format!("{why}; waiting"));
+        client.follow(call, each, lost)?;
+        Ok(Exit::Ok)
+    }
+
+    /// A function that has stopped logs nothing of it: the host knows why.
+    fn tell_halt(&self, client: &Client, ui: &mut Ui) -> Result<()> {
+        let status: FunctionStatus = client.get(&["functions", &self.name])?;
+        if let Some(error) = status.error {
+            ui.warn(format!("{} does not run: {error}", self.name));
+        }
+        Ok(())
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) fn state(state: FunctionState, ui: &Ui) -> String {
         FunctionState::OnTrial => ui.paint("on-trial", Style::Yellow),
         FunctionState::Paused => ui.paint("paused", Style::Dim),
         FunctionState::Stopped => ui.paint("stopped", Style::Red),
+        FunctionState::Replica => ui.paint("replica", Style::Dim),
     }
 }
 

@@ -14,6 +14,7 @@ mod dev;
 mod diff;
 pub(crate) mod dlq;
 mod doctor;
+mod group;
 mod invoke;
 pub(crate) mod logs;
 mod ls;
@@ -101,6 +102,8 @@ pub(crate) enum Command {
     Dlq(dlq::Dlq),
     /// Topics of a server
     Topic(topic::Topic),
+    /// Consumer groups of a server: how far they have read
+    Group(group::Group),
     /// Develop a function: build, swap live and watch it with every save
     Dev(dev::DevCommand),
     /// Append records to a topic of a server
@@ -154,6 +157,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Dev(command) => command.run(ui),
         Command::Dlq(command) => command.run(ui),
         Command::Topic(command) => command.run(ui),
+        Command::Group(command) => command.run(ui),
         Command::Produce(command) => command.run(ui),
         Command::Consume(command) => command.run(ui),
         Command::Token(command) => command.run(ui),

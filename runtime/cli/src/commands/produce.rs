@@ -110,15 +110,15 @@ impl Produce {
         sent: &mut Sent,
         ui: &mut Ui,
     ) -> Result<()> {
-        let mut records = RecordsBuilder::new();
+        let mut request = Request::default();
         // One line is waited for, then all that are there go along.
         while let Ok(line) = lines.recv() {
             let mut next = Some(line);
             while let Some(line) = next {
                 match line {
-                    Ok(row) => push(&row, &mut records),
+                    Ok(row) => request.push(&row),
                     Err(bad) if bad.fatal || !self.input.skip_bad_lines => {
-                        send(&mut records, producer, sent)?;
+                        request.send(self.input.name(), producer, sent)?;
                         return Err(bad.into_error(self.input.name()));
                     }
                     Err(bad) => {
@@ -126,11 +126,9 @@ impl Produce {
                         ui.warn(format!("left out {}", bad.into_error(self.input.name()).text));
                     }
                 }
-                let is_full =
-                    records.len() >= REQUEST_RECORDS || records.bytes_len() >= REQUEST_BYTES;
-                next = if is_full { None } else { lines.try_recv().ok() };
+                next = if request.is_full() { None } else { lines.try_recv().ok() };
             }
-            send(&mut records, producer, sent)?;
+            request.send(self.input.name(), producer, sent)?;
         }
         Ok(())
     }
@@ -188,16 +186,70 @@ pub(crate) fn push(row: &Row, records: &mut RecordsBuilder) {
     }
 }
 
-fn send(records: &mut RecordsBuilder, producer: &mut Producer<'_>, sent: &mut Sent) -> Result<()> {
-    let count = records.len() as u64;
-    if count == 0 {
-        return Ok(());
+/// Records that go out together.
+#[derive(Default)]
+struct Request {
+    records: RecordsBuilder,
+    /// The line of each in the input.
+    lines: Vec<u64>,
+}
+
+impl Request {
+    fn push(&mut self, row: &Row) {
+        push(row, &mut self.records);
+        self.lines.push(row.line);
     }
-    for Range { partition, offset, records } in producer.send(records)? {
-        let (_, total) = sent.partitions.entry(partition).or_insert((offset, 0));
-        *total += u64::from(records);
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= REQUEST_RECORDS || self.records.bytes_len() >= REQUEST_BYTES
     }
-    sent.records += count;
-    sent.requests += 1;
-    Ok(())
+
+    /// Sends what there is of `file`.
+    fn send(&mut self, file: &str, producer: &mut Producer<'_>, sent: &mut Sent) -> Result<()> {
+        let count = self.records.len() as u64;
+        let lines = std::mem::take(&mut self.lines);
+        if count == 0 {
+            return Ok(());
+        }
+        let answer = producer.send(&mut self.records);
+        let ranges = answer.map_err(|failed| at_line(failed.error, file, &lines))?;
+        for Range { partition, offset, records } in ranges {
+            let (_, total) = sent.partitions.entry(partition).or_insert((offset, 0));
+            *total += u64::from(records);
+        }
+        sent.records += count;
+        sent.requests += 1;
+        Ok(())
+    }
+}
+
+/// A server names a record by its place in the request, from 0; a person looks for its line.
+fn at_line(error: CliError, file: &str, lines: &[u64]) -> CliError {
+    let named = error.text.strip_prefix("record ").and_then(|rest| rest.split_once(": "));
+    let line = named.and_then(|(number, _)| lines.get(number.parse::<usize>().ok()?));
+    match (named, line) {
+        (Some((_, why)), Some(line)) => {
+            let text = format!("{file}:{line}: {why}");
+            let next = error
+                .next
+                .or_else(|| Some("mend the line; none of its request was appended".into()));
+            CliError { text, next, ..error }
+        }
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_a_server_refuses_is_named_by_its_line() {
+        let named =
+            |text: &str| at_line(CliError::bad_input("E-LIMIT", text), "a.jsonl", &[3, 5, 9]).text;
+        assert_eq!(named("record 1: 9 bytes, too many"), "a.jsonl:5: 9 bytes, too many");
+        for text in ["record 3: beyond", "record x: y", "topic t is full"] {
+            assert_eq!(named(text), text);
+        }
+    }
 }

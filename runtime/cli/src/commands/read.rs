@@ -1,12 +1,13 @@
 //! `pelton read`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use pelton_core::TopicName;
 use pelton_journal::Visibility;
 use serde_json::json;
 
+use crate::data_dir;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::output::write_record;
@@ -47,7 +48,7 @@ fn from(text: &str) -> Result<u64, String> {
 
 impl Read {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
-        check_directory(&self.data_dir)?;
+        data_dir::check_there(&self.data_dir)?;
         let session = Session::open(Some(&self.data_dir))?;
         match &self.topic {
             None => list(&session, ui)?,
@@ -109,23 +110,6 @@ fn list(session: &Session, ui: &mut Ui) -> Result<()> {
         table.row(&[name, partitions.to_string(), text::thousands(records)]);
     }
     ui.line(table.to_string())
-}
-
-/// That there is a data directory.
-///
-/// # Errors
-/// `E-DATA-DIR-NOT-FOUND`.
-pub(super) fn check_directory(folder: &Path) -> Result<()> {
-    match folder.join("FORMAT").is_file() {
-        true => Ok(()),
-        false => Err(no_directory(folder)),
-    }
-}
-
-fn no_directory(folder: &Path) -> CliError {
-    let text = format!("{} is no data directory: it has no file FORMAT", folder.display());
-    CliError::new("E-DATA-DIR-NOT-FOUND", Exit::NotFound, text)
-        .next("give the folder that `pelton run --data-dir` was given")
 }
 
 fn no_topic(name: &str, session: &Session) -> CliError {

@@ -46,7 +46,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "TOPIC", conflicts_with = "diff")]
     to: Option<String>,
     /// Compare the results with what was emitted
-    #[arg(long, required_unless_present_any = ["to", "cancel", "ls"])]
+    #[arg(long)]
     diff: bool,
     /// The version to run; else the active one
     #[arg(long, value_name = "N")]
@@ -93,6 +93,13 @@ impl Replay {
             let parts = ["functions", &self.name, "replays", &id];
             let status: ReplayStatus = client.json(client.call(Method::DELETE, &parts))?;
             return show(&status, ui);
+        }
+        if !self.diff && self.to.is_none() {
+            let text = "where are the results of the replay to go?";
+            return Err(CliError::new("E-USAGE", Exit::Usage, text).next(
+                "give --diff to compare them with what was emitted, or --to TOPIC to keep them in a \
+                 new topic",
+            ));
         }
         let digest = self.wasm.as_deref().map(|file| upload(&client, file)).transpose()?;
         let body = json!({ "from": self.from, "until": self.until, "to": self.to,

@@ -157,7 +157,7 @@ impl List {
         for savepoint in &savepoints {
             let positions = savepoint.tasks.iter().flat_map(|task| &task.positions);
             let positions = positions
-                .map(|at| format!("{} {}:{}", text::short(&at.topic), at.partition, at.next));
+                .map(|at| format!("{}:{}:{}", text::short(&at.topic), at.partition, at.next));
             table.row(&[
                 savepoint.name.clone(),
                 savepoint.version.to_string(),

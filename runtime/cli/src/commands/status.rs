@@ -112,6 +112,9 @@ fn show(status: &FunctionStatus, ui: &mut Ui) -> Result<()> {
     match status.state {
         FunctionState::Paused => ui.next(format!("pelton resume {name}")),
         FunctionState::Stopped => ui.next(format!("pelton logs {name}; pelton resume {name}")),
+        FunctionState::Replica => {
+            ui.note("it runs on the server that this one follows; `pelton replica status` tells how far");
+        }
         _ if status.shadow.is_some() => ui.next(format!("pelton diff {name}")),
         _ if status.poison > 0 => ui.next(format!("pelton dlq ls {name}")),
         _ => {}

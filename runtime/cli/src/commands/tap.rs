@@ -1,5 +1,8 @@
 //! `pelton tap`.
 
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+
 use clap::Args;
 use pelton_server::compare::{CauseKind, ComparisonCause};
 use pelton_server::functions::{TapSample, TapSide};
@@ -17,8 +20,8 @@ use crate::ui::{Style, Ui, printable};
 /// Watch what goes into a function of a server, and what comes of it
 ///
 /// From now on, until Ctrl-C: each record, window or timer, what was sent for it and how often state
-/// was changed, as soon as that is durable. It goes on over new versions and pauses. The function never
-/// waits: what cannot be shown in time is left out, and counted.
+/// was changed, as soon as that is durable. It goes on over new versions, pauses and restarts of the server. The
+/// function never waits: what cannot be shown in time is left out, and counted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -43,59 +46,50 @@ struct Missed {
     missed: u64,
 }
 
-#[derive(Deserialize)]
-struct End {
-    reason: String,
-}
-
 impl Tap {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let client = self.server.client()?;
-        let mut call = client.call(Method::GET, &["functions", self.name.as_str(), "tap"]);
-        if let Some(key) = &self.key {
-            call = call.query("key", key);
-        }
-        if let Some(max) = self.max {
-            call = call.query("max", max);
-        }
-        let mut events = client.events(call)?;
         ui.note(format!("watching {}; Ctrl-C ends it", self.name));
+        let (ui, left) = (RefCell::new(ui), Cell::new(self.max));
         let mut version = None;
-        while let Some(Event { kind, data }) = events.next()? {
+        let call = || {
+            let call = client.call(Method::GET, &["functions", self.name.as_str(), "tap"]);
+            call.query_if("key", self.key.as_ref()).query_if("max", left.get())
+        };
+        let each = |Event { kind, data }: Event| {
+            let ui = &mut *ui.borrow_mut();
             match kind.as_str() {
                 "" => {
-                    let sample = read::<TapSample>(&data)?;
-                    if ui.is_json() {
-                        ui.line(&data)?;
-                    } else {
-                        if version.replace(sample.version) != Some(sample.version) {
-                            ui.note(format!("version {}", sample.version));
-                        }
-                        show(&sample, ui)?;
-                    }
+                    sample(&data, &mut version, ui)?;
+                    left.set(left.get().map(|left| left - 1));
                 }
                 "missed" => {
                     let Missed { missed } = read(&data)?;
                     let missed = text::thousands(missed);
                     ui.warn(format!("{missed} more came and went faster than could be shown"));
                 }
-                "end" => {
-                    let End { reason } = read(&data)?;
-                    if self.max.is_none() {
-                        ui.note(reason);
-                    }
-                    return Ok(Exit::Ok);
-                }
                 "error" => return Err(client.told(&data)),
                 _ => return Err(odd(&data)),
             }
-            if ui.reader_gone() {
-                return Ok(Exit::Ok);
-            }
-        }
-        ui.note("the server has ended");
+            let is_done = ui.reader_gone() || left.get() == Some(0);
+            Ok(if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        let lost = |why: &str| ui.borrow_mut().warn(format!("{why}; waiting"));
+        client.follow(call, each, lost)?;
         Ok(Exit::Ok)
     }
+}
+
+/// Shows a sample, and the version where that is another one than before.
+fn sample(data: &str, version: &mut Option<u64>, ui: &mut Ui) -> Result<()> {
+    let sample = read::<TapSample>(data)?;
+    if ui.is_json() {
+        return ui.line(data);
+    }
+    if version.replace(sample.version) != Some(sample.version) {
+        ui.note(format!("version {}", sample.version));
+    }
+    show(&sample, ui)
 }
 
 /// A line for the cause, and one for each thing that came of it.
@@ -137,7 +131,7 @@ fn place(cause: &ComparisonCause) -> String {
     match cause.kind {
         CauseKind::Record => {
             let topic = cause.topic.as_deref().map(text::short).unwrap_or_default();
-            format!("{topic} {}:{}", cause.partition, cause.offset.unwrap_or_default())
+            format!("{topic}:{}:{}", cause.partition, cause.offset.unwrap_or_default())
         }
         CauseKind::Window => {
             format!("window {} to {}", time(cause.start_ms), time(cause.end_ms))

@@ -9,6 +9,7 @@ use serde_json::json;
 use ureq::http::Method;
 
 use crate::client::{Call, Client, ServerArgs};
+use crate::data_dir;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::session::Session;
@@ -82,8 +83,12 @@ enum Keeper {
 }
 
 impl Place {
-    fn keeper(&self) -> Result<Keeper> {
+    /// Only the first token may make the directory.
+    fn keeper(&self, makes: bool) -> Result<Keeper> {
         let Some(folder) = &self.data_dir else { return Ok(Keeper::Server(self.server.client()?)) };
+        if !makes {
+            data_dir::check_there(folder)?;
+        }
         let session = Session::open(Some(folder))?;
         let (journal, clock) = (session.node.journal().clone(), session.node.clock().clone());
         let tokens = Tokens::open(journal, clock, HttpConfig::loopback(0).token_rate);
@@ -136,7 +141,7 @@ impl Token {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         match self.what {
             What::Create(Named { name, place }) => {
-                let token = place.keeper()?.create(&name)?;
+                let token = place.keeper(true)?.create(&name)?;
                 if ui.is_json() {
                     ui.json(&json!({ "name": name, "token": token }))?;
                 } else {
@@ -144,9 +149,9 @@ impl Token {
                     ui.next("keep it: it is told this once; commands take it from PELTON_TOKEN");
                 }
             }
-            What::Ls(place) => list(&place.keeper()?.list()?, ui)?,
+            What::Ls(place) => list(&place.keeper(false)?.list()?, ui)?,
             What::Rm(Named { name, place }) => {
-                place.keeper()?.revoke(&name)?;
+                place.keeper(false)?.revoke(&name)?;
                 ui.note(format!("took the token {name} back"));
             }
         }

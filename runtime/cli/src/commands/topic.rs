@@ -9,6 +9,7 @@ use serde_json::json;
 use ureq::http::Method;
 
 use crate::client::ServerArgs;
+use crate::confirm::confirm;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::table::Columns;
@@ -26,7 +27,8 @@ Examples:
   pelton topic create carriers --compacted
   pelton topic ls
   pelton topic describe flights
-  pelton topic set flights --retention 30d")]
+  pelton topic set flights --retention 30d
+  pelton topic rm flights")]
 pub(crate) struct Topic {
     #[command(subcommand)]
     what: What,
@@ -43,7 +45,7 @@ enum What {
     /// Change what a topic keeps
     Set(Set),
     /// Delete a topic with its records
-    Rm(Named),
+    Rm(Remove),
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +58,20 @@ struct Server {
 struct Named {
     /// The topic
     name: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Delete a topic with its records
+///
+/// It asks first. A topic that a function uses is not deleted.
+#[derive(Debug, Args)]
+struct Remove {
+    /// The topic
+    name: String,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -218,13 +234,28 @@ impl Topic {
                 show(&server.client()?.get(&["topics", &name])?, ui)?;
             }
             What::Set(set) => set.run(ui)?,
-            What::Rm(Named { name, server }) => {
-                let client = server.client()?;
-                client.bytes(client.call(Method::DELETE, &["topics", &name]))?;
-                ui.note(format!("deleted the topic {name}"));
-            }
+            What::Rm(remove) => remove.run(ui)?,
         }
         Ok(Exit::Ok)
+    }
+}
+
+impl Remove {
+    fn run(self, ui: &mut Ui) -> Result<()> {
+        let Self { name, yes, server } = self;
+        let client = server.client()?;
+        if !yes {
+            let topic: Info = client.get(&["topics", &name])?;
+            let records = text::count(topic.records(), "record");
+            let bytes = text::bytes(topic.bytes);
+            confirm(&format!("deleting the topic {name}: {records} go, {bytes}"), ui)?;
+        }
+        client.bytes(client.call(Method::DELETE, &["topics", &name]))?;
+        if ui.is_json() {
+            return ui.json(&json!({ "topic": name }));
+        }
+        ui.note(format!("deleted the topic {name}"));
+        Ok(())
     }
 }
 
@@ -294,7 +325,11 @@ fn show_list(topics: &[Info], ui: &mut Ui) -> Result<()> {
             topic.kept(),
         ]);
     }
-    ui.line(table.to_string())
+    ui.line(table.to_string())?;
+    if topics.is_empty() {
+        ui.next("pelton topic create NAME makes one; so does the deployment of a function");
+    }
+    Ok(())
 }
 
 fn show(topic: &Info, ui: &mut Ui) -> Result<()> {

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 use pelton_server::functions::Functions;
-use pelton_server::http::Server;
+use pelton_server::http::{Claimed, Server, check_open};
 use pelton_server::{Node, NodeConfig};
 use serde_json::json;
 
+use crate::data_dir;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::session::load_options;
@@ -47,6 +48,13 @@ impl Up {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let settings = Settings::read(&self.settings, |name| std::env::var(name).ok())?;
         let signals = signals()?;
+        let http = settings.http();
+        // What is refused leaves no data directory behind.
+        data_dir::check(&settings.data_dir)?;
+        let claimed = Claimed::take(http.address)?;
+        if settings.follow.is_none() && data_dir::is_vacant(&settings.data_dir) {
+            check_open(http.address, false)?;
+        }
         prepared(&settings, ui)?;
         let mut config = NodeConfig::new(&settings.data_dir, load_options()?);
         settings.apply_to_node(&mut config);
@@ -57,7 +65,7 @@ impl Up {
                 Ui::log(&format!("{} {level}: {}", line.task.function, line.message));
             });
         }
-        let server = Server::bind(Functions::new(Arc::clone(&node)), settings.http())?;
+        let server = Server::on(claimed, Functions::new(Arc::clone(&node)), http)?;
         server.start_functions()?;
         follow(&settings, &server, ui)?;
         let exporter = export(&settings, &server)?;

@@ -73,7 +73,7 @@ impl Site {
     pub(crate) fn start(port: Option<u16>) -> Result<Self> {
         let folder = TemporaryFolder::new()?;
         let address = port.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let server = Embedded::start(folder.path(), address, false)?;
+        let server = Embedded::start(folder.path(), address, None)?;
         let client = ServerArgs::of(server.address(), None, "default").client()?;
         for (topic, partitions) in [(FLIGHTS, 1), (STATISTICS, PARTITIONS)] {
             let body = json!({ "name": topic, "partitions": partitions });

@@ -10,6 +10,7 @@ mod watch;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ pub(crate) enum Event {
 pub(crate) struct Project {
     /// The project's folder.
     pub folder: PathBuf,
-    /// Its manifest at the start: name and inputs hold for the session.
+    /// Its manifest at the start: the name holds for the session.
     pub manifest: Manifest,
     /// Files and folders in it that are results.
     pub results: Vec<PathBuf>,
@@ -90,6 +91,8 @@ pub(crate) struct Dev<'a> {
     /// Where topics ended when the session began.
     ends: BTreeMap<String, String>,
     tailed: HashSet<String>,
+    /// The topics that the running version reads.
+    reads: input::Topics,
     has_input: bool,
 }
 
@@ -140,16 +143,27 @@ impl<'a> Dev<'a> {
             on_trial: None,
             ends,
             tailed: HashSet::new(),
+            reads: input::Topics::default(),
             has_input: false,
         };
-        for input in &dev.project.manifest.inputs {
-            let name = dev.own(&input.topic.to_string());
-            if !dev.ends.contains_key(&name) {
+        dev.make_inputs(&dev.project.manifest)?;
+        Ok(dev)
+    }
+
+    /// Creates the topics that the function is to read, where they are missing.
+    fn make_inputs(&self, manifest: &Manifest) -> Result<()> {
+        for input in &manifest.inputs {
+            let name = self.own(&input.topic.to_string());
+            let made = || {
                 let body = json!({ "name": name, "partitions": input.partitions });
-                dev.client.post::<Value>(&["topics"], &body, Duration::ZERO)?;
+                self.client.post::<Value>(&["topics"], &body, Duration::ZERO)
+            };
+            match self.client.get::<Value>(&["topics", &name]) {
+                Err(failed) if failed.error.code == "E-TOPIC-UNKNOWN" => drop(made()?),
+                there => drop(there?),
             }
         }
-        Ok(dev)
+        Ok(())
     }
 
     /// Builds, and goes on with every change until `signals` says that it is over or `health` that it
@@ -233,6 +247,7 @@ impl<'a> Dev<'a> {
             return Err(CliError::bad_input("E-DEV-NAME", text)
                 .next("end pelton dev and start it again, or take the name back"));
         }
+        self.make_inputs(&manifest)?;
         let clock = Stopwatch::start();
         let asked = Asked { wait: TRIAL_WAIT, ..Asked::default() };
         let report = deploy(&self.client, wasm, &path, &asked)?;
@@ -265,6 +280,7 @@ impl<'a> Dev<'a> {
                 self.tailed.insert(topic);
             }
         }
+        inputs.clone_into(&mut self.reads.write().unwrap_or_else(PoisonError::into_inner));
         if !self.has_input {
             self.has_input = true;
             tail::logs(self.client.clone(), name, self.sender.clone());
@@ -272,7 +288,7 @@ impl<'a> Dev<'a> {
                 "type a record, such as {\"key\":\"k\",\"value\":{}}, or edit the source; Ctrl-C ends",
             );
             let given = std::mem::take(&mut self.project.inputs);
-            input::produce(&self.client, &inputs, given, &self.sender)?;
+            input::produce(&self.client, &self.reads, given, &self.sender)?;
         }
         Ok(())
     }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pelton_server::functions::Functions;
-use pelton_server::http::{HttpConfig, Server};
+use pelton_server::http::{Claimed, HttpConfig, Server, check_open};
 use pelton_server::{Node, NodeConfig};
 
+use crate::data_dir;
 use crate::error::{CliError, Result};
 use crate::session::load_options;
 use crate::up::PORT;
@@ -22,34 +23,41 @@ pub(crate) struct Embedded {
     node: Arc<Node>,
     /// Where it keeps everything.
     pub data_dir: PathBuf,
+    /// Somebody else listens where `up` does, so that it listens on a free port.
+    pub has_other_port: bool,
 }
 
 impl Embedded {
     /// Starts it, with what was deployed on it before. Without an address it listens where `up` does,
-    /// or on a free port where somebody else does that already.
+    /// or on a free port where somebody else does that already. `fresh` forgets what was there before,
+    /// but never the project in this folder.
     ///
     /// # Errors
     /// `E-JOURNAL-LOCKED` where another process has the folder, and all else that `pelton up` says.
-    pub(crate) fn start(data_dir: &Path, listen: Option<SocketAddr>, fresh: bool) -> Result<Self> {
-        if fresh {
-            forget(data_dir)?;
-        }
-        let node = Arc::new(Node::open(NodeConfig::new(data_dir, load_options()?))?);
-        let bind = |address: SocketAddr| {
-            let mut config = HttpConfig::new(address);
-            config.drain_timeout = DRAIN;
-            Server::bind(Functions::new(Arc::clone(&node)), config)
-        };
-        let usual = SocketAddr::from(([127, 0, 0, 1], PORT));
-        let server = match bind(listen.unwrap_or(usual)) {
+    pub(crate) fn start(
+        data_dir: &Path,
+        listen: Option<SocketAddr>,
+        fresh: Option<&Path>,
+    ) -> Result<Self> {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let (claimed, has_other_port) = match Claimed::take(listen.unwrap_or(local(PORT))) {
             Err(error) if listen.is_none() && error.code == "E-HTTP-ADDRESS" => {
-                bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+                (Claimed::take(local(0))?, true)
             }
-            bound => bound,
-        }?;
+            taken => (taken?, false),
+        };
+        check_open(claimed.wanted(), !data_dir::is_vacant(data_dir))?;
+        if let Some(project) = fresh {
+            forget(data_dir, project)?;
+        }
+        data_dir::check(data_dir)?;
+        let node = Arc::new(Node::open(NodeConfig::new(data_dir, load_options()?))?);
+        let mut config = HttpConfig::new(claimed.wanted());
+        config.drain_timeout = DRAIN;
+        let server = Server::on(claimed, Functions::new(Arc::clone(&node)), config)?;
         server.start_functions()?;
         let data_dir = data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_owned());
-        Ok(Self { server, node, data_dir })
+        Ok(Self { server, node, data_dir, has_other_port })
     }
 
     /// Where it listens.
@@ -80,9 +88,13 @@ impl Embedded {
     }
 }
 
-/// Removes what was kept, unless another process uses it.
-fn forget(folder: &Path) -> Result<()> {
-    if !folder.exists() {
+/// Removes what was kept, unless another process uses it. What is no data directory stays, and so
+/// does what holds the project or the current folder.
+fn forget(folder: &Path, project: &Path) -> Result<()> {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let kept = [project, &here];
+    data_dir::check_removable(folder, &kept)?;
+    if data_dir::is_vacant(folder) {
         return Ok(());
     }
     match Node::open(NodeConfig::new(folder, load_options()?)) {
@@ -90,5 +102,5 @@ fn forget(folder: &Path) -> Result<()> {
         // Damaged, perhaps: a reason to begin anew.
         opened => drop(opened),
     }
-    std::fs::remove_dir_all(folder).map_err(|error| CliError::file("remove", folder, &error))
+    data_dir::remove(folder, &kept)
 }

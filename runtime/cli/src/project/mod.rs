@@ -32,7 +32,7 @@ impl Project {
         if !path.exists() {
             let text = format!("{} is no Pelton project: it has no {FILE_NAME}", show(folder));
             return Err(CliError::new("E-PROJECT-NOT-FOUND", crate::Exit::NotFound, text)
-                .next("go to the project's folder, give --path, or make one: pelton new NAME"));
+                .next("go to the project's folder, or make one: pelton new NAME"));
         }
         Ok(Self { folder: folder.to_owned(), manifest: read_manifest(&path)? })
     }

@@ -13,13 +13,27 @@ const TEMPLATE: [(&str, &str); 7] = [
 /// The files of the project `name`, by path, that uses the SDK at `sdk`.
 pub(crate) fn files(name: &str, sdk: &str) -> impl Iterator<Item = (&'static str, String)> {
     let sdk = sdk.replace('\\', "\\\\").replace('"', "\\\"");
-    TEMPLATE
-        .into_iter()
-        .map(move |(path, text)| (path, text.replace("{{name}}", name).replace("{{sdk}}", &sdk)))
+    TEMPLATE.into_iter().map(move |(path, text)| {
+        let text = text.replace("{{name}}", name).replace("{{sdk}}", &sdk);
+        (path, if path == "README.md" { aligned(&text) } else { text })
+    })
+}
+
+/// Commands with their comments below each other, however long the names in them are.
+fn aligned(text: &str) -> String {
+    let comment = |line: &str| line.find("  # ").filter(|_| !line.starts_with('#'));
+    let widest = text.lines().filter_map(comment).max().unwrap_or_default();
+    let line = |line: &str| match comment(line) {
+        Some(at) => format!("{:widest$}{}\n", &line[..at], &line[at..]),
+        None => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use pelton_core::Manifest;
 
@@ -31,5 +45,8 @@ mod tests {
         let manifest = Manifest::parse(text("pelton.toml"), "pelton.toml").unwrap();
         assert_eq!(manifest.function.name(), "hello");
         toml::from_str::<toml::Table>(text("Cargo.toml")).unwrap();
+        let columns: BTreeSet<_> =
+            text("README.md").lines().filter_map(|l| l.find("  # ")).collect();
+        assert_eq!(columns.len(), 1, "comments stand below each other: {columns:?}");
     }
 }

@@ -157,7 +157,7 @@ impl Settings {
             return Ok(settings);
         }
         Err(CliError::bad_input("E-CONFIG", problems.join("\n"))
-            .next("mend these; docs/cli.md lists every setting, `pelton up --help` every flag"))
+            .next("mend these; `pelton up --help` lists every setting as a flag"))
     }
 
     fn set(&mut self, key: &str, text: &str) -> Result<(), String> {

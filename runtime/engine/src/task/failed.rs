@@ -118,7 +118,8 @@ impl Task {
         let place = match work.plan().and_then(|plan| plan.slice.pieces.first()) {
             Some(piece) => {
                 let input = &self.config.inputs[piece.input].partition;
-                format!("{input} offset {}", piece.fetch.offsets.get(piece.rows.start))
+                let offset = piece.fetch.offsets.get(piece.rows.start);
+                format!("{}:{}:{offset}", input.topic.name(), input.partition)
             }
             None => "a window or timer".to_string(),
         };

@@ -101,8 +101,8 @@ impl DataPlane {
             }
             From::Offset(_) => {
                 let text = format!(
-                    "`from` is an offset, and topic {} has {partitions} partitions: name one with \
-                     `partition`",
+                    "an offset alone is no place in topic {}, which has {partitions} partitions: \
+                     name the partition too",
                     topic.name()
                 );
                 return Err(user("E-FROM", text));

@@ -48,8 +48,7 @@ pub use travel::{
     CapsuleVerdict, Change, DIFFERENCES_SHOWN, Difference, Differences, Invocation, Invoked,
     Outcome as CapsuleOutcome, REPLAYS_KEPT, REPLAYS_RUNNING_MAX, RecordPlace, ReplayRequest,
     ReplayStart, ReplayState, ReplayStatus, RestoreReport, RestoreRequest, SAVEPOINTS_MAX,
-    SavedPosition, SavedTask, Savepoint, StartKind, StateChange, StateKept, UNMATCHED_MAX,
-    run_capsule,
+    SavedPosition, SavedTask, Savepoint, StartKind, StateKept, UNMATCHED_MAX, run_capsule,
 };
 pub use trial::TrialState;
 pub use uploads::UPLOAD_KEPT_MS;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pelton_core::{FunctionId, Result};
 use pelton_engine::Task;
+use pelton_journal::Role;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -24,6 +25,8 @@ pub enum FunctionState {
     Paused,
     /// It should run and does not: `error` tells why.
     Stopped,
+    /// It runs on the server that this one follows.
+    Replica,
 }
 
 /// One subscription of a task.
@@ -215,6 +218,11 @@ impl Functions {
         status
     }
 
+    /// Whether functions run elsewhere.
+    fn is_replica(&self) -> bool {
+        matches!(self.node.journal().role(), Role::Replica { .. })
+    }
+
     /// All but what the tasks themselves tell.
     pub(super) fn status_at_rest(
         &self,
@@ -244,6 +252,7 @@ impl Functions {
             state: match (record.paused, is_running && error.is_none()) {
                 (true, _) => FunctionState::Paused,
                 (false, true) => FunctionState::Running,
+                (false, false) if self.is_replica() => FunctionState::Replica,
                 (false, false) => FunctionState::Stopped,
             },
             version: record.active,

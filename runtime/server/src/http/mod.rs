@@ -7,6 +7,7 @@
 mod auth;
 mod backup;
 mod capsules;
+mod claim;
 mod config;
 mod connection;
 mod console;
@@ -45,6 +46,7 @@ mod token_routes;
 mod tokens;
 mod topics;
 
+pub use claim::{Claimed, check_open};
 pub use config::HttpConfig;
 pub use error::{ApiError, ErrorBody, ErrorDetail};
 pub use extract::{ApiPath, ApiQuery, Payload};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pelton_core::{Domain, Error, Result};
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::task::TaskTracker;
 
+use super::claim::{Claimed, check_open};
 use super::config::HttpConfig;
 use super::housekeeping::{keep_clean, keep_history};
 use super::listen::listen;
@@ -42,17 +42,19 @@ impl Server {
     /// `E-HTTP-OPEN` for an address that others can reach while there is no token,
     /// `E-HTTP-ADDRESS` where it cannot be listened on, `E-THREADS`.
     pub fn bind(functions: Arc<Functions>, config: HttpConfig) -> Result<Self> {
+        let claimed = Claimed::take(config.address)?;
+        Self::on(claimed, functions, config)
+    }
+
+    /// As [`Server::bind`], on an address that was taken before.
+    ///
+    /// # Errors
+    /// As [`Server::bind`].
+    pub fn on(claimed: Claimed, functions: Arc<Functions>, config: HttpConfig) -> Result<Self> {
         let node = functions.node();
         let tokens =
             Tokens::open(Arc::clone(node.journal()), Arc::clone(node.clock()), config.token_rate);
-        let wanted = config.address;
-        if !wanted.ip().is_loopback() && tokens.is_empty() {
-            let text = format!(
-                "{wanted} can be reached from other machines and there is no token: make one \
-                 first, or listen on 127.0.0.1"
-            );
-            return Err(Error::new("E-HTTP-OPEN", Domain::User, text));
-        }
+        check_open(claimed.wanted(), !tokens.is_empty())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(IO_THREADS)
             .thread_name("http")
@@ -63,13 +65,7 @@ impl Server {
                 Error::new("E-THREADS", Domain::External, "cannot start the server")
                     .caused_by(error)
             })?;
-        let bound = runtime.block_on(TcpListener::bind(wanted));
-        let (listener, address) = bound
-            .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
-            .map_err(|error| {
-                let text = format!("cannot listen on {wanted}: choose another address or port");
-                Error::new("E-HTTP-ADDRESS", Domain::User, text).caused_by(error)
-            })?;
+        let (listener, address) = runtime.block_on(async { claimed.listen() })?;
         node.data().ask_first(functions.topic_hooks());
         let (app, tasks) = (App::new(functions, config, tokens), TaskTracker::new());
         app.replication().listens_at(format!("http://{address}"));

@@ -66,6 +66,8 @@ impl Seen {
             FunctionState::Paused => {
                 Check::warn(&what, format!("paused; {waiting}"), format!("pelton resume {name}"))
             }
+            // What waits and what fails is the leader's to tell.
+            FunctionState::Replica => return None,
             // It is called again and again, or not for a while.
             _ if *lag > 0 && self.rate == Some(0.0) && fault.is_some() => Check::fail(
                 &what,

@@ -198,7 +198,7 @@ impl DataPlane {
         }
         let mut pending = Pending::default();
         for &(partition, offset) in letters {
-            let id = format!("{} {partition}:{offset}", redrive.from);
+            let id = format!("{}:{partition}:{offset}", redrive.from);
             let missing =
                 || user("E-DEAD-LETTER-NOT-FOUND", format!("there is no dead letter {id}"));
             let held = from.partition(partition).map_err(of)?.offsets();

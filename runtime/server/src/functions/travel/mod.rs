@@ -9,7 +9,7 @@ mod savepoint;
 pub use capsule::{
     CAPSULE_BYTES_MAX, CAPSULE_FORMAT, CAPSULE_OUTPUTS_SHOWN, Capsule, CapsuleFault, CapsuleHead,
     CapsuleLine, CapsuleOf, CapsuleOutput, CapsuleReport, CapsuleVerdict, Change, Invocation,
-    Invoked, Outcome, RecordPlace, StateChange, StateKept, run_capsule,
+    Invoked, Outcome, RecordPlace, StateKept, run_capsule,
 };
 pub use replay::{
     DIFFERENCES_SHOWN, Difference, Differences, REPLAYS_KEPT, REPLAYS_RUNNING_MAX, ReplayRequest,

@@ -78,7 +78,7 @@ impl Search<'_> {
 
     /// The call that made this dead letter.
     pub(super) fn dead_letter(&self, place: &RecordPlace) -> Result<FoundCall> {
-        let at = || format!("{} {}:{}", place.topic, place.partition, place.offset);
+        let at = || format!("{}:{}:{}", place.topic, place.partition, place.offset);
         let missing = || {
             let text = format!("there is no dead letter at {}; `pelton dlq ls` lists them", at());
             user("E-DEAD-LETTER-NOT-FOUND", text)
@@ -160,7 +160,7 @@ impl Search<'_> {
 
     /// The call that read this record, or the one that will.
     pub(super) fn record(&self, place: &RecordPlace) -> Result<FoundCall> {
-        let at = format!("{} {}:{}", place.topic, place.partition, place.offset);
+        let at = format!("{}:{}:{}", place.topic, place.partition, place.offset);
         let all = partitions(self.journal, &place.topic)?;
         let held = all.get(place.partition as usize).map(Partition::offsets).unwrap_or_default();
         if !held.contains(&place.offset) {

@@ -16,9 +16,7 @@ pub use find::{CapsuleOf, RecordPlace};
 pub use format::{CAPSULE_BYTES_MAX, CAPSULE_FORMAT, Capsule, CapsuleHead, StateKept};
 pub use invoke::{Invocation, Invoked};
 pub use outcome::{CAPSULE_OUTPUTS_SHOWN, CapsuleFault, CapsuleOutput, Outcome};
-pub use run::{
-    CapsuleLine, CapsuleReport, Change, StateChange, Verdict as CapsuleVerdict, run_capsule,
-};
+pub use run::{CapsuleLine, CapsuleReport, Change, Verdict as CapsuleVerdict, run_capsule};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -32,31 +32,10 @@ pub enum Verdict {
     Passes,
 }
 
-/// A change of state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StateChange {
-    /// `put`, `delete`, `append`, `set-timer`, `cancel-timer`, `window`.
-    pub kind: String,
-    /// The store or timer.
-    pub name: String,
-    /// The key, as text.
-    pub key: Option<String>,
-    /// The value, as text.
-    pub value: Option<String>,
-}
-
-impl From<Change> for StateChange {
-    fn from(change: Change) -> Self {
-        let text = |bytes: Option<Bytes>| bytes.map(|bytes| text(&bytes));
-        let (key, value) = (text(change.key), text(change.value));
-        Self { kind: change.kind.to_owned(), name: change.name, key, value }
-    }
-}
-
 /// A change of state, with the bytes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// As of a [`StateChange`].
+    /// `put`, `delete`, `append`, `set-timer`, `cancel-timer`, `window`.
     pub kind: &'static str,
     /// The store or timer.
     pub name: String,
@@ -78,7 +57,7 @@ pub struct CapsuleLine {
 }
 
 /// What a run of a capsule came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CapsuleReport {
     /// How it compares.
     pub verdict: Verdict,
@@ -89,13 +68,9 @@ pub struct CapsuleReport {
     /// What the call logged.
     pub lines: Vec<CapsuleLine>,
     /// The first changes of state.
-    pub changes: Vec<StateChange>,
+    pub changes: Vec<Change>,
     /// Keys that this run read and the capsule does not hold: for it they had no value.
     pub unknown_reads: u64,
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Runs the call of a capsule with its own module, or with `wasm`, on `node`, whose topics it makes as
@@ -151,7 +126,7 @@ fn report(capsule: &Capsule, config: &TaskConfig, executed: Executed) -> Capsule
         recorded,
         outcome,
         lines: lines(executed.lines),
-        changes: changes(config, &executed.changes).into_iter().map(StateChange::from).collect(),
+        changes: changes(config, &executed.changes),
         unknown_reads,
     }
 }

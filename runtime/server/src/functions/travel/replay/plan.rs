@@ -283,7 +283,7 @@ impl TaskPlan {
     /// Takes down where it begins, and how many records it will read.
     fn count(&mut self, begin: &[Position]) {
         let place =
-            |at: &Position| format!("{} {}:{}", at.input.topic.name(), at.input.partition, at.next);
+            |at: &Position| format!("{}:{}:{}", at.input.topic.name(), at.input.partition, at.next);
         self.began.at = begin.iter().map(place).collect();
         let end = match self.stages.last() {
             Some(Stage::Commit(meta)) => &meta.positions[..],
@@ -337,7 +337,7 @@ fn undecided(config: &TaskConfig, base: &TaskMeta) -> Error {
     let at = base
         .positions
         .iter()
-        .map(|at| format!("{} {}:{}", at.input.topic, at.input.partition, at.next));
+        .map(|at| format!("{}:{}:{}", at.input.topic, at.input.partition, at.next));
     let text = format!(
         "what {} emitted before its last snapshot cannot be told apart by record: compare from {} \
          on, or send the results --to a topic",
