@@ -27,7 +27,8 @@ fn changes_are_operations_with_indexes_and_absolute_times() {
     assert_eq!(brief(&ops[0]), (OpKind::Put, ORDERED, Some(77), 4));
     assert_eq!(brief(&ops[1]), (OpKind::SetTimer, 1, Some(5), 0));
     assert_eq!((ops[1].key, ops[1].value), (None, None));
-    assert_eq!(brief(&ops[2]), (OpKind::Put, PANES, Some(2), 1));
+    let pending_and_fresh = 1 << 31 | 1;
+    assert_eq!(brief(&ops[2]), (OpKind::Put, PANES, Some(2), pending_and_fresh));
     let prefix = [128, 0, 0, 0, 0, 0, 0, 10, 128, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(ops[2].key, Some(&[&prefix[..], &[1, b'k']].concat()[..]));
     assert_eq!((ops[3].kind, ops[3].key), (OpKind::DeletePrefix, Some(&prefix[..])));
