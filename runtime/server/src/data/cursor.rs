@@ -47,7 +47,9 @@ impl FromStr for Cursor {
             let text: String = text.chars().take(100).collect();
             user(
                 "E-CURSOR",
-                format!("{text:?} is no cursor: it is partition:offset, such as 0:12,1:7 or 0:12@3"),
+                format!(
+                    "{text:?} is no cursor: it is partition:offset, such as 0:12,1:7 or 0:12@3"
+                ),
             )
         };
         let (pairs, topic) = match text.split_once('@') {
@@ -125,7 +127,10 @@ mod tests {
 
     #[test]
     fn what_is_no_cursor_is_refused() {
-        for text in ["", ":", "0", "0:", ":1", "0:1,", "0:1,0:2", "-1:0", "+1:0", "0:1 ", "x:y", "0:1@", "@3", "0:1@x", "0:1@-1", "0:1@3@3"] {
+        for text in [
+            "", ":", "0", "0:", ":1", "0:1,", "0:1,0:2", "-1:0", "+1:0", "0:1 ", "x:y", "0:1@",
+            "@3", "0:1@x", "0:1@-1", "0:1@3@3",
+        ] {
             assert_eq!(text.parse::<Cursor>().unwrap_err().code, "E-CURSOR", "{text:?}");
         }
         let long: Vec<String> = (0..=PARTITIONS_MAX).map(|n| format!("{n}:0")).collect();
