@@ -76,6 +76,11 @@ impl Rollback {
                 (Some(savepoint), Some(to)) => {
                     format!("savepoint {name} was made by version {}, not {to}", savepoint.version)
                 }
+                (None, _) if undone <= 1 => format!(
+                    "version {undone} of {} took no other one's place, so that there is no savepoint \
+                     before it",
+                    self.name
+                ),
                 _ => format!("there is no savepoint {name} of {} any more", self.name),
             };
             return Err(CliError::new("E-SAVEPOINT-NOT-FOUND", Exit::NotFound, text)

@@ -104,7 +104,7 @@ impl Functions {
     pub async fn resume(self: &Arc<Self>, function: &FunctionId) -> Result<()> {
         let _turn = self.turn_soon(function).await?;
         let mut record = self.registry.get(function)?;
-        if self.running(function).is_some_and(|running| running.deployment.is_running()) {
+        if self.running(function).is_some_and(|running| running.deployment.is_whole()) {
             return Ok(());
         }
         self.stop_running(function).await;

@@ -33,7 +33,7 @@ impl Functions {
         if report.outcome == Outcome::Unchanged {
             return Ok(report);
         }
-        let running = self.running(&function).filter(|running| running.deployment.is_running());
+        let running = self.running(&function).filter(|running| running.deployment.is_whole());
         let running = running.ok_or_else(|| not_running(&function))?;
         let canary = canary.record(prepared.new.number, self.now_ms())?;
         check_free(&prepared.record)?;

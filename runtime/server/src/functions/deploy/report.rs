@@ -58,7 +58,7 @@ impl Functions {
     ) -> DeployReport {
         let running = self.running(&record.function);
         let active = running.as_ref().map(|running| lock(&running.versions).active.clone());
-        let stopped = running.as_ref().is_none_or(|running| !running.deployment.is_running());
+        let stopped = running.as_ref().is_none_or(|running| !running.deployment.is_whole());
         let outcome = match &active {
             _ if stopped => Outcome::Started,
             Some(active) if active.number == new.number => Outcome::Unchanged,

@@ -28,7 +28,7 @@ impl Functions {
     pub async fn deploy_shadow(self: &Arc<Self>, request: DeployRequest) -> Result<DeployReport> {
         let prepared = self.prepare(&request).await?;
         let function = prepared.record.function.clone();
-        let running = self.running(&function).filter(|running| running.deployment.is_running());
+        let running = self.running(&function).filter(|running| running.deployment.is_whole());
         let running = running.ok_or_else(|| {
             let text = format!(
                 "{function} does not run, so that there is nothing to shadow; deploy it without \
