@@ -253,6 +253,9 @@ impl<'a> Dev<'a> {
         let report = deploy(&self.client, wasm, &path, &asked)?;
         let seconds = clock.seconds();
         self.running = Some(report.version);
+        let reads = manifest.inputs.iter().map(|input| self.own(&input.topic.to_string()));
+        let reads: Vec<_> = reads.collect();
+        *self.reads.write().unwrap_or_else(PoisonError::into_inner) = reads;
         let is_waiting = report.trial == TrialState::OnTrial && report.outcome == Outcome::Swapped;
         self.on_trial = is_waiting.then_some(report.version);
         show::live(&report, build, seconds, self.ui)?;
@@ -280,7 +283,6 @@ impl<'a> Dev<'a> {
                 self.tailed.insert(topic);
             }
         }
-        inputs.clone_into(&mut self.reads.write().unwrap_or_else(PoisonError::into_inner));
         if !self.has_input {
             self.has_input = true;
             tail::logs(self.client.clone(), name, self.sender.clone());

@@ -26,9 +26,11 @@ impl Claimed {
         let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let bound = socket.and_then(|socket| {
             // What connections of a server before left behind keeps nobody from starting it again.
-            // A port that is to be free is given to one process only without this.
+            // A port that is to be free is given to one process only while this is not set; set before it
+            // listens, it counts for the connections all the same.
             socket.set_reuseaddr(cfg!(unix) && wanted.port() != 0)?;
             socket.bind(wanted)?;
+            socket.set_reuseaddr(cfg!(unix))?;
             Ok(socket)
         });
         match bound {
