@@ -16,7 +16,7 @@ fn a_function_that_halts_says_so_in_its_history_and_how_much_waits_for_it() {
     world.wait_for("the event", |world| world.events().contains(&(EventKind::Stopped, 1)));
     let record = world.functions.record(&function()).unwrap();
     let message = record.events.last().unwrap().message.clone().unwrap();
-    assert!(message.contains("stopped before default/in"), "{message}");
+    assert!(message.contains("stopped before in:0:1: "), "{message}");
     assert_eq!(world.status().lag, 2);
     let listed = world.runtime.block_on(world.functions.statuses()).unwrap();
     assert_eq!(listed[0].lag, 2);

@@ -126,7 +126,7 @@ fn the_policy_decides_what_becomes_of_them() {
                 let error = end.unwrap_err();
                 assert_eq!(error.code, "E-FUNCTION-HALTED");
                 let text = error.to_string();
-                assert!(text.contains("default/in-0 offset 0"), "{text}");
+                assert!(text.contains("stopped before in:0:0: "), "{text}");
                 assert!(text.contains("event_time /at: the value has no such field"), "{text}");
             }
             _ => assert_eq!(told(&world.rows("out")), [r#"0..10 #0: {"at":2}"#]),

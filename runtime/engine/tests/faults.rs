@@ -149,7 +149,7 @@ fn halt_commits_what_comes_before_the_record_and_names_it() {
     let mut task = world.start(&function, config);
     let error = world.finish(&mut task).unwrap_err();
     assert_eq!(error.code, "E-FUNCTION-HALTED");
-    assert!(error.to_string().contains("default/in-0 offset 61"), "{error}");
+    assert!(error.to_string().contains("stopped before in:0:61: "), "{error}");
     assert_eq!(world.rows("out").len(), 61);
 }
 

@@ -147,7 +147,7 @@ fn a_rejected_record_is_named_by_file_and_line_in_every_format() {
     let router = guest("router");
     for (input, line) in [("in.jsonl", 5), ("in.txt", 2)] {
         let ended = run(&router, &["-i", input]).expect(6);
-        assert!(ended.err.contains(&format!("{input}:{line} (router.in ")), "{}", ended.err);
+        assert!(ended.err.contains(&format!("{input}:{line} (router.in:")), "{}", ended.err);
     }
     let csv = ["-i", "in.csv", "--key-column", "carrier", "--data-dir", "data", "-o", "json"];
     for _ in 0..2 {

@@ -77,7 +77,7 @@ fn a_fault_is_told_and_leaves_no_dead_letter() {
     let server = prepared(&place);
     let asked = ["invoke", "--deployed", "stats", "-k", "a", "-V", "oops"];
     let shown = server.pelton(&asked).expect(6);
-    assert!(shown.out.contains("fault: in ") && shown.out.contains("E-"), "{}", shown.out);
+    assert!(shown.out.contains("fault: in:") && shown.out.contains("E-"), "{}", shown.out);
     let told = server.pelton(&[&asked[..], &["-o", "json"]].concat()).expect(6).json();
     let fault = &told["faults"][0];
     assert!(!fault["message"].as_str().unwrap().is_empty(), "{told}");

@@ -182,7 +182,7 @@ fn a_function_that_halted_fails_in_the_same_way_at_the_same_record() {
     assert!(!head(&capsule).is_recorded);
     let report = run(&capsule, None);
     assert_eq!(report.verdict, CapsuleVerdict::Same, "{report:?}");
-    assert!(report.outcome.faults[0].place.contains("offset 1"), "{report:?}");
+    assert!(report.outcome.faults[0].place.contains("stopped before in:0:1: "), "{report:?}");
     let repaired = run(&capsule, Some(&module("deduplicate")));
     assert_eq!(repaired.verdict, CapsuleVerdict::Passes, "{repaired:?}");
 }
