@@ -78,6 +78,33 @@ fn two_clients_that_deploy_one_function_at_once_take_turns_or_are_told_so() {
 }
 
 #[test]
+fn a_server_that_is_killed_in_the_middle_of_swaps_loses_repeats_and_reorders_nothing() {
+    let place = Place::new();
+    let mut server = Server::start(&place);
+    let listen = server.address.strip_prefix("http://").unwrap().to_owned();
+    deploy_filter(&place, &server);
+    let producer = produce(&server);
+    assert_eq!(server.values("long", 0, A_PIECE).len(), A_PIECE, "it is under way");
+    for round in 0..8 {
+        let deploying = deploy(&place, &server, 0, round);
+        std::thread::park_timeout(Duration::from_millis(20 * round as u64));
+        server.kill();
+        server = Server::start_at(&place, &listen);
+        // It was answered, or not: whoever deploys again is told what there is.
+        ended(deploying);
+    }
+    deploy(&place, &server, 0, 8).wait().unwrap();
+    producer.join().unwrap().expect(0);
+    all_came_through_once(&server);
+    let status = server.json(&["status", "long"]);
+    assert_eq!(
+        (&status["state"], &status["before"]),
+        (&json!("running"), &json!(null)),
+        "{status}"
+    );
+}
+
+#[test]
 fn a_function_that_is_removed_under_load_goes_on_with_its_state_when_it_is_deployed_again() {
     let place = Place::new();
     let server = Server::start(&place);
