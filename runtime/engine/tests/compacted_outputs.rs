@@ -96,7 +96,7 @@ fn the_policies_halt_and_skip_count_too() {
         let error = world.finish(&mut task).unwrap_err();
         assert_eq!(error.code, "E-FUNCTION-HALTED");
         let text = error.to_string();
-        assert!(text.contains("E-GUEST-KEY-MISSING") && text.contains("offset 1"), "{text}");
+        assert!(text.contains("E-GUEST-KEY-MISSING") && text.contains("in:0:1"), "{text}");
         let config = TaskConfig { on_poison: OnPoison::Skip, ..compacted(&world, &function, 9) };
         let mut task = world.start(&function, config);
         world.finish(&mut task).unwrap();
