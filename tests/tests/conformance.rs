@@ -161,7 +161,8 @@ impl World for Kafka {
         let rows = records.len() as u32;
         let batch = Bytes::from(records.finish());
         let topic = topic.clone();
-        let outputs = [OutputBatch { topic, partition, rows, max_timestamp: 0, batch }];
+        let outputs =
+            [OutputBatch { topic, partition, rows, max_timestamp: 0, watermark: i64::MIN, batch }];
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
             if self.1.is_none() {

@@ -83,13 +83,17 @@ impl SettingsArgs {
         window.grace_ms = self.grace.or(window.grace_ms);
         window.late_output = self.late_output.clone().or(window.late_output.take());
         if let Some(ms) = self.out_of_orderness {
-            manifest.inputs.iter_mut().for_each(|input| input.out_of_orderness_ms = ms);
+            for input in &mut manifest.inputs {
+                (input.out_of_orderness_ms, input.carried) = (ms, false);
+            }
         }
         if let Some(field) = &self.event_time {
             let format = self.event_time_format.clone().unwrap_or_default();
             let event_time = EventTime { field: field.clone(), format };
             let inputs = manifest.inputs.iter_mut();
-            inputs.for_each(|input| input.event_time = Some(event_time.clone()));
+            inputs.for_each(|input| {
+                (input.event_time, input.carried) = (Some(event_time.clone()), false);
+            });
         }
         Ok(manifest)
     }

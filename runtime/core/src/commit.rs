@@ -27,6 +27,17 @@ pub struct InputProgress {
     pub idle: bool,
 }
 
+/// How far a task that writes to an input has come, as far as the reader knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// The task, as in [`crate::Producer`].
+    pub task: u64,
+    /// Its watermark, ms; `i64::MIN` where nothing was heard yet.
+    pub watermark: i64,
+    /// Whether it has nothing to do and is not waited for.
+    pub idle: bool,
+}
+
 /// Records for one partition of an output topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputBatch {
@@ -38,6 +49,10 @@ pub struct OutputBatch {
     pub rows: u32,
     /// The highest timestamp among them, ms.
     pub max_timestamp: i64,
+    /// The task's watermark for those who read it: with this batch, everything that the task has to say
+    /// of the time before it (ms) is in the topic. `i64::MIN` where it says nothing about that: late
+    /// records and dead letters.
+    pub watermark: i64,
     /// A batch of kind `Records`.
     pub batch: Bytes,
 }
@@ -51,6 +66,9 @@ pub struct InputLeft {
     pub progress: InputProgress,
     /// Which topic it is; 0 where that is not known.
     pub topic_id: u64,
+    /// How far the tasks that write to it had come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<Carried>,
 }
 
 /// What a task wants to become real.
@@ -92,6 +110,10 @@ pub struct TaskMeta {
     /// Inputs that a version before has read and this one does not: where to go on if they come back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<InputLeft>,
+    /// How far the tasks that write to each input have come, in the order of `positions`; empty where no
+    /// input has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<Vec<Carried>>,
     /// The task's watermark behind this commit, ms.
     pub watermark: i64,
     /// Where the triggers of windows stand that are no watermark.
@@ -133,6 +155,9 @@ pub struct Began {
     pub watermark: i64,
     /// Which inputs were idle, in the order of `positions`.
     pub idle: Vec<bool>,
+    /// How far the tasks that write to each input had come, where that is not as of the last commit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<Vec<Carried>>,
     /// Panes, timers or values that it was about; 0 for a call with records.
     pub units: u32,
 }

@@ -20,8 +20,8 @@ pub mod window;
 
 pub use clock::{Clock, ManualClock, SteadyTime};
 pub use commit::{
-    Began, Commit, InputLeft, InputProgress, Layout, OutputBatch, Position, TaskMeta, TaskRecord,
-    Triggers,
+    Began, Carried, Commit, InputLeft, InputProgress, Layout, OutputBatch, Position, TaskMeta,
+    TaskRecord, Triggers,
 };
 pub use declaration::{Declaration, StoreDeclaration, StoreKind, TimeDomain, TimerDeclaration};
 pub use error::{Coded, Domain, Error, Result};
@@ -32,5 +32,5 @@ pub use limits::Limits;
 pub use manifest::Manifest;
 pub use partition::{murmur2, partition_for_key};
 pub use sink::{Committed, Recovered, Sink, SnapshotReader, SnapshotWriter};
-pub use source::{Fetch, Offsets, Producer, Source, Start};
+pub use source::{Fetch, Offsets, Producer, Source, Start, Told};
 pub use time::{EventTime, TimeField, TimeFormat};

@@ -56,6 +56,10 @@ pub trait Sink: Send {
     /// same commit can be tried again. After any other error the task must be loaded anew.
     fn commit<'a>(&'a mut self, commit: &'a Commit<'a>) -> BoxFuture<'a, Result<Committed>>;
 
+    /// Tells those who read its topics how far a task has come, beside what its commits say: everything
+    /// before `watermark` (ms) is committed. `idle`: it has nothing to do and is not waited for.
+    fn tell(&mut self, _task: &TaskId, _watermark: i64, _idle: bool) {}
+
     /// The sequence up to which commits survive a power cut. What leaves the process waits for it.
     fn durable(&self) -> u64;
 

@@ -49,6 +49,24 @@ pub struct Producer {
     pub watermark: i64,
 }
 
+/// How far a task has come that writes to a topic, as it tells now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// The source cannot tell.
+    Unknown,
+    /// There is no such task any more.
+    Gone,
+    /// It does not run, or has not told yet.
+    Silent,
+    /// Everything that it has to say of the time before `watermark` (ms) is in its topics.
+    At {
+        /// Its watermark, ms.
+        watermark: i64,
+        /// It has had nothing to do for long enough, and is not waited for.
+        idle: bool,
+    },
+}
+
 /// Records of one partition, in order.
 #[derive(Debug, Clone)]
 pub struct Fetch {
@@ -74,6 +92,17 @@ pub trait Source: Send {
     /// Where there is no such topic: the error names it.
     fn topic_id(&mut self, _topic: &TopicName) -> Result<u64> {
         Ok(0)
+    }
+
+    /// The tasks of the function that `task` is of (see [`Producer`]), itself among them, in rising order.
+    fn siblings(&mut self, task: u64) -> Vec<u64> {
+        vec![task]
+    }
+
+    /// How far a task has come that writes to a topic. What is read after this was answered has all
+    /// that the answer speaks of.
+    fn told(&mut self, _task: u64) -> Told {
+        Told::Unknown
     }
 
     /// Takes these partitions to read, in place of those before.

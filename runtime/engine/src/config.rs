@@ -17,6 +17,9 @@ pub struct InputConfig {
     pub out_of_orderness_ms: i64,
     /// Where its records say when they happened; absent: their timestamps do.
     pub event_time: Option<EventTime>,
+    /// Whether what tasks have written brings their watermarks with it. Then those count, and not how
+    /// far records are out of order.
+    pub carried: bool,
     /// How much of it goes into a call.
     pub batch: BatchLimits,
 }
@@ -30,6 +33,7 @@ impl InputConfig {
             start: Start::Earliest,
             out_of_orderness_ms: 0,
             event_time: None,
+            carried: true,
             batch: BatchLimits::default(),
         }
     }
@@ -169,6 +173,15 @@ impl TaskConfig {
 }
 
 impl TaskConfig {
+    /// Whether what goes to `topic` keeps to the task's watermark: late records and dead letters do not.
+    pub(crate) fn is_in_time(&self, topic: &TopicName) -> bool {
+        let late = self.declaration.window.as_ref().and_then(|spec| spec.late_output);
+        let late = late.and_then(|target| self.outputs.get(usize::from(target)));
+        let is_dead =
+            matches!(&self.on_poison, OnPoison::DeadLetter(letters) if letters.topic == *topic);
+        !is_dead && late.is_none_or(|late| late.topic != *topic)
+    }
+
     /// How long what `operation` writes stays, ms; 0: for ever.
     pub(crate) fn ttl_of(&self, operation: &Operation<'_>) -> i64 {
         match operation.ttl {

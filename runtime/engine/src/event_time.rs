@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use pelton_batch::{Batch, FormatError, Records, RecordsBuilder};
-use pelton_core::{EventTime, Fetch, TimeField, TimeFormat};
+use pelton_core::{EventTime, Fetch, Producer, TimeField, TimeFormat};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -26,13 +27,25 @@ pub(crate) struct Incoming {
     fetch: Fetch,
     /// Records that do not say when they happened, by row; none where none has to.
     untimed: Vec<Untimed>,
+    /// The tasks of the function that wrote it, where its watermark counts; none where it does not.
+    pub(crate) siblings: Arc<[u64]>,
 }
 
 impl Incoming {
     /// Takes a batch in, its records stamped with what they tell where that is wanted.
-    pub(crate) fn new(mut fetch: Fetch, how: Option<&EventTime>) -> Result<Self, FormatError> {
+    pub(crate) fn new(
+        mut fetch: Fetch,
+        how: Option<&EventTime>,
+        siblings: Arc<[u64]>,
+    ) -> Result<Self, FormatError> {
         let untimed = how.map_or(Ok(Vec::new()), |how| stamp(&mut fetch, how))?;
-        Ok(Self { fetch, untimed })
+        Ok(Self { fetch, untimed, siblings })
+    }
+
+    /// What the record at `row` brings of the time of the task that wrote the batch: the last one does.
+    #[inline]
+    pub(crate) fn carried(&self, row: usize) -> Option<Producer> {
+        self.producer.filter(|_| row + 1 == self.rows && !self.siblings.is_empty())
     }
 
     /// Why the record at `row` of the batch does not say when it happened, if it does not.

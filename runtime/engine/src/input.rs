@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pelton_batch::FormatError;
-use pelton_core::{Domain, Error, Fetch, Offsets, Result, Source};
+use pelton_core::{Domain, Error, Fetch, Offsets, Producer, Result, Source};
 
 use crate::config::InputConfig;
 use crate::event_time::Incoming;
@@ -29,6 +29,8 @@ pub(crate) struct Input {
     pub(crate) ended: bool,
     /// Records from this offset on are not looked at yet; `u64::MAX` but in a replay.
     pub(crate) until: u64,
+    /// The tasks of the function that wrote the last batch that was fetched.
+    siblings: Arc<[u64]>,
     queue: VecDeque<Arc<Incoming>>,
     /// Records of the first batch in the queue that are committed.
     consumed: usize,
@@ -46,6 +48,7 @@ impl Input {
             waiting_since: None,
             ended: false,
             until,
+            siblings: Arc::default(),
             queue,
             consumed: 0,
             queued: 0,
@@ -90,10 +93,23 @@ impl Input {
                 continue;
             }
             self.queued += fetch.rows;
-            let incoming = Incoming::new(fetch, self.config.event_time.as_ref());
+            let siblings = self.siblings(&fetch, source);
+            let incoming = Incoming::new(fetch, self.config.event_time.as_ref(), siblings);
             self.queue.push_back(Arc::new(incoming.map_err(format_error)?));
         }
         Ok(())
+    }
+
+    /// The tasks of the function that wrote a batch, where its watermark counts.
+    fn siblings(&mut self, fetch: &Fetch, source: &mut dyn Source) -> Arc<[u64]> {
+        let tells = |producer: &Producer| self.config.carried && producer.watermark > i64::MIN;
+        let Some(Producer { task, .. }) = fetch.producer.filter(tells) else {
+            return Arc::default();
+        };
+        if !self.siblings.contains(&task) {
+            self.siblings = source.siblings(task).into();
+        }
+        Arc::clone(&self.siblings)
     }
 
     /// Forgets the records that wait, to read them again under another configuration.
@@ -204,11 +220,11 @@ pub(crate) struct Selection {
 }
 
 /// The next records of all inputs, at most `rows` and about `bytes`. Several inputs merge by
-/// (timestamp, input, offset); an input that is empty, has not ended and is not `idle` is waited
-/// for.
+/// (timestamp, input, offset). What comes of an input that is empty and has not ended is not before
+/// `from` (ms): records of others that are not before it either wait for that.
 pub(crate) fn select(
     inputs: &[Input],
-    idle: impl Fn(usize) -> bool,
+    from: impl Fn(usize) -> i64,
     rows: usize,
     bytes: usize,
     how: Selection,
@@ -224,19 +240,23 @@ pub(crate) fn select(
     let mut used = 0;
     while slice.rows < rows && (used < bytes || slice.rows == 0) {
         let mut first: Option<(i64, usize)> = None;
+        let mut waits_from = i64::MAX;
         for (index, input) in inputs.iter().enumerate() {
             let Some((fetch, row)) = input.peek(taken[index].0) else {
-                if input.ended || idle(index) {
-                    continue;
+                if !input.ended {
+                    waits_from = waits_from.min(from(index));
                 }
-                return slice;
+                continue;
             };
             let timestamp = timestamp_of(fetch, row);
             if first.is_none_or(|(earliest, _)| timestamp < earliest) {
                 first = Some((timestamp, index));
             }
         }
-        let Some((_, index)) = first else { return slice };
+        let Some((timestamp, index)) = first else { return slice };
+        if timestamp >= waits_from && waits_from != i64::MAX {
+            return slice;
+        }
         let Some((fetch, row)) = inputs[index].peek(taken[index].0) else { return slice };
         let (most, most_bytes) = inputs[index].allowance(rows, bytes);
         let (of_input, of_input_bytes) = &mut taken[index];

@@ -8,19 +8,33 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use pelton_batch::RecordsBuilder;
 use pelton_core::{
-    BoxFuture, Commit, Committed, Domain, Error, Fetch, Offsets, OutputBatch, Recovered, Result,
-    Sink, SnapshotWriter, Source, Start, TaskId, TaskRecord, TopicName, TopicPartition,
+    BoxFuture, Commit, Committed, Domain, Error, Fetch, Offsets, OutputBatch, Producer, Recovered,
+    Result, Sink, SnapshotWriter, Source, Start, TaskId, TaskRecord, Told, TopicName,
+    TopicPartition,
 };
+
+#[derive(Debug)]
+struct Stored {
+    base: u64,
+    rows: usize,
+    newest: i64,
+    producer: Option<Producer>,
+    batch: Bytes,
+}
 
 #[derive(Debug, Default)]
 struct Partition {
-    batches: Vec<(u64, usize, i64, Bytes)>,
+    batches: Vec<Stored>,
     end: u64,
 }
 
 #[derive(Default)]
 struct TaskLog {
     owner: u64,
+    /// Given when it is first loaded, from 1 on.
+    number: u64,
+    /// What its owner has told: a watermark, and whether it is idle.
+    told: Option<(i64, bool)>,
     records: Vec<(u64, TaskRecord)>,
     snapshot: Option<(u64, Bytes)>,
 }
@@ -45,10 +59,11 @@ impl Inner {
         })
     }
 
-    fn append(&mut self, output: &OutputBatch) -> Result<()> {
+    fn append(&mut self, output: &OutputBatch, task: Option<u64>) -> Result<()> {
         let log = self.partition(&output.topic, output.partition)?;
-        let rows = output.rows as usize;
-        log.batches.push((log.end, rows, output.max_timestamp, output.batch.clone()));
+        let producer = task.map(|task| Producer { task, watermark: output.watermark });
+        let (base, rows, newest) = (log.end, output.rows as usize, output.max_timestamp);
+        log.batches.push(Stored { base, rows, newest, producer, batch: output.batch.clone() });
         log.end += u64::from(output.rows);
         Ok(())
     }
@@ -92,7 +107,9 @@ impl MemoryLog {
         let batch = Bytes::from(records.finish());
         let topic = topic.clone();
         let mut inner = self.lock();
-        inner.append(&OutputBatch { topic, partition, rows, max_timestamp: i64::MAX, batch })?;
+        let (max_timestamp, watermark) = (i64::MAX, i64::MIN);
+        let output = OutputBatch { topic, partition, rows, max_timestamp, watermark, batch };
+        inner.append(&output, None)?;
         let wakers = std::mem::take(&mut inner.wakers);
         drop(inner);
         wakers.into_iter().for_each(Waker::wake);
@@ -106,7 +123,7 @@ impl MemoryLog {
         let partition = inner.partition(topic, partition);
         partition.map_or_else(
             |_| Vec::new(),
-            |log| log.batches.iter().map(|(.., batch)| batch.clone()).collect(),
+            |log| log.batches.iter().map(|stored| stored.batch.clone()).collect(),
         )
     }
 
@@ -145,6 +162,24 @@ struct MemorySource {
 }
 
 impl Source for MemorySource {
+    fn siblings(&mut self, task: u64) -> Vec<u64> {
+        let inner = self.log.lock();
+        let known = inner.tasks.iter().find(|(_, log)| log.number == task);
+        let Some((TaskId { function, .. }, _)) = known else { return vec![task] };
+        let same = inner.tasks.iter().filter(|(id, _)| id.function == *function);
+        let mut siblings: Vec<u64> = same.map(|(_, log)| log.number).collect();
+        siblings.sort_unstable();
+        siblings
+    }
+
+    fn told(&mut self, task: u64) -> Told {
+        match self.log.lock().tasks.values().find(|log| log.number == task).map(|log| log.told) {
+            None => Told::Gone,
+            Some(None) => Told::Silent,
+            Some(Some((watermark, idle))) => Told::At { watermark, idle },
+        }
+    }
+
     fn assign(&mut self, inputs: &[(TopicPartition, Start)]) -> Result<()> {
         let mut inner = self.log.lock();
         self.inputs.clear();
@@ -155,8 +190,8 @@ impl Source for MemorySource {
                 Start::Latest => log.end,
                 Start::Offset(offset) => *offset,
                 Start::Time(time) => {
-                    let at = log.batches.iter().find(|(.., newest, _)| newest >= time);
-                    at.map_or(log.end, |(base, ..)| *base)
+                    let at = log.batches.iter().find(|stored| stored.newest >= *time);
+                    at.map_or(log.end, |stored| stored.base)
                 }
             };
             self.inputs.push(MemoryInput { partition: partition.clone(), next, paused: false });
@@ -171,16 +206,18 @@ impl Source for MemorySource {
         }
         let mut inner = self.log.lock();
         let log = inner.partition(&partition.topic, partition.partition)?;
-        let at = log.batches.partition_point(|(base, rows, ..)| base + *rows as u64 <= *next);
-        let Some((base, rows, _, batch)) = log.batches.get(at) else { return Ok(None) };
-        let skip = (*next - base) as usize;
-        let (batch, rows) = match skip {
-            0 => (batch.clone(), *rows),
-            skip => (behind(batch, skip, *rows)?, rows - skip),
+        let at = log.batches.partition_point(|stored| stored.base + stored.rows as u64 <= *next);
+        let Some(stored) = log.batches.get(at) else { return Ok(None) };
+        let (batch, rows, producer) = match (*next - stored.base) as usize {
+            0 => (stored.batch.clone(), stored.rows, stored.producer),
+            skip => {
+                let rest = behind(&stored.batch, skip, stored.rows)?;
+                (rest, stored.rows - skip, stored.producer)
+            }
         };
         let offsets = Offsets::From(*next);
         *next += rows as u64;
-        Ok(Some(Fetch { batch, rows, offsets, next: *next, producer: None }))
+        Ok(Some(Fetch { batch, rows, offsets, next: *next, producer }))
     }
 
     fn seek(&mut self, input: usize, offset: u64) -> Result<()> {
@@ -238,7 +275,10 @@ struct MemorySink {
 impl MemorySink {
     fn take_over(&mut self, task: &TaskId) -> Recovered {
         let mut inner = self.log.lock();
+        let next = inner.tasks.len() as u64 + 1;
         let log = inner.tasks.entry(task.clone()).or_default();
+        log.number = if log.number == 0 { next } else { log.number };
+        log.told = None;
         log.owner += 1;
         self.owner = log.owner;
         let from = log.snapshot.as_ref().map_or(0, |(sequence, _)| *sequence);
@@ -262,12 +302,12 @@ impl MemorySink {
         for output in commit.outputs {
             inner.partition(&output.topic, output.partition)?;
         }
-        let owner = inner.tasks.entry(commit.task.clone()).or_default().owner;
+        let TaskLog { owner, number, .. } = *inner.tasks.entry(commit.task.clone()).or_default();
         if owner != self.owner {
             let text = format!("{} has been taken over by another owner", commit.task);
             return Err(Error::new("E-TASK-FENCED", Domain::External, text));
         }
-        commit.outputs.iter().try_for_each(|output| inner.append(output))?;
+        commit.outputs.iter().try_for_each(|output| inner.append(output, Some(number)))?;
         inner.sequence += 1;
         let sequence = inner.sequence;
         let log = inner.tasks.entry(commit.task.clone()).or_default();
@@ -299,6 +339,12 @@ impl Sink for MemorySink {
     fn commit<'a>(&'a mut self, commit: &'a Commit<'a>) -> BoxFuture<'a, Result<Committed>> {
         let committed = self.take(commit);
         Box::pin(std::future::ready(committed))
+    }
+
+    fn tell(&mut self, task: &TaskId, watermark: i64, idle: bool) {
+        if let Some(log) = self.log.lock().tasks.get_mut(task) {
+            log.told = Some((watermark, idle));
+        }
     }
 
     fn durable(&self) -> u64 {

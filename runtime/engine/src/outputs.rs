@@ -309,6 +309,7 @@ impl Outputs {
                     topic: slot.topic.topic.clone(),
                     partition: partition as u32,
                     rows: rows as u32,
+                    watermark: i64::MIN,
                     max_timestamp: std::mem::replace(&mut building.max_timestamp, i64::MIN),
                     batch,
                 });

@@ -95,6 +95,9 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
         if untimed {
             return;
         }
+        if at == piece.rows.start {
+            clocks[piece.input].meet(&piece.fetch.siblings);
+        }
         let timestamp = records.timestamp(at);
         let is_marker = marker.is_some_and(|name| has_header(records, at, name));
         if is_marker {
@@ -113,6 +116,9 @@ pub(crate) fn plan(mut slice: Slice, now: Now<'_>, view: View<'_>) -> Result<Pla
         clocks[piece.input].observe(timestamp, now.ceiling);
         if is_marker {
             clocks[piece.input].assert_complete(timestamp, now.ceiling);
+        }
+        if let Some(producer) = piece.fetch.carried(at) {
+            clocks[piece.input].heard(producer);
         }
         if exact {
             watermark = task_watermark(&clocks, watermark);

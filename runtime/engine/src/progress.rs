@@ -1,14 +1,17 @@
 //! Event time of one input. The watermark is a function of the record prefix, never of a batch.
 
-use pelton_core::InputProgress;
+use pelton_core::{Carried, InputProgress, Producer};
 
 /// Event-time progress of one input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventClock {
     bound_ms: i64,
     step_ms: i64,
     /// Where it stands.
     pub progress: InputProgress,
+    /// The tasks that write to the input and how far they have come, in the order of their numbers.
+    /// Where there are any, the watermark is the lowest of theirs.
+    pub(crate) producers: Vec<Carried>,
 }
 
 impl EventClock {
@@ -17,13 +20,20 @@ impl EventClock {
     #[must_use]
     pub fn new(bound_ms: i64, step_ms: i64) -> Self {
         let progress = InputProgress { highest: i64::MIN, watermark: i64::MIN, idle: false };
-        Self { bound_ms: bound_ms.max(0), step_ms, progress }
+        Self { bound_ms: bound_ms.max(0), step_ms, progress, producers: Vec::new() }
     }
 
     /// The same clock where a commit left it.
     #[must_use]
     pub fn resume(mut self, progress: InputProgress) -> Self {
         self.progress = progress;
+        self
+    }
+
+    /// The same clock, with the tasks that write to its input where `carried` watermarks count.
+    #[must_use]
+    pub(crate) fn told(mut self, carried: bool, producers: &[Carried]) -> Self {
+        self.producers = if carried { producers.to_vec() } else { Vec::new() };
         self
     }
 
@@ -36,6 +46,9 @@ impl EventClock {
             return;
         }
         self.progress.highest = timestamp;
+        if !self.producers.is_empty() {
+            return;
+        }
         let mut watermark = timestamp.saturating_sub(self.bound_ms);
         if self.step_ms > 1 {
             watermark = watermark.saturating_sub(watermark.rem_euclid(self.step_ms));
@@ -47,6 +60,36 @@ impl EventClock {
     pub fn assert_complete(&mut self, timestamp: i64, ceiling: i64) {
         if timestamp <= ceiling {
             self.progress.watermark = self.progress.watermark.max(timestamp);
+        }
+    }
+
+    /// Takes note of tasks that write to the input, of which nothing was heard yet.
+    pub(crate) fn meet(&mut self, tasks: &[u64]) {
+        for task in tasks {
+            if let Err(at) = self.producers.binary_search_by_key(task, |known| known.task) {
+                let new = Carried { task: *task, watermark: i64::MIN, idle: false };
+                self.producers.insert(at, new);
+            }
+        }
+    }
+
+    /// Takes note of what came with the last record of a batch.
+    pub(crate) fn heard(&mut self, producer: Producer) {
+        let at = self.producers.binary_search_by_key(&producer.task, |known| known.task);
+        let Some(known) = at.ok().and_then(|at| self.producers.get_mut(at)) else { return };
+        known.watermark = known.watermark.max(producer.watermark);
+        known.idle = false;
+        self.follow_producers();
+    }
+
+    /// Moves the watermark to the lowest of those that write to the input and are not idle. Where all
+    /// are, it is the highest: what it would be if the others had become idle a moment earlier.
+    pub(crate) fn follow_producers(&mut self) {
+        let active = self.producers.iter().filter(|known| !known.idle);
+        let lowest = active.map(|known| known.watermark).min();
+        let highest = || self.producers.iter().map(|known| known.watermark).max();
+        if let Some(watermark) = lowest.or_else(highest) {
+            self.progress.watermark = self.progress.watermark.max(watermark);
         }
     }
 
@@ -96,6 +139,24 @@ mod tests {
         assert_eq!(clock.watermark(), i64::MIN);
         clock.observe(1_000, 1_000);
         assert_eq!(clock.watermark(), 1_000);
+    }
+
+    #[test]
+    fn the_slowest_of_the_tasks_that_write_to_it_holds_the_watermark_back() {
+        let mut clock = EventClock::new(0, 0);
+        clock.observe(5, i64::MAX);
+        clock.meet(&[3, 7]);
+        clock.observe(100, i64::MAX);
+        clock.heard(Producer { task: 7, watermark: 90 });
+        assert_eq!((clock.watermark(), clock.progress.highest), (5, 100));
+        clock.heard(Producer { task: 3, watermark: 40 });
+        clock.heard(Producer { task: 4, watermark: 1 });
+        assert_eq!(clock.watermark(), 40);
+        clock.producers[0].idle = true;
+        clock.follow_producers();
+        assert_eq!(clock.watermark(), 90);
+        clock.heard(Producer { task: 3, watermark: 41 });
+        assert_eq!((clock.watermark(), clock.producers[0].watermark), (90, 41));
     }
 
     #[test]

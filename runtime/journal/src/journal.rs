@@ -19,7 +19,7 @@ use crate::role::{Role, RoleFile};
 use crate::segment::SEGMENT_HEADER_LEN;
 use crate::storage::{Disk, Storage};
 use crate::sync::SyncState;
-use crate::task::{Claim, Task};
+use crate::task::{Claim, Task, TaskId};
 use crate::{frames, recovery, sync};
 
 /// An open journal: one data directory, held by this process alone.
@@ -254,6 +254,26 @@ impl Journal {
     #[must_use]
     pub fn task(&self, key: &str) -> Option<Task> {
         read(&self.shared.catalog).task(key).cloned()
+    }
+
+    /// The task with this id, where it is registered.
+    #[must_use]
+    pub fn task_by_id(&self, id: TaskId) -> Option<Task> {
+        read(&self.shared.catalog).tasks.get(&id.0).cloned()
+    }
+
+    /// The tasks whose keys are the same up to the last `#` as that of the task with this id, itself
+    /// among them: in rising order, none where it is not registered.
+    #[must_use]
+    pub fn siblings(&self, id: TaskId) -> Vec<TaskId> {
+        let catalog = read(&self.shared.catalog);
+        let Some(task) = catalog.tasks.get(&id.0) else { return Vec::new() };
+        let stem = task.key().rfind('#').map_or(task.key(), |at| &task.key()[..=at]);
+        let from = catalog.task_keys.range(stem.to_owned()..);
+        let same = from.take_while(|(key, _)| key.starts_with(stem));
+        let mut siblings: Vec<TaskId> = same.map(|(_, id)| TaskId(*id)).collect();
+        siblings.sort_unstable();
+        siblings
     }
 
     /// All tasks, by key.

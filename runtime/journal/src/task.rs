@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -41,7 +41,19 @@ struct Inner {
     claim: AtomicU64,
     control_seq: AtomicU64,
     index: Mutex<TaskIndex>,
+    told: Told,
 }
+
+/// What whoever runs the task has told in this process.
+#[derive(Default)]
+struct Told {
+    watermark: AtomicI64,
+    state: AtomicU8,
+}
+
+const SILENT: u8 = 0;
+const AT_WORK: u8 = 1;
+const IDLE: u8 = 2;
 
 #[derive(Default)]
 pub(crate) struct TaskIndex {
@@ -84,6 +96,7 @@ impl Task {
             claim: AtomicU64::new(0),
             control_seq: AtomicU64::new(0),
             index: Mutex::new(index),
+            told: Told::default(),
         }))
     }
 
@@ -103,6 +116,23 @@ impl Task {
     #[must_use]
     pub fn snapshot_seq(&self) -> Option<u64> {
         lock(&self.0.index).snapshot.as_ref().map(|snapshot| snapshot.seq)
+    }
+
+    /// Tells how far its event time has come (ms): all that it says of the time before is appended.
+    /// `idle`: it has nothing to do. Kept in memory only, until it is told again.
+    pub fn tell(&self, watermark: i64, idle: bool) {
+        // Whoever sees that something was told sees the watermark with it, or a later one.
+        self.0.told.watermark.store(watermark, Ordering::Release);
+        self.0.told.state.store(if idle { IDLE } else { AT_WORK }, Ordering::Release);
+    }
+
+    /// What was told last, and whether it was idle; `None` where nobody has told since it was opened or
+    /// taken over.
+    #[must_use]
+    pub fn told(&self) -> Option<(i64, bool)> {
+        let state = self.0.told.state.load(Ordering::Acquire);
+        let watermark = self.0.told.watermark.load(Ordering::Acquire);
+        (state != SILENT).then_some((watermark, state == IDLE))
     }
 
     /// How many commit records there are since then.
@@ -136,6 +166,7 @@ impl Task {
 
     /// Takes the task over from whoever had it. Only under the append lock.
     pub(crate) fn claim(&self) -> Claim {
+        self.0.told.state.store(SILENT, Ordering::Release);
         Claim(self.0.claim.fetch_add(1, Ordering::AcqRel) + 1)
     }
 

@@ -25,6 +25,8 @@ pub struct InputSpec {
     pub out_of_orderness_ms: i64,
     /// Where its records say when they happened; absent: their timestamps do.
     pub event_time: Option<EventTime>,
+    /// Whether what functions have written brings their watermarks with it.
+    pub carried: bool,
     /// How much of it goes into a call.
     pub batch: BatchLimits,
 }
@@ -37,6 +39,7 @@ impl From<&manifest::Input> for InputSpec {
             start: input.start,
             out_of_orderness_ms: input.out_of_orderness_ms,
             event_time: input.event_time.clone(),
+            carried: input.carried,
             batch: input.batch,
         }
     }
@@ -49,7 +52,7 @@ impl InputSpec {
         let name = topic.name().to_string();
         let batch = BatchLimits::default();
         let start = Start::Earliest;
-        Self { topic, name, start, out_of_orderness_ms: 0, event_time: None, batch }
+        Self { topic, name, start, out_of_orderness_ms: 0, event_time: None, carried: true, batch }
     }
 }
 
@@ -245,6 +248,7 @@ impl DeploymentSpec {
             start: input.start,
             out_of_orderness_ms: input.out_of_orderness_ms,
             event_time: input.event_time.clone(),
+            carried: input.carried,
             batch: input.batch,
         };
         let store_ttls = declared.stores.iter();

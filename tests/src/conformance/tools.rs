@@ -89,7 +89,7 @@ pub(super) fn output(
     let batch = Bytes::from(builder.finish());
     let records = Batch::parse(&batch).and_then(Batch::records).expect("a batch of our own");
     let max_timestamp = records.iter().map(|record| record.timestamp()).max().unwrap_or(0);
-    OutputBatch { topic: topic.clone(), partition, rows, max_timestamp, batch }
+    OutputBatch { topic: topic.clone(), partition, rows, max_timestamp, watermark: i64::MIN, batch }
 }
 
 pub(super) fn numbers(topic: &TopicName, partition: u32, numbers: &[u64]) -> OutputBatch {

@@ -86,6 +86,12 @@ fn input() -> Value {
          `%Y-%m-%d %H:%M`, UTC where it has no offset.",
     );
     let orderness = duration("How far behind the newest a record may be and be on time.");
+    let watermark = words(
+        "How far time has come: what functions have written brings their watermarks with it \
+         (`carried`), or it is judged by the records alone, as it is where `out_of_orderness` or \
+         `event_time` is set.",
+        &["carried", "records"],
+    );
     let records = number("Most of its records in a call.", 1, keys::BATCH_RECORDS_MAX);
     let bytes = size(
         "About the most of its bytes in a call; a larger record comes alone.",
@@ -102,6 +108,7 @@ fn input() -> Value {
         ("event_time", example(field, json!("/time"))),
         ("event_time_format", default(format, json!("auto"))),
         ("out_of_orderness", default(orderness, json!("0"))),
+        ("watermark", default(watermark, json!("carried"))),
         (
             "idle_timeout",
             duration("After how long without a record it is not waited for; else 10s."),

@@ -108,6 +108,13 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
         let name = section.text("name", problems);
         let orderness = section.duration("out_of_orderness", problems);
         let event_time = event_time(&section, problems);
+        let words = [("carried", true), ("records", false)];
+        let carried = section.choice("watermark", &words, problems);
+        if carried == Some(true) && event_time.is_some() {
+            let text = "cannot be \"carried\" beside `event_time`: it is about the timestamps that \
+                        the records came with";
+            section.wrong("watermark", text, problems);
+        }
         let idle_timeout_ms = section.duration("idle_timeout", problems);
         let words = [("earliest", Start::Earliest), ("latest", Start::Latest)];
         let start = section.choice("start", &words, problems);
@@ -117,6 +124,8 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
         let mut input = Input::new(topic);
         input.name = name.map_or(input.name, str::to_owned);
         input.out_of_orderness_ms = orderness.unwrap_or(input.out_of_orderness_ms);
+        // Who says how records are out of order, or when they happened, judges by the records.
+        input.carried = carried.unwrap_or(orderness.is_none() && event_time.is_none());
         input.event_time = event_time;
         input.idle_timeout_ms = idle_timeout_ms;
         input.batch = batch;

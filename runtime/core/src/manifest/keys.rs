@@ -9,12 +9,13 @@ pub const TOP: [&str; 12] = [
 /// Keys of `[build]`.
 pub const BUILD: [&str; 2] = ["command", "file"];
 /// Keys of `[[input]]`.
-pub const INPUT: [&str; 11] = [
+pub const INPUT: [&str; 12] = [
     "topic",
     "name",
     "event_time",
     "event_time_format",
     "out_of_orderness",
+    "watermark",
     "idle_timeout",
     "start",
     "partitions",

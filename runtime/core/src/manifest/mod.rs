@@ -79,6 +79,9 @@ pub struct Input {
     pub out_of_orderness_ms: i64,
     /// Where its records say when they happened; absent: their timestamps do.
     pub event_time: Option<EventTime>,
+    /// Whether what functions have written brings their watermarks with it. Then those count, and
+    /// `out_of_orderness_ms` only for what others have written.
+    pub carried: bool,
     /// After how long without a record the input is no longer waited for, ms; absent: never.
     pub idle_timeout_ms: Option<i64>,
     /// Where to start where the function has never read it.
@@ -111,6 +114,7 @@ impl Input {
             name,
             out_of_orderness_ms: 0,
             event_time: None,
+            carried: true,
             idle_timeout_ms: None,
             start: Start::Earliest,
             partitions: 1,

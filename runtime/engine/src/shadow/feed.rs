@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use super::tap::Heard;
+use crate::task::Decisions;
 
 /// Commits that may wait for a shadow; one more, and it has fallen behind.
 pub const FEED_COMMITS_MAX: usize = 1_024;
@@ -24,10 +25,8 @@ pub(crate) enum Next {
 pub struct Beat {
     /// The wall time that was recorded, ms.
     pub(crate) time_ms: i64,
-    /// Which inputs counted as idle.
-    pub(crate) idle: Vec<bool>,
-    /// The watermark of the function's other tasks, where this one follows it, ms.
-    pub(crate) followed: i64,
+    /// Where time stood; its watermark is that of the function's other tasks, where this one follows it.
+    pub(crate) decided: Decisions,
     /// The inputs have ended.
     pub(crate) flushing: bool,
     pub(crate) next: Next,

@@ -9,6 +9,7 @@ use super::feed::{Beat, Feed, Next};
 use super::watch::{WATCHES_MAX, Watch, Watched};
 use crate::call::{Call, Work};
 use crate::config::TaskConfig;
+use crate::task::Decisions;
 
 /// One call that was committed.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub(crate) struct Tap {
     answers: Vec<Vec<u8>>,
     fault: Option<Fault>,
     canary: Option<Vec<u32>>,
-    begun: Option<(i64, Vec<bool>, i64)>,
+    begun: Option<(i64, Decisions)>,
     /// The feed is lost and no watch has room: nothing is kept for them.
     deaf: bool,
     rested: bool,
@@ -102,9 +103,9 @@ impl Tap {
         self.keeps || self.feed.is_some() || !self.watches.is_empty()
     }
 
-    /// A call is about to be made at this wall time, with these inputs idle.
-    pub(crate) fn begin(&mut self, time_ms: i64, idle: Vec<bool>, followed: i64) {
-        self.begun = Some((time_ms, idle, followed));
+    /// A call is about to be made at this wall time, where event time stands here.
+    pub(crate) fn begin(&mut self, time_ms: i64, decided: Decisions) {
+        self.begun = Some((time_ms, decided));
         let unfed = self.feed.as_ref().is_none_or(Feed::is_lost);
         self.deaf = !self.keeps && unfed && self.watches.iter().all(|watch| watch.is_full());
     }
@@ -175,10 +176,10 @@ impl Tap {
             self.watches.iter().for_each(|watch| watch.push(&watched, units));
         }
         if let (Some(feed), Some(begun)) = (&self.feed, self.begun.take()) {
-            let (time_ms, idle, followed) = begun;
+            let (time_ms, decided) = begun;
             let (flushing, next) = (commit.flushing, Next::Commit(calls));
             self.rested = false;
-            if !feed.push(Beat { time_ms, idle, followed, flushing, next }) {
+            if !feed.push(Beat { time_ms, decided, flushing, next }) {
                 self.feed = None;
             }
         }
@@ -186,11 +187,11 @@ impl Tap {
     }
 
     /// The task has nothing to do.
-    pub(crate) fn rest(&mut self, time_ms: i64, idle: Vec<bool>, followed: i64) {
+    pub(crate) fn rest(&mut self, time_ms: i64, decided: Decisions) {
         self.drop_unread();
         if let (Some(feed), false) = (&self.feed, self.rested) {
             self.rested = true;
-            feed.push(Beat { time_ms, idle, followed, flushing: false, next: Next::Rest });
+            feed.push(Beat { time_ms, decided, flushing: false, next: Next::Rest });
         }
     }
 }

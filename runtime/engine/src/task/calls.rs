@@ -80,14 +80,18 @@ impl Task {
         self.judge_idle();
         self.note_waiting();
         let bytes = self.config.limits.batch_bytes.value as usize;
-        let idle = |index: usize| self.repeats || self.clocks[index].progress.idle;
+        let from = |index: usize| match &self.clocks[index] {
+            clock if self.repeats || clock.progress.idle => i64::MAX,
+            clock if clock.producers.is_empty() => i64::MIN,
+            clock => clock.watermark(),
+        };
         let declared = &self.config.declaration;
         let stateless = declared.window.is_none() && declared.stores.is_empty();
         if self.gathers_until().is_some() {
             return Ok(None);
         }
         let how = Selection { whole: stateless, limited: !self.repeats };
-        let slice = select(&self.inputs, idle, rows, bytes, how);
+        let slice = select(&self.inputs, from, rows, bytes, how);
         if slice.rows == 0 {
             return Ok(None);
         }

@@ -59,7 +59,11 @@ impl Task {
         meta.layout = (!self.layout_written).then(|| start::layout_of(&self.config));
         meta.saved = saved;
         meta.began = self.began.take();
+        let settled_to = self.settled_to();
         if let Some(pending) = &mut self.pending {
+            let in_time =
+                pending.outputs.iter_mut().filter(|out| self.config.is_in_time(&out.topic));
+            in_time.for_each(|output| output.watermark = settled_to);
             pending.record = Some(TaskRecord { meta, changes });
         }
         Ok(())
@@ -78,6 +82,7 @@ impl Task {
             progress: self.clocks.iter().map(|clock| clock.progress).collect(),
             topic_ids: self.topic_ids.clone(),
             left: self.left.clone(),
+            carried: self.carried(),
             watermark: self.watermark,
             triggers: self.triggers,
             began: None,
@@ -105,9 +110,8 @@ impl Task {
         self.spoiled.clear();
         self.layout_written = true;
         self.committed_ms = self.time.ms();
-        self.last.0 = self.watermark;
-        self.last.1.clear();
-        self.last.1.extend(self.clocks.iter().map(|clock| clock.progress.idle));
+        self.last = self.decisions();
+        self.tell_readers(false);
         self.committed_on_trial(pending.called);
         self.tap_committed();
         let out: u64 = pending.outputs.iter().map(|batch| u64::from(batch.rows)).sum();

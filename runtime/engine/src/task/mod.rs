@@ -10,6 +10,7 @@ mod early;
 mod failed;
 mod gather;
 mod migrate;
+mod producers;
 mod repeat;
 mod replace;
 mod savepoint;
@@ -31,8 +32,9 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use pelton_core::window::Window;
 use pelton_core::{
-    Began, BoxFuture, Clock, Domain, Error, Fault, Guest, InputLeft, InputProgress, OutputBatch,
-    Result, SharedEnvironment, Sink, Source, SteadyTime, TaskRecord, TopicPartition, Triggers,
+    Began, BoxFuture, Carried, Clock, Domain, Error, Fault, Guest, InputLeft, InputProgress,
+    OutputBatch, Result, SharedEnvironment, Sink, Source, SteadyTime, TaskRecord, TopicPartition,
+    Triggers,
 };
 use pelton_state::TaskState;
 
@@ -96,6 +98,16 @@ pub(crate) struct Pending {
     records_in: u64,
     /// Whether the guest was called for it.
     called: bool,
+}
+
+/// Where time stands, as far as it does not follow from records alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decisions {
+    watermark: i64,
+    /// Which inputs are idle.
+    idle: Vec<bool>,
+    /// How far the tasks that write to each input have come.
+    carried: Vec<Vec<Carried>>,
 }
 
 /// A running task.
@@ -169,8 +181,10 @@ pub struct Task {
     held: Arc<()>,
     /// When the last commit was made, ms; `i64::MIN` before the first.
     committed_ms: i64,
-    /// Watermark and idle inputs as of the last commit.
-    last: (i64, Vec<bool>),
+    /// As of the last commit.
+    last: Decisions,
+    /// When to ask the tasks that write to its inputs.
+    asking: producers::Asking,
     /// What the call under way began with.
     began: Option<Began>,
     /// It repeats decisions that are given to it, and makes none of its own.

@@ -3,7 +3,7 @@
 
 use pelton_core::{Began, Position, Result, TaskMeta};
 
-use super::{Step, Task};
+use super::{Decisions, Step, Task};
 use crate::call::{Call, Work};
 
 /// A part of a run that a replay repeats.
@@ -32,13 +32,25 @@ impl Task {
             Work::Records(_) | Work::Merge(..) | Work::Accumulate(..) | Work::Collect(..) => 0,
             _ => u32::try_from(call.work.units()).unwrap_or(u32::MAX),
         };
-        let idle = || self.clocks.iter().map(|clock| clock.progress.idle);
-        let follows = self.last.0 == self.watermark && idle().eq(self.last.1.iter().copied());
-        if units == 0 && follows {
+        let now = self.decisions();
+        if units == 0 && now == self.last {
             self.began = None;
             return;
         }
-        self.began = Some(Began { watermark: self.watermark, idle: idle().collect(), units });
+        let mut carried = now.carried;
+        if carried == self.last.carried {
+            carried.clear();
+        }
+        self.began = Some(Began { watermark: now.watermark, idle: now.idle, carried, units });
+    }
+
+    /// Where time stands, as far as it does not follow from records alone.
+    pub(super) fn decisions(&self) -> Decisions {
+        Decisions {
+            watermark: self.watermark,
+            idle: self.clocks.iter().map(|clock| clock.progress.idle).collect(),
+            carried: self.carried(),
+        }
     }
 
     /// Begins to repeat this part of a run; [`Task::repeat_step`] goes on with it. From then on the
@@ -84,12 +96,14 @@ impl Task {
         if let Repeat::Commit(meta) = repeat {
             if !self.is_before(positions) {
                 self.watermark = self.watermark.max(meta.watermark);
+                self.carry(&meta.carried);
             }
             if let Some(began) = &meta.began {
                 self.watermark = self.watermark.max(began.watermark);
                 for (clock, idle) in self.clocks.iter_mut().zip(&began.idle) {
                     clock.progress.idle = *idle;
                 }
+                self.carry(&began.carried);
                 units = if began.units > 0 { began.units as usize } else { rows };
             }
         }

@@ -139,7 +139,8 @@ impl Task {
         state.relayout(start::state_layout(&start::layout_of(&new.config), &new.config));
         for (index, config) in new.config.inputs.iter().enumerate() {
             let input = &mut self.inputs[index];
-            let retimed = input.config.event_time != config.event_time;
+            let retimed = input.config.event_time != config.event_time
+                || input.config.carried != config.carried;
             input.config = config.clone();
             if retimed {
                 input.read_again(&mut *self.source, index)?;
@@ -147,7 +148,7 @@ impl Task {
         }
         for (clock, config) in self.clocks.iter_mut().zip(&new.config.inputs) {
             let anew = EventClock::new(config.out_of_orderness_ms, new.config.watermark_step_ms);
-            *clock = anew.resume(clock.progress);
+            *clock = anew.resume(clock.progress).told(config.carried, &clock.producers);
         }
         let limit = new.config.limits.batch_records.value as usize;
         self.rows_limit = UnitLimit::new(limit);

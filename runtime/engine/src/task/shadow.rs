@@ -6,14 +6,14 @@ use pelton_core::{Domain, Error, ManualClock, Result};
 
 use super::migrate::Swept;
 use super::settle::Settled;
-use super::{Replacement, Task, owned, start};
+use super::{Decisions, Replacement, Task, owned, start};
 use crate::call::Call;
 use crate::config::{OnPoison, RetryPolicy, TaskConfig};
 use crate::faults::UnitLimit;
 use crate::input::Input;
 use crate::migrate::MIGRATE_VALUES_MAX;
 use crate::outputs::Outputs;
-use crate::progress::EventClock;
+use crate::progress::{EventClock, task_watermark};
 use crate::shadow::{
     Beat, Committed, Difference, Feed, Heard, Next, NoSource, Pairs, Shadow, ShadowSeed,
     ShadowSink, Tally, Tap, Vocabulary, WATCHES_MAX, Watch,
@@ -104,6 +104,7 @@ impl Task {
         let clock = |(input, old): (&crate::config::InputConfig, &EventClock)| {
             EventClock::new(input.out_of_orderness_ms, config.watermark_step_ms)
                 .resume(old.progress)
+                .told(input.carried, &old.producers)
         };
         Self {
             source: Box::new(NoSource),
@@ -116,7 +117,8 @@ impl Task {
             state: Arc::new(pelton_state::TaskState::new(Default::default())),
             inputs: inputs.map(|(config, old)| Input::new(config.clone(), old.next)).collect(),
             clocks: clocks.map(clock).collect(),
-            last: (self.watermark, self.clocks.iter().map(|clock| clock.progress.idle).collect()),
+            last: self.decisions(),
+            asking: Default::default(),
             committed_ms: i64::MIN,
             began: None,
             repeats: false,
@@ -160,20 +162,32 @@ impl Task {
         }
     }
 
-    /// Which inputs are idle, and the watermark that is not theirs.
-    fn decisions(&self) -> (Vec<bool>, i64) {
+    /// Where time stands; its watermark is there only where it is that of other tasks of the function.
+    fn decided(&self) -> Decisions {
         let own = self.clocks.iter().map(EventClock::watermark).max().unwrap_or(i64::MIN);
         let followed = if self.watermark > own { self.watermark } else { i64::MIN };
-        (self.clocks.iter().map(|clock| clock.progress.idle).collect(), followed)
+        Decisions { watermark: followed, ..self.decisions() }
+    }
+
+    /// As a shadow: takes over where time stands.
+    fn decide(&mut self, decided: &Decisions) {
+        if decided.carried != self.carried() {
+            self.carry(&decided.carried);
+            self.watermark = task_watermark(&self.clocks, self.watermark);
+        }
+        for (clock, idle) in self.clocks.iter_mut().zip(&decided.idle) {
+            clock.progress.idle = *idle;
+        }
+        self.watermark = self.watermark.max(decided.watermark);
     }
 
     pub(super) fn tap_begin(&mut self) {
         if self.tap.is_none() {
             return;
         }
-        let (time_ms, (idle, followed)) = (self.time.ms(), self.decisions());
+        let (time_ms, decided) = (self.time.ms(), self.decided());
         if let Some(tap) = &mut self.tap {
-            tap.begin(time_ms, idle, followed);
+            tap.begin(time_ms, decided);
         }
     }
 
@@ -181,9 +195,9 @@ impl Task {
         if self.tap.is_none() {
             return;
         }
-        let (time_ms, (idle, followed)) = (self.time.ms(), self.decisions());
+        let (time_ms, decided) = (self.time.ms(), self.decided());
         if let Some(tap) = &mut self.tap {
-            tap.rest(time_ms, idle, followed);
+            tap.rest(time_ms, decided);
         }
     }
 
@@ -257,10 +271,7 @@ impl Shadow {
         let task = &mut self.task;
         task.time.at(beat.time_ms);
         task.flushing |= beat.flushing;
-        for (clock, idle) in task.clocks.iter_mut().zip(&beat.idle) {
-            clock.progress.idle = *idle;
-        }
-        task.watermark = task.watermark.max(beat.followed);
+        task.decide(&beat.decided);
         task.catch_up().await?;
         let due = task.heard();
         match beat.next {

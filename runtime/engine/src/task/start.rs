@@ -6,12 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pelton_core::window::WindowSpec;
 use pelton_core::{
-    Coded, Domain, Error, InputLeft, InputProgress, Layout, Result, SnapshotReader, Source, Start,
-    SteadyTime, TaskRecord,
+    Coded, Domain, Error, InputLeft, Layout, Result, SnapshotReader, Source, Start, SteadyTime,
+    TaskRecord,
 };
 use pelton_state::{StateLayout, TaskState};
 
-use super::{Parts, Task};
+use super::{Decisions, Parts, Task};
 use crate::config::TaskConfig;
 use crate::faults::UnitLimit;
 use crate::input::Input;
@@ -117,29 +117,28 @@ fn replay(
     Ok(found)
 }
 
-/// Where an input goes on, and how far its event time had come.
-type Known = Option<(u64, InputProgress)>;
-
 /// Where a task has read, now or before, by its last commit.
 fn read_before(record: Option<&TaskRecord>) -> Vec<InputLeft> {
     let Some(TaskRecord { meta, .. }) = record else { return Vec::new() };
     let topic_ids = meta.topic_ids.iter().copied().chain(std::iter::repeat(0));
-    let now = meta.positions.iter().zip(&meta.progress).zip(topic_ids);
-    let now = now.map(|((position, progress), topic_id)| InputLeft {
+    let carried = meta.carried.iter().cloned().chain(std::iter::repeat_with(Vec::new));
+    let now = meta.positions.iter().zip(&meta.progress).zip(topic_ids).zip(carried);
+    let now = now.map(|(((position, progress), topic_id), carried)| InputLeft {
         position: position.clone(),
         progress: *progress,
         topic_id,
+        carried,
     });
     now.chain(meta.left.iter().cloned()).collect()
 }
 
-/// Position and progress of each input, and which topics they are; an input that is new has none, and
+/// Where each input goes on and how far its event time had come, and which topics they are; an input that is new has none, and
 /// so has one whose topic is another by now. What is not read any more stays in `before`.
 fn positions(
     before: &mut Vec<InputLeft>,
     config: &TaskConfig,
     source: &mut dyn Source,
-) -> Result<(Vec<Known>, Vec<u64>)> {
+) -> Result<(Vec<Option<InputLeft>>, Vec<u64>)> {
     let (mut known, mut topic_ids) = (Vec::new(), Vec::new());
     for input in &config.inputs {
         let at = before.iter().position(|left| left.position.input == input.partition);
@@ -147,7 +146,7 @@ fn positions(
         let topic_id = source.topic_id(&input.partition.topic)?;
         let same =
             |left: &InputLeft| [left.topic_id, topic_id].contains(&0) || left.topic_id == topic_id;
-        known.push(left.filter(same).map(|left| (left.position.next, left.progress)));
+        known.push(left.filter(same));
         topic_ids.push(topic_id);
     }
     Ok((known, topic_ids))
@@ -169,7 +168,8 @@ impl Task {
             .iter()
             .zip(&known)
             .map(|(input, known)| {
-                let start = known.map_or(input.start, |(next, _)| Start::Offset(next));
+                let start = known.as_ref().map(|known| Start::Offset(known.position.next));
+                let start = start.unwrap_or(input.start);
                 (input.partition.clone(), start)
             })
             .collect();
@@ -179,14 +179,17 @@ impl Task {
         for (index, (input, known)) in config.inputs.iter().zip(&known).enumerate() {
             inputs.push(Input::new(input.clone(), parts.source.position(index)?));
             let clock = EventClock::new(input.out_of_orderness_ms, config.watermark_step_ms);
-            clocks.push(known.map_or(clock, |(_, progress)| clock.resume(progress)));
+            clocks.push(match known {
+                Some(known) => clock.resume(known.progress).told(input.carried, &known.carried),
+                None => clock,
+            });
         }
         let meta = found.last.map(|record| record.meta);
         let limit = config.limits.batch_records.value as usize;
         let watermark = meta.as_ref().map_or(i64::MIN, |meta| meta.watermark);
         let triggers = meta.as_ref().map(|meta| meta.triggers).unwrap_or_default();
-        let idle = clocks.iter().map(|clock| clock.progress.idle).collect();
-        let task = Self {
+        let last = Decisions { watermark, idle: Vec::new(), carried: Vec::new() };
+        let mut task = Self {
             outputs: Outputs::new(&config),
             source: parts.source,
             sink: parts.sink,
@@ -224,7 +227,8 @@ impl Task {
             changed_bytes: 0,
             snapshot: None,
             held: Arc::default(),
-            last: (watermark, idle),
+            last,
+            asking: Default::default(),
             committed_ms: i64::MIN,
             began: None,
             repeats: false,
@@ -239,6 +243,7 @@ impl Task {
             scratch: Scratch::default(),
             config: Arc::new(config),
         };
+        task.last = task.decisions();
         task.publish();
         Ok(task)
     }

@@ -104,6 +104,7 @@ impl Task {
         let ended = self.ended();
         if ended && self.flushing {
             self.finish_snapshot().await?;
+            self.tell_readers(true);
             return Ok(Step::Finished);
         }
         if ended {
@@ -111,9 +112,10 @@ impl Task {
             self.last_timers = self.state.timer_count() as u64 + ENDING_TIMERS_MAX;
             return Ok(Step::Worked);
         }
-        if self.follow_peers() {
+        if self.ask_producers()? || self.follow_peers() {
             return Ok(Step::Worked);
         }
+        self.tell_readers(self.clocks.iter().all(|clock| clock.progress.idle));
         self.scratch = Scratch::default();
         self.tap_rest();
         Ok(Step::Idle { wake_at_ms: self.wake_at() })
@@ -124,11 +126,12 @@ impl Task {
         let timer = self.state.next_timer(TimeDomain::Processing).map(|due| due.saturating_add(1));
         let waiting = self.inputs.iter().zip(&self.clocks);
         let idle = waiting
-            .filter(|(_, clock)| !clock.progress.idle)
+            .filter(|(_, clock)| !clock.progress.idle && clock.producers.is_empty())
             .filter_map(|(input, _)| input.empty_since)
             .map(|since| since.saturating_add(self.config.idle_timeout_ms))
             .min();
-        [timer, idle, self.gathers_until(), self.triggers.clock_ms].into_iter().flatten().min()
+        let others = [self.gathers_until(), self.triggers.clock_ms, self.asks_at()];
+        others.into_iter().chain([timer, idle]).flatten().min()
     }
 
     /// A task all of whose inputs are idle follows the lowest watermark of the function's other
@@ -145,7 +148,7 @@ impl Task {
         self.watermark >= self.due_at()
     }
 
-    /// Marks inputs idle that have had nothing for long enough.
+    /// Marks inputs idle that have had nothing for long enough; where tasks write to them, those tell.
     pub(super) fn judge_idle(&mut self) {
         if self.repeats {
             return;
@@ -156,7 +159,8 @@ impl Task {
                 continue;
             }
             let since = *input.empty_since.get_or_insert(self.time.ms());
-            if self.time.ms().saturating_sub(since) >= self.config.idle_timeout_ms {
+            let is_over = self.time.ms().saturating_sub(since) >= self.config.idle_timeout_ms;
+            if is_over && clock.producers.is_empty() {
                 clock.progress.idle = true;
             }
         }

@@ -93,12 +93,12 @@ impl JournalSink {
         let head = TaskRecord { meta: meta.clone(), changes: Bytes::new() }.encode()?;
         let mut frame = crate::Commit::new(meta.time_ms);
         frame.task(&task, Some(claim), [&head[..], &commit.record.changes]);
-        let producer = Some(Producer { task: task.id(), watermark: meta.watermark });
         for output in commit.outputs {
             let topic = self.topic(&output.topic).map_err(of)?;
             let to = topic.partition(output.partition).map_err(of)?;
             frame.check_keys(&topic, &output.batch).map_err(of)?;
             let (rows, timestamp) = (output.rows, output.max_timestamp);
+            let producer = Some(Producer { task: task.id(), watermark: output.watermark });
             frame.batch_by(producer, to, rows, timestamp, [&output.batch[..]]);
         }
         let seq = self.journal.shared.append(&mut frame).map_err(of)?;
@@ -137,6 +137,12 @@ impl Sink for JournalSink {
             }
             Ok(Committed { sequence })
         })
+    }
+
+    fn tell(&mut self, task: &TaskId, watermark: i64, idle: bool) {
+        if let Some((task, _)) = self.tasks.get(task) {
+            task.tell(watermark, idle);
+        }
     }
 
     fn durable(&self) -> u64 {

@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use pelton_batch::{Batch as Layout, RecordsBuilder};
 use pelton_core::{
-    Domain, Error, Fetch, Offsets, Producer, Result, Source, Start, TopicName, TopicPartition,
+    Domain, Error, Fetch, Offsets, Producer, Result, Source, Start, Told, TopicName, TopicPartition,
 };
 
 use super::of;
 use crate::journal::Journal;
+use crate::task::TaskId;
 use crate::topic::{Batch, Partition, Visibility, Waiter};
 
 /// Partitions of a journal, for one task.
@@ -51,6 +52,21 @@ impl Source for JournalSource {
     fn topic_id(&mut self, topic: &TopicName) -> Result<u64> {
         let topic = self.journal.topic(&topic.to_string()).map_err(of)?;
         Ok(u64::from(topic.id().0) + 1)
+    }
+
+    fn siblings(&mut self, task: u64) -> Vec<u64> {
+        let siblings = u32::try_from(task).map(|task| self.journal.siblings(TaskId(task)));
+        siblings.unwrap_or_default().into_iter().map(|task| u64::from(task.0)).collect()
+    }
+
+    fn told(&mut self, task: u64) -> Told {
+        match u32::try_from(task).ok().and_then(|task| self.journal.task_by_id(TaskId(task))) {
+            None => Told::Gone,
+            Some(task) => match task.told() {
+                None => Told::Silent,
+                Some((watermark, idle)) => Told::At { watermark, idle },
+            },
+        }
     }
 
     fn assign(&mut self, inputs: &[(TopicPartition, Start)]) -> Result<()> {

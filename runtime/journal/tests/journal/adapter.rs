@@ -11,7 +11,7 @@ use bytes::Bytes;
 use pelton_batch::{Batch, RecordsBuilder};
 use pelton_core::{
     Commit, FunctionId, InputProgress, ManualClock, OutputBatch, Position, Producer, Sink, Source,
-    Start, TaskId, TaskMeta, TaskRecord, TopicName, TopicPartition,
+    Start, TaskId, TaskMeta, TaskRecord, Told, TopicName, TopicPartition,
 };
 use pelton_journal::adapter::{JournalSink, JournalSource};
 use pelton_journal::sim::{Faults, SimDisk};
@@ -114,6 +114,7 @@ fn output(range: std::ops::Range<i64>) -> OutputBatch {
         partition: 0,
         rows: (range.end - range.start) as u32,
         max_timestamp: range.end * 10,
+        watermark: 8,
         batch: records(range),
     }
 }
@@ -354,4 +355,33 @@ fn a_compacted_topic_is_fetched_with_its_offsets_and_never_an_empty_batch() {
     assert_eq!((source.position(0).unwrap(), source.end(0).unwrap()), (8, 8));
     let waker = Waker::noop();
     assert!(source.poll_ready(&mut Context::from_waker(waker)).is_pending());
+}
+
+#[test]
+fn a_task_tells_its_readers_how_far_it_has_come_until_it_is_taken_over_or_removed() {
+    let (disk, journal) = start();
+    let id =
+        |name: &str, partition| TaskId { function: FunctionId::parse(name).unwrap(), partition };
+    let mut sink = self::sink(&journal);
+    let mut source = JournalSource::new(Arc::clone(&journal), Visibility::Appended);
+    for task in [id("a", 0), id("a-b", 0), id("a", 1), id("b", 0), id("a", 10)] {
+        wait(sink.load(&task)).unwrap();
+    }
+    assert_eq!(source.siblings(2), [0, 2, 4]);
+    assert_eq!(source.siblings(1), [1]);
+    assert_eq!(source.siblings(u64::MAX), Vec::<u64>::new());
+    assert_eq!([source.told(0), source.told(9)], [Told::Silent, Told::Gone]);
+    sink.tell(&id("a", 0), 70, false);
+    assert_eq!(source.told(0), Told::At { watermark: 70, idle: false });
+    sink.tell(&id("a", 0), 90, true);
+    assert_eq!(source.told(0), Told::At { watermark: 90, idle: true });
+    wait(self::sink(&journal).load(&id("a", 0))).unwrap();
+    assert_eq!(source.told(0), Told::Silent);
+    let task = journal.task(&id("a", 1).to_string()).unwrap();
+    journal.remove_tasks(&[task], &[], 0).unwrap();
+    assert_eq!((source.told(2), source.siblings(0)), (Told::Gone, vec![0, 4]));
+    drop((sink, source, journal));
+    let journal = Arc::new(open(&disk).unwrap());
+    let mut source = JournalSource::new(journal, Visibility::Appended);
+    assert_eq!((source.told(0), source.siblings(4)), (Told::Silent, vec![0, 4]));
 }

@@ -64,7 +64,14 @@ pub(crate) fn output(
     fill(&mut builder);
     let rows = builder.len() as u32;
     let batch = Bytes::from(builder.finish());
-    OutputBatch { topic: topic.clone(), partition, rows, max_timestamp: 0, batch }
+    OutputBatch {
+        topic: topic.clone(),
+        partition,
+        rows,
+        max_timestamp: 0,
+        watermark: i64::MIN,
+        batch,
+    }
 }
 
 /// Records with these values, without keys.

@@ -80,12 +80,15 @@ impl Registry {
     ) -> Result<()> {
         let mut keys = super::travel::replay_keys(&self.journal, function);
         keys.push(key(function));
-        let mut tasks = Vec::new();
-        if !keep_state {
+        let owner = function.to_string();
+        let is_own = |key: &str| key.rsplit_once('#').is_some_and(|(of, _)| of == owner);
+        let mut tasks = self.journal.tasks();
+        tasks.retain(|task| is_own(task.key()));
+        if keep_state {
+            // Nobody who reads what they have written waits for more.
+            tasks.drain(..).for_each(|task| task.tell(i64::MIN, true));
+        } else {
             keys.extend(super::travel::savepoint_keys(&self.journal, function));
-            let owner = function.to_string();
-            let is_own = |key: &str| key.rsplit_once('#').is_some_and(|(of, _)| of == owner);
-            tasks.extend(self.journal.tasks().into_iter().filter(|task| is_own(task.key())));
         }
         let gone: Vec<_> = keys.iter().map(|key| (key.as_str(), None)).collect();
         let sequence = self.journal.remove_tasks(&tasks, &gone, time_ms).map_err(of)?;

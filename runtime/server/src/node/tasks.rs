@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use pelton_core::{BoxFuture, Domain, Error, GuestFactory, Result, TenantId, TopicName};
+use pelton_core::{BoxFuture, Domain, Error, GuestFactory, Result, TaskId, TenantId, TopicName};
 use pelton_engine::{GuestPool, Peers, Replacement};
 use pelton_journal::TopicConfig;
 use tokio::sync::Semaphore;
@@ -12,6 +12,7 @@ use super::Node;
 use super::outputs::output_topic;
 use super::running::RunningTask;
 use crate::control::{Control, SwapEvent};
+use crate::data::of;
 use crate::deployment::{Deployment, Shared};
 use crate::drive::Driver;
 use crate::spec::DeploymentSpec;
@@ -51,6 +52,7 @@ impl Node {
         shared.begin(partitions as usize);
         let control = |(partition, part)| Arc::new(Control::new(partition, part));
         let tasks: Vec<_> = (0..).zip(parts).map(control).collect();
+        self.register_tasks(spec, partitions)?;
         let function = spec.function.clone();
         let deployment = Deployment { function, first_worker: first, shared, tasks };
         before(&deployment)?;
@@ -75,6 +77,17 @@ impl Node {
             self.workers.spawn(worker, tenant, weight, Box::pin(running.run()));
         }
         Ok(deployment)
+    }
+
+    /// Registers all tasks before the first of them writes: who reads what one has written then knows of
+    /// the others, and waits for them.
+    fn register_tasks(&self, spec: &DeploymentSpec, partitions: u32) -> Result<()> {
+        for partition in 0..partitions {
+            let id = TaskId { function: spec.function.clone(), partition };
+            let registered = self.journal.register_task(&id.to_string(), self.clock.now_ms());
+            registered.map_err(of)?;
+        }
+        Ok(())
     }
 
     /// Runs something of a tenant's on a worker, beside its functions; `make` is handed the permits

@@ -341,7 +341,7 @@ mod tests {
         }
         let topic = TopicName::parse("out").unwrap();
         let batch = records.finish().into();
-        OutputBatch { topic, partition: 0, rows, max_timestamp: 0, batch }
+        OutputBatch { topic, partition: 0, rows, max_timestamp: 0, watermark: i64::MIN, batch }
     }
 
     #[test]
