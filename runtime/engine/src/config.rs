@@ -11,6 +11,8 @@ use pelton_core::{Declaration, EventTime, Limits, Start, TaskId, TopicName, Topi
 pub struct InputConfig {
     /// The partition to read.
     pub partition: TopicPartition,
+    /// Which of the function's inputs it belongs to; absent: that of its own place among the task's.
+    pub input: Option<u16>,
     /// Where to start when the task has no position of its own.
     pub start: Start,
     /// How far, in ms, a record may be behind the newest before it counts as late.
@@ -30,6 +32,7 @@ impl InputConfig {
     pub fn new(partition: TopicPartition) -> Self {
         Self {
             partition,
+            input: None,
             start: Start::Earliest,
             out_of_orderness_ms: 0,
             event_time: None,

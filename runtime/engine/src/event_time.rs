@@ -29,6 +29,8 @@ pub(crate) struct Incoming {
     untimed: Vec<Untimed>,
     /// The tasks of the function that wrote it, where its watermark counts; none where it does not.
     pub(crate) siblings: Arc<[u64]>,
+    /// Which of the function's inputs it is of.
+    pub(crate) input: u16,
 }
 
 impl Incoming {
@@ -37,9 +39,10 @@ impl Incoming {
         mut fetch: Fetch,
         how: Option<&EventTime>,
         siblings: Arc<[u64]>,
+        input: u16,
     ) -> Result<Self, FormatError> {
         let untimed = how.map_or(Ok(Vec::new()), |how| stamp(&mut fetch, how))?;
-        Ok(Self { fetch, untimed, siblings })
+        Ok(Self { fetch, untimed, siblings, input })
     }
 
     /// What the record at `row` brings of the time of the task that wrote the batch: the last one does.

@@ -94,7 +94,9 @@ impl Input {
             }
             self.queued += fetch.rows;
             let siblings = self.siblings(&fetch, source);
-            let incoming = Incoming::new(fetch, self.config.event_time.as_ref(), siblings);
+            let event_time = self.config.event_time.as_ref();
+            let number = self.config.input.unwrap_or(index as u16);
+            let incoming = Incoming::new(fetch, event_time, siblings, number);
             self.queue.push_back(Arc::new(incoming.map_err(format_error)?));
         }
         Ok(())

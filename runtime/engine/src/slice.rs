@@ -135,7 +135,7 @@ impl Slice {
             }
             for row in piece.rows.clone() {
                 builder.push_from(&records, row);
-                builder.meta(piece.fetch.offsets.get(row) as i64, piece.input as u16);
+                builder.meta(piece.fetch.offsets.get(row) as i64, piece.fetch.input);
             }
         }
         Ok(())

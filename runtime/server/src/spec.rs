@@ -27,6 +27,8 @@ pub struct InputSpec {
     pub event_time: Option<EventTime>,
     /// Whether what functions have written brings their watermarks with it.
     pub carried: bool,
+    /// Whether each task reads all of its partitions.
+    pub broadcast: bool,
     /// How much of it goes into a call.
     pub batch: BatchLimits,
 }
@@ -40,6 +42,7 @@ impl From<&manifest::Input> for InputSpec {
             out_of_orderness_ms: input.out_of_orderness_ms,
             event_time: input.event_time.clone(),
             carried: input.carried,
+            broadcast: input.broadcast,
             batch: input.batch,
         }
     }
@@ -52,8 +55,26 @@ impl InputSpec {
         let name = topic.name().to_string();
         let batch = BatchLimits::default();
         let start = Start::Earliest;
-        Self { topic, name, start, out_of_orderness_ms: 0, event_time: None, carried: true, batch }
+        Self {
+            topic,
+            name,
+            start,
+            out_of_orderness_ms: 0,
+            event_time: None,
+            carried: true,
+            broadcast: false,
+            batch,
+        }
     }
+}
+
+/// What a deployment has to know of topics to configure its tasks.
+#[derive(Debug, Default)]
+pub(crate) struct TaskTopics {
+    /// Those of the declared outputs, in their order.
+    pub(crate) outputs: Vec<OutputTopic>,
+    /// Numbers of partitions of inputs that are broadcast.
+    pub(crate) broadcast: BTreeMap<TopicName, u32>,
 }
 
 /// What becomes of records that the function cannot get past.
@@ -240,16 +261,27 @@ impl DeploymentSpec {
         &self,
         partition: u32,
         declared: &Declaration,
-        outputs: &[OutputTopic],
+        topics: &TaskTopics,
         dead_letters: Option<&OutputTopic>,
     ) -> TaskConfig {
-        let input = |input: &InputSpec| InputConfig {
-            partition: TopicPartition::local(input.topic.clone(), partition),
-            start: input.start,
-            out_of_orderness_ms: input.out_of_orderness_ms,
-            event_time: input.event_time.clone(),
-            carried: input.carried,
-            batch: input.batch,
+        let of_input = |(number, input): (u16, &InputSpec)| {
+            let partitions = match topics.broadcast.get(&input.topic) {
+                Some(partitions) if input.broadcast => 0..*partitions,
+                _ => partition..partition + 1,
+            };
+            let config = InputConfig {
+                partition: TopicPartition::local(input.topic.clone(), partition),
+                input: Some(number),
+                start: input.start,
+                out_of_orderness_ms: input.out_of_orderness_ms,
+                event_time: input.event_time.clone(),
+                carried: input.carried,
+                batch: input.batch,
+            };
+            partitions.map(move |partition| {
+                let partition = TopicPartition::local(config.partition.topic.clone(), partition);
+                InputConfig { partition, ..config.clone() }
+            })
         };
         let store_ttls = declared.stores.iter();
         let store_ttls =
@@ -259,7 +291,7 @@ impl DeploymentSpec {
             declaration.window.clone_from(&self.window);
         }
         let id = TaskId { function: self.function.clone(), partition };
-        let inputs = self.inputs.iter().map(input).collect();
+        let inputs = (0..).zip(&self.inputs).flat_map(of_input).collect();
         let on_poison = match (&self.on_poison, dead_letters) {
             (PoisonSpec::DeadLetter(_), Some(topic)) => OnPoison::DeadLetter(topic.clone()),
             (PoisonSpec::Skip, _) => OnPoison::Skip,
@@ -267,7 +299,7 @@ impl DeploymentSpec {
         };
         TaskConfig {
             deployment: self.deployment,
-            outputs: outputs.to_vec(),
+            outputs: topics.outputs.clone(),
             on_poison,
             null_key: self.null_key,
             limits: self.limits.clone(),

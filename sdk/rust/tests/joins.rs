@@ -212,3 +212,43 @@ fn what_is_too_late_for_the_table_is_rejected_unless_it_is_kept_so_long() {
     let (out, rejected) = late(as_of::function);
     assert!(out.is_empty() && rejected[0].contains("not kept any more"), "{out:?} {rejected:?}");
 }
+
+mod carriers {
+    use pelton_sdk::prelude::*;
+
+    pelton_sdk::function!(pelton_sdk::lookup_by(
+        Lookup::of("flights", "carriers").keep(std::time::Duration::from_mins(5)),
+        |flight: &(String, u32)| flight.0.clone(),
+        |flight: (String, u32), name: Option<String>, record, ctx| {
+            let name = name.unwrap_or_default();
+            let by = String::from_utf8_lossy(record.table_key());
+            OUT.emit(ctx, record.key(), format!("{} {by} {name}", flight.1))
+        },
+    ));
+}
+
+#[test]
+fn a_table_is_looked_up_by_a_key_from_the_value() {
+    let harness = || Harness::new(carriers::function).input("flights").input("carriers");
+    for mut test in [harness(), harness().batch(1).fresh_instances()] {
+        test.push_to("carriers", "UA", r#""United""#, 0);
+        test.push_to("carriers", "AA", r#""American""#, MINUTE);
+        test.push_to("flights", "N1", r#"["AA", 1]"#, 0);
+        test.push_to("flights", "N2", r#"["UA", 2]"#, MINUTE);
+        test.push_to("flights", "N2", r#"["AA", 3]"#, MINUTE);
+        test.push_to("carriers", "UA", r#""United Airlines""#, 2 * MINUTE);
+        test.push_to("flights", "N3", r#"["UA", 4]"#, 3 * MINUTE);
+        test.finish();
+        assert!(test.rejected().is_empty(), "{:?}", test.rejected());
+        let found = test.outputs("out");
+        let mut found: Vec<_> = found.iter().map(|out| (out.text(), out.key_text())).collect();
+        found.sort();
+        let expected = [
+            ("1 AA ", "N1"),
+            ("2 UA United", "N2"),
+            ("3 AA American", "N2"),
+            ("4 UA United Airlines", "N3"),
+        ];
+        assert_eq!(found, expected.map(|(text, key)| (text.to_owned(), key.to_owned())));
+    }
+}

@@ -5,6 +5,7 @@ mod backup;
 mod beside;
 mod capsule;
 mod careful;
+mod chains;
 mod commands;
 mod compacted;
 mod dev;

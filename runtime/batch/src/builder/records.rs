@@ -81,6 +81,13 @@ impl RecordsBuilder {
         self
     }
 
+    /// As [`Self::push`], for whoever takes a batch without timestamps for one of records that have none:
+    /// they are written though all may be 0.
+    pub fn push_dated(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64) {
+        self.timestamps.push(self.rows, timestamp);
+        self.push(key, value, timestamp);
+    }
+
     /// Adds a header to the record that was pushed last; where there is none, does nothing.
     pub fn header(&mut self, name: &str, value: Option<&[u8]>) -> &mut Self {
         if let Some(row) = self.rows.checked_sub(1) {

@@ -180,7 +180,7 @@ pub(crate) fn read(
 
 /// Appends a row; one without a time has the time of now.
 pub(crate) fn push(row: &Row, records: &mut RecordsBuilder) {
-    records.push(row.key(), row.value(), row.timestamp.unwrap_or_else(clock::now_ms));
+    records.push_dated(row.key(), row.value(), row.timestamp.unwrap_or_else(clock::now_ms));
     for (name, value) in &row.headers {
         records.header(name, value.as_deref());
     }

@@ -86,6 +86,10 @@ fn input() -> Value {
          `%Y-%m-%d %H:%M`, UTC where it has no offset.",
     );
     let orderness = duration("How far behind the newest a record may be and be on time.");
+    let broadcast = truth(
+        "Whether each task reads all of its partitions: for a small table that each record may need, \
+         whatever its key.",
+    );
     let watermark = words(
         "How far time has come: what functions have written brings their watermarks with it \
          (`carried`), or it is judged by the records alone, as it is where `out_of_orderness` or \
@@ -115,6 +119,7 @@ fn input() -> Value {
         ),
         ("start", default(start, json!("earliest"))),
         ("partitions", default(partitions(), json!(1))),
+        ("broadcast", default(broadcast, json!(false))),
         ("batch_records", example(records, json!(1_000))),
         ("batch_bytes", bytes),
         ("max_wait", default(wait, json!("0"))),

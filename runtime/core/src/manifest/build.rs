@@ -119,6 +119,7 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
         let words = [("earliest", Start::Earliest), ("latest", Start::Latest)];
         let start = section.choice("start", &words, problems);
         let partitions = section.number("partitions", 1..=PARTITIONS_MAX, problems);
+        let broadcast = section.truth("broadcast", problems);
         let batch = batch_limits(&section, problems);
         let Some(topic) = topic else { continue };
         let mut input = Input::new(topic);
@@ -129,12 +130,18 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
         input.event_time = event_time;
         input.idle_timeout_ms = idle_timeout_ms;
         input.batch = batch;
+        input.broadcast = broadcast.unwrap_or(false);
         input.start = start.unwrap_or(input.start);
         input.partitions = partitions.unwrap_or(input.partitions);
         if !names.insert(input.name.clone()) {
             let key = if name.is_some() { "name" } else { "topic" };
             let text = format!("another input is called {:?} already: set `name`", input.name);
             section.wrong(key, text, problems);
+        }
+        if inputs.iter().any(|other: &Input| other.topic == input.topic) {
+            let text =
+                format!("{} is an input already: a function reads a topic once", input.topic);
+            section.wrong("topic", text, problems);
         }
         inputs.push(input);
     }

@@ -9,7 +9,7 @@ pub const TOP: [&str; 12] = [
 /// Keys of `[build]`.
 pub const BUILD: [&str; 2] = ["command", "file"];
 /// Keys of `[[input]]`.
-pub const INPUT: [&str; 12] = [
+pub const INPUT: [&str; 13] = [
     "topic",
     "name",
     "event_time",
@@ -19,6 +19,7 @@ pub const INPUT: [&str; 12] = [
     "idle_timeout",
     "start",
     "partitions",
+    "broadcast",
     "batch_records",
     "batch_bytes",
     "max_wait",

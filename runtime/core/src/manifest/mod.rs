@@ -88,6 +88,8 @@ pub struct Input {
     pub start: Start,
     /// Number of partitions, where the topic has to be created.
     pub partitions: u32,
+    /// Whether each task reads all of its partitions, and not the one with the task's number.
+    pub broadcast: bool,
     /// How much of it goes into a call.
     pub batch: BatchLimits,
 }
@@ -118,6 +120,7 @@ impl Input {
             idle_timeout_ms: None,
             start: Start::Earliest,
             partitions: 1,
+            broadcast: false,
             batch: BatchLimits::default(),
         }
     }

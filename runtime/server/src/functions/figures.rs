@@ -36,8 +36,11 @@ impl Functions {
         let mut end = 0;
         for input in &spec.inputs {
             let Ok(topic) = self.node.journal().topic(&input.topic.to_string()) else { continue };
-            let read = topic.partitions().iter().take(partitions as usize);
-            end += read.map(|partition| partition.end(Visibility::Appended)).sum::<u64>();
+            let (most, times) =
+                if input.broadcast { (u32::MAX, partitions) } else { (partitions, 1) };
+            let read = topic.partitions().iter().take(most as usize);
+            let ends = read.map(|partition| partition.end(Visibility::Appended)).sum::<u64>();
+            end += ends * u64::from(times);
         }
         // A task that has not started yet has published nothing: its lag is not known.
         let lag = match running.deployment.has_started() {

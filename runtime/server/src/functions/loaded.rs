@@ -35,7 +35,8 @@ impl Loaded {
     /// Whether both read the same topics.
     pub(super) fn same_inputs(&self, other: &Self) -> bool {
         let topics = |loaded: &Self| -> Vec<_> {
-            loaded.spec.inputs.iter().map(|input| input.topic.clone()).collect()
+            let inputs = loaded.spec.inputs.iter();
+            inputs.map(|input| (input.topic.clone(), input.broadcast)).collect()
         };
         topics(self) == topics(other)
     }
@@ -58,7 +59,8 @@ impl Loaded {
             let known = node.journal().topic(&input.topic.to_string());
             (input.topic.clone(), known.map_or(input.partitions, |topic| topic.config().partitions))
         };
-        equal_partitions(&self.spec.function, self.manifest.inputs.iter().map(partitions)).map(drop)
+        let shared = self.manifest.inputs.iter().filter(|input| !input.broadcast);
+        equal_partitions(&self.spec.function, shared.map(partitions)).map(drop)
     }
 
     /// Creates the topics that it names and that are missing.

@@ -16,13 +16,27 @@ pub(super) type Resting = DashMap<TaskId, (u64, Arc<[Position]>)>;
 impl Functions {
     /// Records that wait for a function that does not run.
     pub(super) fn lag_at_rest(&self, function: &FunctionId, manifest: &Manifest) -> u64 {
-        manifest.inputs.iter().map(|input| self.input_lag(function, input)).sum()
+        let inputs = &manifest.inputs;
+        let shared = inputs.iter().find(|input| !input.broadcast);
+        let tasks = shared.map_or(0, |input| self.partitions(input));
+        let lag = |input: &Input| match input.broadcast {
+            false => self.input_lag(function, input, None),
+            true => (0..tasks).map(|task| self.input_lag(function, input, Some(task))).sum(),
+        };
+        inputs.iter().map(lag).sum()
     }
 
-    fn input_lag(&self, function: &FunctionId, input: &Input) -> u64 {
+    fn partitions(&self, input: &Input) -> u32 {
+        let topic = self.node.journal().topic(&input.topic.to_string());
+        topic.map_or(0, |topic| topic.config().partitions)
+    }
+
+    /// What waits of an input: for this task, or for the one of each partition.
+    fn input_lag(&self, function: &FunctionId, input: &Input, task: Option<u32>) -> u64 {
         let Ok(topic) = self.node.journal().topic(&input.topic.to_string()) else { return 0 };
         let lag = topic.partitions().iter().map(|partition| {
-            let task = TaskId { function: function.clone(), partition: partition.number() };
+            let number = task.unwrap_or_else(|| partition.number());
+            let task = TaskId { function: function.clone(), partition: number };
             let end = partition.end(Visibility::Appended);
             let known = self.resting_positions(&task).unwrap_or_else(|error| {
                 tracing::warn!(%task, %error, "how far it has read cannot be told");

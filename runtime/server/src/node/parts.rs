@@ -1,5 +1,6 @@
 //! What the tasks of a deployment are made of.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pelton_core::{Domain, Error, FunctionId, GuestFactory, Result, TopicName};
@@ -9,7 +10,7 @@ use pelton_journal::adapter::{JournalSink, JournalSource};
 
 use super::Node;
 use crate::data::of;
-use crate::spec::{DeploymentSpec, PoisonSpec};
+use crate::spec::{DeploymentSpec, InputSpec, PoisonSpec, TaskTopics};
 
 impl Node {
     /// What each task of a deployment would run with. Creates the topics that it writes to.
@@ -70,6 +71,7 @@ impl Node {
         for topic in spec.output_topics(declared)? {
             outputs.push(self.output(&topic, partitions)?);
         }
+        let topics = TaskTopics { outputs, broadcast: self.broadcast(spec)? };
         let dead_letters = match &spec.on_poison {
             PoisonSpec::DeadLetter(topic) => Some(self.dead_letters(topic, partitions)?),
             PoisonSpec::Skip | PoisonSpec::Halt => None,
@@ -77,24 +79,37 @@ impl Node {
         let pools: Vec<_> =
             (0..self.workers.len()).map(|_| GuestPool::new(Arc::clone(factory))).collect();
         let part = |partition: u32| Replacement {
-            config: Arc::new(spec.task(partition, declared, &outputs, dead_letters.as_ref())),
+            config: Arc::new(spec.task(partition, declared, &topics, dead_letters.as_ref())),
             pool: pools[(first_worker + partition as usize) % pools.len()].clone(),
         };
         Ok((0..partitions).map(part).collect())
     }
 
-    /// The number of partitions that all inputs have.
+    /// The number of partitions that all inputs have which are not broadcast.
     pub(crate) fn co_partitions(&self, spec: &DeploymentSpec) -> Result<u32> {
-        let mut topics = Vec::with_capacity(spec.inputs.len());
-        for input in &spec.inputs {
+        equal_partitions(&spec.function, self.partitions_of(spec, false)?)
+    }
+
+    /// The numbers of partitions of inputs that are broadcast.
+    pub(super) fn broadcast(&self, spec: &DeploymentSpec) -> Result<BTreeMap<TopicName, u32>> {
+        Ok(self.partitions_of(spec, true)?.into_iter().collect())
+    }
+
+    fn partitions_of(
+        &self,
+        spec: &DeploymentSpec,
+        broadcast: bool,
+    ) -> Result<Vec<(TopicName, u32)>> {
+        let inputs = spec.inputs.iter().filter(|input| input.broadcast == broadcast);
+        let partitions = |input: &InputSpec| {
             let topic = self.journal.topic(&input.topic.to_string()).map_err(of)?;
-            topics.push((input.topic.clone(), topic.config().partitions));
-        }
-        equal_partitions(&spec.function, topics)
+            Ok((input.topic.clone(), topic.config().partitions))
+        };
+        inputs.map(partitions).collect()
     }
 }
 
-/// The number of partitions that all inputs of a function have.
+/// The number of partitions that all inputs of a function have which are not broadcast.
 ///
 /// # Errors
 /// `E-INPUT-PARTITIONS` where they have unequal numbers, `E-INPUT-NONE` where there is none.
@@ -104,7 +119,10 @@ pub(crate) fn equal_partitions(
 ) -> Result<u32> {
     let mut inputs = inputs.into_iter();
     let (first, count) = inputs.next().ok_or_else(|| {
-        let text = format!("{function} has no input: name a topic to subscribe to");
+        let text = format!(
+            "{function} has no input that its tasks share: name a topic to subscribe to, without \
+             `broadcast`"
+        );
         Error::new("E-INPUT-NONE", Domain::User, text)
     })?;
     match inputs.find(|(_, partitions)| *partitions != count) {
@@ -112,7 +130,8 @@ pub(crate) fn equal_partitions(
         Some((other, partitions)) => {
             let text = format!(
                 "{function}: inputs must have equal numbers of partitions, but {first} has {count} and \
-                 {other} has {partitions}"
+                 {other} has {partitions}; a table that is small can be read by each task, with \
+                 `broadcast = true`"
             );
             Err(Error::new("E-INPUT-PARTITIONS", Domain::User, text))
         }

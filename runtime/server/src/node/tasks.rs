@@ -15,7 +15,7 @@ use crate::control::{Control, SwapEvent};
 use crate::data::of;
 use crate::deployment::{Deployment, Shared};
 use crate::drive::Driver;
-use crate::spec::DeploymentSpec;
+use crate::spec::{DeploymentSpec, TaskTopics};
 use crate::workers::Timers;
 
 /// The share of CPU time of a function of weight 1, where all shadows of a tenant have 1: those get at
@@ -151,9 +151,10 @@ impl Node {
             output_topic(topic, &config)
         };
         let outputs: Vec<_> = spec.output_topics(declared)?.into_iter().map(output).collect();
+        let topics = TaskTopics { outputs, broadcast: self.broadcast(spec)? };
         for (partition, control) in (0..).zip(&deployment.tasks) {
             let worker = deployment.first_worker + partition as usize + 1;
-            let config = Arc::new(spec.task(partition, declared, &outputs, None));
+            let config = Arc::new(spec.task(partition, declared, &topics, None));
             let future = make(Beside {
                 partition,
                 control: Arc::clone(control),

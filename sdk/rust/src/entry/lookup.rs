@@ -54,15 +54,22 @@ impl Lookup {
 #[derive(Debug, Clone, Copy)]
 pub struct Looked<'a> {
     key: &'a [u8],
+    table_key: &'a [u8],
     time: i64,
     since: Option<i64>,
 }
 
 impl<'a> Looked<'a> {
-    /// The key.
+    /// The record's key; empty where it has none.
     #[must_use]
     pub fn key(&self) -> &'a [u8] {
         self.key
+    }
+
+    /// The key that it was looked up by.
+    #[must_use]
+    pub fn table_key(&self) -> &'a [u8] {
+        self.table_key
     }
 
     /// The key as text.
@@ -115,13 +122,57 @@ where
     T: StoreValue,
     F: Fn(L, Option<T>, &Looked<'_>, &mut Context<'_>) -> Result<()> + Send + 'static,
 {
-    Looking { lookup, joined, open: None, values: PhantomData::<fn() -> (L, T)> }
+    let key = |_: &L, record: &Record<'_>| {
+        let missing = || Error::reject("the record has no key, but it is joined by it");
+        record.key().map(<[u8]>::to_vec).ok_or_else(missing)
+    };
+    Looking { lookup, key, joined, open: None, values: PhantomData::<fn() -> (L, T)> }
+}
+
+/// As [`lookup_with`], by a key that `key` takes from the record's value: for a table whose topic each
+/// task reads as a whole (`broadcast = true` in its `[[input]]`), since its keys are not those of the
+/// records.
+///
+/// ```
+/// use pelton_sdk::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Flight { number: String, carrier: String }
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Carrier { name: String }
+///
+/// pelton_sdk::function!(pelton_sdk::lookup_by(
+///     Lookup::of("flights", "carriers"),
+///     |flight: &Flight| flight.carrier.clone(),
+///     |flight: Flight, carrier: Option<Carrier>, record, ctx| {
+///         OUT.emit(ctx, record.key(), Json((flight.number, carrier.map(|carrier| carrier.name))))
+///     },
+/// ));
+/// ```
+pub fn lookup_by<L, T, K, B, F>(lookup: Lookup, key: K, joined: F) -> impl Function
+where
+    L: StoreValue,
+    T: StoreValue,
+    K: Fn(&L) -> B + Send + 'static,
+    B: AsRef<[u8]>,
+    F: Fn(L, Option<T>, &Looked<'_>, &mut Context<'_>) -> Result<()> + Send + 'static,
+{
+    let key = move |value: &L, _: &Record<'_>| Ok(key(value).as_ref().to_vec());
+    Looking { lookup, key, joined, open: None, values: PhantomData::<fn() -> (L, T)> }
 }
 
 /// A key and since when something is said about it.
 type Version = (Vec<u8>, i64);
-/// A record that waits: its key, timestamp and offset.
+/// A record that waits: the key that it is looked up by, its timestamp and offset.
 type Place = (Vec<u8>, i64, u64);
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Waiting<L> {
+    /// Its own key.
+    key: Option<Vec<u8>>,
+    value: L,
+}
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Said<T>(Option<T>);
@@ -129,7 +180,7 @@ struct Said<T>(Option<T>);
 struct Open<L, T> {
     records: Input,
     table: Input,
-    waiting: OrderedStore<Place, L>,
+    waiting: OrderedStore<Place, Waiting<L>>,
     said: OrderedStore<Version, Said<T>>,
     /// For a key: what was said before this time is not known any more.
     forgotten: Store<Vec<u8>, i64>,
@@ -137,17 +188,19 @@ struct Open<L, T> {
     forget: Timer,
 }
 
-struct Looking<L, T, F> {
+struct Looking<L, T, K, F> {
     lookup: Lookup,
+    key: K,
     joined: F,
     open: Option<Open<L, T>>,
     values: PhantomData<fn() -> (L, T)>,
 }
 
-impl<L, T, F> Function for Looking<L, T, F>
+impl<L, T, K, F> Function for Looking<L, T, K, F>
 where
     L: StoreValue,
     T: StoreValue,
+    K: Fn(&L, &Record<'_>) -> Result<Vec<u8>> + Send + 'static,
     F: Fn(L, Option<T>, &Looked<'_>, &mut Context<'_>) -> Result<()> + Send + 'static,
 {
     fn open(&mut self, setup: &mut Setup<'_>) -> Result<()> {
@@ -168,15 +221,15 @@ where
 
     fn call(&mut self, batch: Batch<'_>, runtime: &mut Runtime) -> Result<Vec<u8>> {
         let Some(open) = &self.open else { return Err(Error::fail("not open")) };
-        let (keep_ms, joined) = (self.lookup.keep_ms, &self.joined);
+        let (keep_ms, key, joined) = (self.lookup.keep_ms, &self.key, &self.joined);
         match batch.kind() {
             Kind::Records => each_record(batch, runtime, |record, ctx| {
-                let missing = || Error::reject("the record has no key, but it is joined by it");
-                let key = record.key().ok_or_else(missing)?;
                 if open.records.is_of(record) {
-                    open.wait(key, record, ctx)
+                    let value: L = record.json()?;
+                    let key = key(&value, record)?;
+                    open.wait(key, value, record, ctx)
                 } else if open.table.is_of(record) {
-                    open.say(key, record, keep_ms, ctx)
+                    open.say(record, keep_ms, ctx)
                 } else {
                     Err(Error::reject("the record is neither of the input nor of the table"))
                 }
@@ -193,15 +246,24 @@ where
 
 impl<L: StoreValue, T: StoreValue> Open<L, T> {
     /// Keeps a record until all is known that was said up to its time.
-    fn wait(&self, key: &[u8], record: &Record<'_>, ctx: &mut Context<'_>) -> Result<()> {
+    fn wait(
+        &self,
+        key: Vec<u8>,
+        value: L,
+        record: &Record<'_>,
+        ctx: &mut Context<'_>,
+    ) -> Result<()> {
         let offset = record.offset().unwrap_or_default() as u64;
-        let place: Place = (key.to_vec(), record.timestamp(), offset);
-        self.waiting.put(ctx, &place, record.json()?);
+        let place: Place = (key, record.timestamp(), offset);
+        let key = record.key().map(<[u8]>::to_vec);
+        self.waiting.put(ctx, &place, Waiting { key, value });
         self.due.set(ctx, &place.encoded()[..], record.timestamp())
     }
 
     /// Takes down what the table says from a time on.
-    fn say(&self, key: &[u8], record: &Record<'_>, keep: i64, ctx: &mut Context<'_>) -> Result<()> {
+    fn say(&self, record: &Record<'_>, keep: i64, ctx: &mut Context<'_>) -> Result<()> {
+        let missing = || Error::reject("the record has no key, but it is of the table");
+        let key = record.key().ok_or_else(missing)?;
         let said = record.value().map(|_| record.json()).transpose()?;
         let version: Version = (key.to_vec(), record.timestamp());
         self.said.put(ctx, &version, Said(said));
@@ -228,9 +290,9 @@ impl<L: StoreValue, T: StoreValue> Open<L, T> {
     ) -> Result<()> {
         let place: Place = timer.key_as()?;
         let Some(record) = self.waiting.get(ctx, &place)? else { return Ok(()) };
-        let (key, time) = (&place.0, place.1);
-        let found = self.as_of(ctx, key, time)?;
-        let known_from = self.forgotten.get(ctx, key)?;
+        let (table_key, time) = (&place.0, place.1);
+        let found = self.as_of(ctx, table_key, time)?;
+        let known_from = self.forgotten.get(ctx, table_key)?;
         if found.is_none() && known_from.is_some_and(|known_from| time < known_from) {
             let text = "the record is so late that what the table said then is not kept any more: \
                         see `keep`";
@@ -240,7 +302,8 @@ impl<L: StoreValue, T: StoreValue> Open<L, T> {
         let since = found.as_ref().map(|((_, since), _)| *since);
         let said = found.and_then(|(_, said)| said.0);
         let since = since.filter(|_| said.is_some());
-        joined(record, said, &Looked { key, time, since }, ctx)
+        let key = record.key.as_deref().unwrap_or_default();
+        joined(record.value, said, &Looked { key, table_key, time, since }, ctx)
     }
 
     /// Forgets what was said before a time that no record is expected from any more.

@@ -12,7 +12,7 @@ mod window;
 pub use aggregate::{Aggregate, aggregate, aggregate_with};
 pub use filter::{Keep, filter};
 pub use join::{Join, Pair, join_with};
-pub use lookup::{Looked, Lookup, lookup_with};
+pub use lookup::{Looked, Lookup, lookup_by, lookup_with};
 pub use map::{Mapped, map};
 pub use process::{Process, process, process_with};
 pub use stateful::{Stateful, stateful};

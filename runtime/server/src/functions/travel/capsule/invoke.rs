@@ -121,7 +121,14 @@ fn input_of(manifest: &Manifest, topic: Option<&str>) -> Result<TopicName> {
 /// Copies the state and puts the record behind it. Blocks.
 fn prepare(node: &Node, loaded: &Loaded, call: &Invocation) -> Result<Prepared> {
     let parts = node.replacements(&loaded.spec, &loaded.factory)?;
-    let part = parts.into_iter().nth(call.partition as usize).ok_or_else(|| {
+    // Any task reads a topic that is broadcast.
+    let is_broadcast =
+        loaded.spec.inputs.iter().any(|input| input.broadcast && input.topic == call.topic);
+    let partition = match is_broadcast {
+        true => call.partition as usize % parts.len().max(1),
+        false => call.partition as usize,
+    };
+    let part = parts.into_iter().nth(partition).ok_or_else(|| {
         let text = format!("{} has no partition {}", call.function, call.partition);
         Error::new("E-PARTITION-UNKNOWN", Domain::User, text)
     })?;
@@ -144,6 +151,9 @@ fn place(
     begun: &[Position],
     call: &Invocation,
 ) -> (Vec<Position>, Vec<VecDeque<Fetch>>) {
+    let is_of = |input: &&pelton_engine::InputConfig| input.partition.topic == call.topic;
+    // Of a topic that is broadcast the task has several inputs.
+    let own = config.inputs.iter().find(is_of).map(|input| input.partition.clone());
     let at = |config: &pelton_engine::InputConfig| {
         let known = begun.iter().find(|at| at.input == config.partition).map(|at| at.next);
         let first = match config.start {
@@ -151,7 +161,7 @@ fn place(
             Start::Earliest | Start::Latest | Start::Time(_) => 0,
         };
         let start = known.unwrap_or(first);
-        let is_it = config.partition.topic == call.topic;
+        let is_it = own.as_ref() == Some(&config.partition);
         let fetch = is_it.then(|| Fetch {
             batch: call.batch.clone(),
             rows: 1,

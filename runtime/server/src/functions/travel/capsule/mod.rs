@@ -129,7 +129,8 @@ fn find_call(journal: &Journal, record: &FunctionRecord, of: &CapsuleOf) -> Resu
     let version = record.version(record.active);
     let version = version.ok_or_else(|| no_version(record, record.active))?;
     let manifest = version.manifest(&record.function)?;
-    let topics = manifest.inputs.iter().filter_map(|i| journal.topic(&i.topic.to_string()).ok());
+    let shared = manifest.inputs.iter().filter(|input| !input.broadcast);
+    let topics = shared.filter_map(|input| journal.topic(&input.topic.to_string()).ok());
     let tasks = topics.map(|topic| topic.config().partitions).max().unwrap_or_default();
     let search = Search { journal, function: &record.function, tasks };
     match of {
