@@ -79,7 +79,7 @@ fn stamp(fetch: &mut Fetch, how: &EventTime) -> Result<Vec<Untimed>, FormatError
     let records = Batch::parse(&batch)?.records()?;
     let mut times = Vec::with_capacity(fetch.rows);
     for row in 0..fetch.rows {
-        times.push(read(how, &records, row).unwrap_or_else(|why| {
+        times.push(event_time_of(how, &records, row).unwrap_or_else(|why| {
             untimed.push(Untimed { row, why });
             records.timestamp(row)
         }));
@@ -91,7 +91,10 @@ fn stamp(fetch: &mut Fetch, how: &EventTime) -> Result<Vec<Untimed>, FormatError
 }
 
 /// The time that a record tells, ms.
-fn read(how: &EventTime, records: &Records<'_>, row: usize) -> Result<i64, String> {
+///
+/// # Errors
+/// Why it tells none.
+pub fn event_time_of(how: &EventTime, records: &Records<'_>, row: usize) -> Result<i64, String> {
     let named = |text: String| format!("event_time {}: {text}", how.field);
     match &how.field {
         TimeField::Header(name) => {

@@ -39,6 +39,7 @@ pub use canary::{
     CANARY_PARTS, CanaryBoard, CanaryCounts, CanaryFactory, Side, SideCounts, side_of,
 };
 pub use config::{InputConfig, NullKey, OnPoison, OutputTopic, RetryPolicy, Settings, TaskConfig};
+pub use event_time::event_time_of;
 pub use faults::{Decision, decide};
 pub use migrate::{MIGRATE_BYTES_MAX, MIGRATE_VALUES_MAX};
 pub use opening::OpenEnvironment;
@@ -53,6 +54,7 @@ pub use shadow::{
     WATCHED_COMMITS_MAX, WATCHES_MAX, Watch, Watched,
 };
 pub use task::{
-    Parts, Repeat, Replacement, Savepoint, Step, Task, Verdict, check_savepoint, savepoint_meta,
+    InputSeen, PaneSeen, Parts, Repeat, Replacement, Savepoint, Step, Task, Verdict,
+    check_savepoint, savepoint_meta,
 };
 pub use telemetry::{Counters, NoTelemetry, Telemetry};

@@ -191,6 +191,11 @@ impl TaskState {
         Some(self.panes.windows.first_pending()?.end)
     }
 
+    /// The windows that hold panes, by end and start.
+    pub fn windows(&self) -> impl Iterator<Item = Window> {
+        self.panes.windows.all()
+    }
+
     /// The windows that hold pending panes, and how many of them, by end and start.
     pub fn pending_windows(&self) -> impl Iterator<Item = (Window, usize)> {
         self.panes.windows.all_pending()

@@ -77,6 +77,11 @@ impl Windows {
         Some(*self.pending.first_key_value()?.0)
     }
 
+    /// The windows that hold panes, by end and start.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Window> {
+        self.panes.keys().copied()
+    }
+
     /// The windows that hold pending panes, and how many, by end and start.
     pub(crate) fn all_pending(&self) -> impl Iterator<Item = (Window, usize)> {
         self.pending.iter().map(|(window, count)| (*window, *count))

@@ -12,6 +12,7 @@ mod dev;
 mod dev_session;
 mod doctor;
 mod ends;
+mod explain;
 mod export;
 mod figures;
 mod full;

@@ -14,6 +14,7 @@ mod dev;
 mod diff;
 pub(crate) mod dlq;
 mod doctor;
+mod explain;
 mod group;
 mod invoke;
 pub(crate) mod logs;
@@ -96,6 +97,8 @@ pub(crate) enum Command {
     Logs(logs::Logs),
     /// Watch what goes into a function of a server, and what comes of it
     Tap(tap::Tap),
+    /// Tell why windows have fired or not, what holds time back, and what became of a record
+    Explain(explain::Explain),
     /// Look into the state of a function of a server
     State(state::State),
     /// Dead letters: what a function could not get past, and why
@@ -153,6 +156,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Rm(command) => command.run(ui),
         Command::Logs(command) => command.run(ui),
         Command::Tap(command) => command.run(ui),
+        Command::Explain(command) => command.run(ui),
         Command::State(command) => command.run(ui),
         Command::Dev(command) => command.run(ui),
         Command::Dlq(command) => command.run(ui),

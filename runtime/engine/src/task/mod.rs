@@ -7,6 +7,7 @@ mod calls;
 mod commit;
 mod cutout;
 mod early;
+mod explain;
 mod failed;
 mod gather;
 mod migrate;
@@ -22,6 +23,7 @@ mod step;
 mod triggers;
 mod work;
 
+pub use explain::{InputSeen, PaneSeen};
 pub use repeat::Repeat;
 pub use replace::{Replacement, Verdict};
 pub use savepoint::{Savepoint, check_savepoint, savepoint_meta};

@@ -27,9 +27,6 @@ pub struct StateEntry {
     pub expires_ms: Option<i64>,
 }
 
-/// What a task finds, and the commit that it is part of.
-type Found = (Result<Vec<StateEntry>, Error>, u64);
-
 impl Functions {
     /// The entries of a store under `key`: one for each partition that has it.
     ///
@@ -75,11 +72,11 @@ impl Functions {
     }
 
     /// Lets `look` look at each task, and waits until what it saw is durable.
-    async fn look(
+    pub(super) async fn look<T: Send + 'static>(
         &self,
         function: &FunctionId,
-        look: impl Fn(&mut Task) -> Result<Vec<StateEntry>> + Clone + Send + 'static,
-    ) -> Result<Vec<StateEntry>> {
+        look: impl Fn(&mut Task) -> Result<Vec<T>> + Clone + Send + 'static,
+    ) -> Result<Vec<T>> {
         let record = self.registry.find(function)?.ok_or_else(|| unknown(function))?;
         if self.node.journal().role() != Role::Leader {
             return self.look_at_copy(&record, look).await;
@@ -93,23 +90,23 @@ impl Functions {
     }
 
     /// What was found, once the commit is durable.
-    async fn durable(&self, found: Vec<StateEntry>, commit: u64) -> Result<Vec<StateEntry>> {
+    async fn durable<T>(&self, found: Vec<T>, commit: u64) -> Result<Vec<T>> {
         let journal = Arc::clone(self.node.journal());
         blocking(move || journal.wait_durable(commit).map_err(Error::from_coded)).await?;
         Ok(found)
     }
 
     /// Asks the tasks, and answers the newest commit that is in it; nothing where one does not run.
-    async fn look_at_running(
+    async fn look_at_running<T: Send + 'static>(
         &self,
         function: &FunctionId,
-        look: impl Fn(&mut Task) -> Result<Vec<StateEntry>> + Clone + Send + 'static,
-    ) -> Result<Option<(Vec<StateEntry>, u64)>> {
+        look: impl Fn(&mut Task) -> Result<Vec<T>> + Clone + Send + 'static,
+    ) -> Result<Option<(Vec<T>, u64)>> {
         let Some(running) = self.running(function) else { return Ok(None) };
         let (mut all, mut newest) = (Vec::new(), 0);
         for partition in 0..running.deployment.partitions() {
             let look = look.clone();
-            let visit = move |task: &mut Task| -> Found { (look(task), task.sequence()) };
+            let visit = move |task: &mut Task| (look(task), task.sequence());
             let Some((found, sequence)) = running.deployment.visit(partition, visit).await else {
                 return Ok(None);
             };
@@ -120,11 +117,11 @@ impl Functions {
     }
 
     /// As [`Self::look`], where no task runs: each is put together from what the journal has of it.
-    async fn look_at_copy(
+    async fn look_at_copy<T: Send + 'static>(
         &self,
         record: &FunctionRecord,
-        look: impl Fn(&mut Task) -> Result<Vec<StateEntry>> + Send + 'static,
-    ) -> Result<Vec<StateEntry>> {
+        look: impl Fn(&mut Task) -> Result<Vec<T>> + Send + 'static,
+    ) -> Result<Vec<T>> {
         // One copy of a state is enough at a time.
         let _turn = self.copies.lock().await;
         let loaded = self.load(record, record.before.unwrap_or(record.active)).await?;

@@ -6,6 +6,7 @@
 
 mod canary;
 mod deploy;
+mod explain;
 mod figures;
 mod inspect;
 mod lifecycle;
@@ -33,6 +34,10 @@ use tokio_util::task::TaskTracker;
 
 pub use canary::{CANARY_PERCENT_MAX, CanaryRecord, CanarySide, CanaryStatus, NewCanary};
 pub use deploy::{DeployReport, DeployRequest, Outcome};
+pub use explain::{
+    Explanation, Fate, InputExplained, ProducerExplained, Question, RecordExplained, TaskExplained,
+    WindowExplained,
+};
 pub use figures::Figures;
 pub use inspect::StateEntry;
 pub use pipeline::{Pipeline, PipelineFunction, PipelineTopic};

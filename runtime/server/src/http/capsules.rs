@@ -30,7 +30,7 @@ pub(super) struct WhichCall {
     record: Option<String>,
 }
 
-fn place(tenant: &pelton_core::TenantId, text: &str) -> ApiResult<RecordPlace> {
+pub(super) fn place(tenant: &pelton_core::TenantId, text: &str) -> ApiResult<RecordPlace> {
     let wrong = || {
         let text = format!("{text:?} is no place of a record: write TOPIC:PARTITION:OFFSET");
         ApiError::user("E-HTTP-QUERY", text)

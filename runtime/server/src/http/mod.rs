@@ -14,6 +14,7 @@ mod console;
 mod consume;
 mod error;
 mod event_stream;
+mod explain;
 mod extract;
 mod function_metrics;
 mod functions;

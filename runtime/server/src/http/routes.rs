@@ -12,8 +12,9 @@ use super::extract::{no_method, no_route};
 use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
-    auth, backup, capsules, console, consume, functions, groups, health, history, inspect, invoke,
-    metrics, produce, redrive, replays, replication, savepoints, shadow, tap, token_routes, topics,
+    auth, backup, capsules, console, consume, explain, functions, groups, health, history, inspect,
+    invoke, metrics, produce, redrive, replays, replication, savepoints, shadow, tap, token_routes,
+    topics,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -84,6 +85,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(shadow::promote))
         .routes(routes!(inspect::list_state))
         .routes(routes!(inspect::get_state))
+        .routes(routes!(explain::explain))
         .routes(routes!(inspect::logs))
         .routes(routes!(invoke::invoke))
         .routes(routes!(tap::tap))

@@ -20,6 +20,6 @@ pub use savepoint::{
     AUTOMATIC_SAVEPOINTS_MAX, SAVEPOINTS_MAX, SavedPosition, SavedTask, Savepoint,
 };
 
-pub(super) use capsule::stored_task;
+pub(super) use capsule::{reading, stored_task};
 pub(super) use replay::{Replays, replay_keys};
 pub(super) use savepoint::{AUTOMATIC, artefacts, savepoint_keys};

@@ -158,8 +158,8 @@ impl Search<'_> {
         newest.map(|(_, place)| self.dead_letter(&place)).transpose()
     }
 
-    /// The call that read this record, or the one that will.
-    pub(super) fn record(&self, place: &RecordPlace) -> Result<FoundCall> {
+    /// The call of a task that read this record, or the one that will.
+    pub(super) fn record(&self, place: &RecordPlace, task: u32) -> Result<FoundCall> {
         let at = format!("{}:{}:{}", place.topic, place.partition, place.offset);
         let all = partitions(self.journal, &place.topic)?;
         let held = all.get(place.partition as usize).map(Partition::offsets).unwrap_or_default();
@@ -170,9 +170,12 @@ impl Search<'_> {
             );
             return Err(user("E-CAPSULE-RECORD", text));
         }
-        let live = self.live(place.partition)?;
+        let live = self.live(task)?;
         let next = |positions: &[Position]| {
-            let known = positions.iter().find(|at| at.input.topic == place.topic);
+            let is_it = |at: &&Position| {
+                at.input.topic == place.topic && at.input.partition == place.partition
+            };
+            let known = positions.iter().find(is_it);
             known.map(|at| at.next)
         };
         let is_read = |meta: &TaskMeta| next(&meta.positions).is_some_and(|at| at > place.offset);
@@ -183,6 +186,6 @@ impl Search<'_> {
         let found = live.tail.get(before);
         let (seq, decisions) = (found.map(|(seq, _)| *seq), found.map(|(_, r)| r.meta.clone()));
         let until = found.is_none().then(|| place.clone());
-        Ok(FoundCall { partition: place.partition, live, before, seq, decisions, until })
+        Ok(FoundCall { partition: task, live, before, seq, decisions, until })
     }
 }

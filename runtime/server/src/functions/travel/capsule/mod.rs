@@ -135,7 +135,7 @@ fn find_call(journal: &Journal, record: &FunctionRecord, of: &CapsuleOf) -> Resu
     let search = Search { journal, function: &record.function, tasks };
     match of {
         CapsuleOf::DeadLetter(place) => search.dead_letter(place),
-        CapsuleOf::Record(place) => search.record(place),
+        CapsuleOf::Record(place) => search.record(place, task_of(&manifest, place)),
         CapsuleOf::NewestFault => search.newest(&manifest.dead_letter_topic())?.ok_or_else(|| {
             let how = match manifest.delivery.on_poison {
                 PoisonPolicy::DeadLetter => "it has given nothing up yet",
@@ -148,6 +148,34 @@ fn find_call(journal: &Journal, record: &FunctionRecord, of: &CapsuleOf) -> Resu
             Error::new("E-CAPSULE-NONE", Domain::User, text)
         }),
     }
+}
+
+/// The task that a record is of: of a topic that all read, the first.
+fn task_of(manifest: &pelton_core::Manifest, place: &RecordPlace) -> u32 {
+    let is_broadcast =
+        manifest.inputs.iter().any(|input| input.broadcast && input.topic == place.topic);
+    if is_broadcast { 0 } else { place.partition }
+}
+
+/// When a task read a record: its decisions before the call and those of it. `None` where it has not
+/// read it yet.
+///
+/// # Errors
+/// `E-CAPSULE-GONE` where that is not kept any more, `E-CAPSULE-RECORD` where there is no such record.
+pub(in crate::functions) fn reading(
+    journal: &Journal,
+    function: &FunctionId,
+    place: &RecordPlace,
+    task: u32,
+) -> Result<Option<(Option<TaskMeta>, TaskMeta)>> {
+    let search = Search { journal, function, tasks: task + 1 };
+    let found = search.record(place, task)?;
+    let Some(decisions) = found.decisions else { return Ok(None) };
+    let before = match found.before.checked_sub(1) {
+        Some(last) => found.live.tail.get(last).map(|(_, record)| record.meta.clone()),
+        None => found.live.snapshot.map(|(_, _, meta)| meta),
+    };
+    Ok(Some((before, decisions)))
 }
 
 /// What the call began with: state, records and decisions.
