@@ -118,6 +118,17 @@ for (const [kind, options] of [
         assert.match(page.url(), /prefix=UA/);
       }));
 
+    test("why its windows have fired or not, and what became of a record", () =>
+      view("why", "/functions/hourly/why", "Held by", async (page) => {
+        await page.getByLabel("Windows of the key").fill("nobody");
+        await page.keyboard.press("Enter");
+        await page.getByText("No window of the key is kept.").waitFor();
+        await page.getByLabel("or a record").fill("departures:0:0");
+        await page.keyboard.press("Enter");
+        await page.locator("#fate", { hasText: "departures:0:0: read" }).waitFor();
+        assert.match(page.url(), /record=departures/);
+      }));
+
     test("its versions and events", () =>
       view("versions", "/functions/carriers/versions", "What has happened", async (page) => {
         await page.locator(".badge", { hasText: "active" }).waitFor();

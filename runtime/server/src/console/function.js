@@ -11,6 +11,7 @@ import { badge, functionPath } from "./overview.js";
 import { stateView } from "./state.js";
 import { tap } from "./tap.js";
 import { versions } from "./versions.js";
+import { whyView } from "./why.js";
 
 const EVERY_MS = 2_000;
 const TABS = [
@@ -19,6 +20,7 @@ const TABS = [
   ["logs", "Logs", logs],
   ["dead-letters", "Dead letters", deadLetters],
   ["state", "State", stateView],
+  ["why", "Why", whyView],
   ["versions", "Versions", versions],
 ];
 

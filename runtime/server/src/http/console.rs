@@ -57,6 +57,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "topic.js",
         "topics.js",
         "versions.js",
+        "why.js",
     ];
     all.map(|(name, bytes)| {
         let etag = format!("\"{}\"", &blake3::hash(bytes).to_hex()[..16]);
