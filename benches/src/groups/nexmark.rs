@@ -91,12 +91,12 @@ fn events(count: usize) -> Vec<Record> {
 }
 
 pub(super) fn run(size: Size) -> Result<Vec<Line>> {
-    let events = events(size.pick(5_000, 500_000, 500_000));
+    let events = events(size.pick(5_000, 200_000, 1_000_000));
     QUERIES.iter().map(|(name, stages)| line(name, stages, &events, size)).collect()
 }
 
 fn line(name: &str, stages: &[Stage], events: &[Record], size: Size) -> Result<Line> {
-    let rounds = 0..=size.pick(0, 3, 3);
+    let rounds = 0..size.pick(1, 3, 3);
     let costs = rounds.map(|_| Ok(query(stages, events)?.cpu_ns)).collect::<Result<Vec<_>>>()?;
     let each = median(costs);
     let what = format!("NEXMark {name}, durable, events/s per core");

@@ -17,7 +17,7 @@ use crate::workload::{Owned, key, records};
 const KEYS: u64 = 10_000;
 
 pub(super) fn run(size: Size) -> Result<Vec<Line>> {
-    let input = records(size.pick(20_000, 1_000_000, 1_000_000), KEYS);
+    let input = records(size.pick(20_000, 200_000, 1_000_000), KEYS);
     let mut lines = vec![catch_up(&input, size)?];
     for (kind, what) in [
         ("hopping", "a minute every quarter of one"),
@@ -34,7 +34,7 @@ pub(super) fn run(size: Size) -> Result<Vec<Line>> {
         size,
     )?);
     let hour = Work { outputs: &["out", "late"], ..work(WINDOWED_COUNT, &[]) };
-    let panes = many_keys(&input);
+    let panes = many_keys(size.pick(20_000, 1_000_000, 1_000_000));
     lines.push(line("count by key: each record opens a pane of its own", (hour, &panes), size)?);
     lines.push(memory(size.pick(10_000, 1_000_000, 1_000_000))?);
     for (round, what) in [("1000", "by the second"), ("100", "by the tenth"), ("1", "by the ms")] {
@@ -51,11 +51,10 @@ fn work<'a>(wasm: &'a [u8], settings: &'a [(&'a str, &'a str)]) -> Work<'a> {
 const TUMBLING: Work<'_> =
     Work { wasm: WINDOWS, settings: &[("windows", "tumbling")], outputs: &["out"], pooled: 10 };
 
-/// The same records, each with a key of its own.
-fn many_keys(records: &[Owned]) -> Vec<Owned> {
-    let with_key =
-        |(number, record): (usize, &Owned)| Owned { key: key(number as u64), ..record.clone() };
-    records.iter().enumerate().map(with_key).collect()
+/// Records with a key of their own each.
+fn many_keys(count: usize) -> Vec<Owned> {
+    let numbered = records(count, 1).into_iter().enumerate();
+    numbered.map(|(number, record)| Owned { key: key(number as u64), ..record }).collect()
 }
 
 fn rate(ns: f64) -> Amount {
@@ -64,7 +63,7 @@ fn rate(ns: f64) -> Amount {
 
 /// By the clock on the wall, with one worker: what was on the topic before.
 fn catch_up(input: &[Owned], size: Size) -> Result<Line> {
-    let rounds = 0..size.pick(1, 5, 5);
+    let rounds = 0..size.pick(1, 3, 5);
     let walls = rounds.map(|_| Ok(TUMBLING.on_node(input)?.0.wall_ns));
     let each = median(walls.collect::<Result<_>>()?);
     let what = "count by key and minute: catching up, wall clock, one worker";
@@ -77,7 +76,7 @@ fn line(what: &str, (work, input): (Work<'_>, &[Owned]), size: Size) -> Result<L
     ensure!(!rig.outputs()?.is_empty(), "{what}: nothing came out");
     drop(rig);
     let compared = interleaved(
-        size.pick(1, 5, 5),
+        size.pick(1, 3, 5),
         || Ok(work.on_node(input)?.0),
         || Ok(TUMBLING.on_node(input)?.0),
     )?;
@@ -89,7 +88,7 @@ fn line(what: &str, (work, input): (Work<'_>, &[Owned]), size: Size) -> Result<L
 fn timers(what: &str, round_ms: &str, input: &[Owned], size: Size) -> Result<Line> {
     let settings = [("round-ms", round_ms)];
     let compared = interleaved(
-        size.pick(1, 5, 5),
+        size.pick(1, 3, 5),
         || Ok(work(TIMERS, &settings).on_node(input)?.0),
         || Ok(work(TIMERS, &[]).on_node(input)?.0),
     )?;
