@@ -18,6 +18,12 @@ pub const WINDOWED_COUNT: &[u8] =
 pub const FILTER_MAP: &[u8] = include_bytes!("../guests/prebuilt/filter_map.wasm");
 /// The running count of each key.
 pub const KEYED_COUNT: &[u8] = include_bytes!("../guests/prebuilt/keyed_count.wasm");
+/// Counts by key in windows of the kind that its configuration says.
+pub const WINDOWS: &[u8] = include_bytes!("../guests/prebuilt/windows.wasm");
+/// Counts by key and minute, from the contents of the windows.
+pub const CONTENTS: &[u8] = include_bytes!("../guests/prebuilt/contents.wasm");
+/// Sets timers, or none.
+pub const TIMERS: &[u8] = include_bytes!("../guests/prebuilt/timers.wasm");
 
 /// An environment for functions that ask for nothing.
 #[derive(Debug, Clone, Copy, Default)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use pelton_benches::groups::{Fixed, Group, Size, instructions, start_idle};
+use pelton_benches::groups::{Fixed, Group, Size, instructions, open_panes, start_idle};
 use pelton_benches::table::{Line, markdown};
 
 /// Measures Pelton against plain Rust and raw files, in one run, and prints one line a figure.
@@ -36,6 +36,9 @@ struct Arguments {
     /// A part of the group `serve`: starts what is deployed in a data directory
     #[arg(long, hide = true, value_name = "DIR")]
     start_idle: Option<PathBuf>,
+    /// A part of the group `windows`: opens so many panes
+    #[arg(long, hide = true, value_name = "COUNT")]
+    open_panes: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -53,6 +56,10 @@ fn main() -> Result<()> {
     }
     if let Some(directory) = arguments.start_idle {
         println!("{}", serde_json::to_string(&start_idle(&directory)?)?);
+        return Ok(());
+    }
+    if let Some(count) = arguments.open_panes {
+        println!("{}", open_panes(count)?);
         return Ok(());
     }
     let lines = if arguments.instructions { instructions()? } else { measure(&arguments)? };

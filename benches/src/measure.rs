@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Whose CPU time is taken.
@@ -101,6 +101,18 @@ pub fn percentile(mut numbers: Vec<f64>, share: f64) -> f64 {
     numbers.sort_by(f64::total_cmp);
     let rank = (share * numbers.len() as f64).ceil() as usize;
     numbers.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+}
+
+/// The memory that this process has in RAM, bytes.
+///
+/// # Errors
+/// Where the system does not say.
+pub fn resident_bytes() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kib: f64 = kib.context("/proc/self/status without VmRSS")?.parse()?;
+    Ok(kib * 1024.0)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// Lines of the table: group and how many.
-const LINES: [(&str, usize); 8] = [
+const LINES: [(&str, usize); 10] = [
     ("call", 4),
     ("journal", 3),
     ("engine", 4),
@@ -11,6 +11,8 @@ const LINES: [(&str, usize); 8] = [
     ("start", 4),
     ("snapshot", 3),
     ("latency", 12),
+    ("windows", 10),
+    ("nexmark", 11),
     ("serve", 7),
 ];
 

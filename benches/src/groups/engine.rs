@@ -8,7 +8,7 @@ use std::hint::black_box;
 use anyhow::{Result, ensure};
 use pelton_server::SyncMode;
 
-use super::rig::Rig;
+use super::rig::{Rig, Work};
 use super::{Size, plain};
 use crate::guests;
 use crate::measure::{Cost, Cpu, cost, interleaved};
@@ -110,18 +110,9 @@ fn line(job: Job, records: &[Owned], size: Size) -> Result<Line> {
 
 /// What a record takes on a node, and the node.
 fn on_node(job: Job, records: &[Owned], pooled: u32) -> Result<(Cost, Rig)> {
-    let rig = Rig::new(SyncMode::Group, pooled)?;
-    rig.append(records)?;
     let (settings, outputs) = job.settings();
-    let mut spec = rig.spec(settings, outputs)?;
-    spec.bounded = true;
-    let factory = rig.load(job.wasm(), &spec)?;
-    let (cost, done) = cost(Cpu::Process, || -> Result<()> {
-        rig.node.deploy(&spec, factory)?.wait()?;
-        Ok(rig.node.sync()?)
-    });
-    done?;
-    Ok((cost.per(records.len()), rig))
+    let work = Work { wasm: job.wasm(), settings, outputs, pooled };
+    work.on_node(records)
 }
 
 pub(super) fn fixed(job: Job, count: usize) -> Result<()> {

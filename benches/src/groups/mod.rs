@@ -5,6 +5,7 @@ mod engine;
 mod instructions;
 mod journal;
 mod latency;
+mod nexmark;
 mod paced;
 mod plain;
 mod rig;
@@ -12,6 +13,7 @@ mod serve;
 mod snapshot;
 mod start;
 mod state;
+mod windows;
 
 use anyhow::Result;
 
@@ -57,13 +59,17 @@ pub enum Group {
     Snapshot,
     /// From a producer through a function to a consumer.
     Latency,
+    /// Windows of every kind, many panes, timers.
+    Windows,
+    /// The queries of NEXMark.
+    Nexmark,
     /// HTTP, deployments, live swaps, idle functions.
     Serve,
 }
 
 impl Group {
     /// All groups, in the order of the table.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Call,
         Self::Journal,
         Self::Engine,
@@ -71,6 +77,8 @@ impl Group {
         Self::Start,
         Self::Snapshot,
         Self::Latency,
+        Self::Windows,
+        Self::Nexmark,
         Self::Serve,
     ];
 
@@ -87,6 +95,8 @@ impl Group {
             Self::Start => start::run(size),
             Self::Snapshot => snapshot::run(size),
             Self::Latency => latency::run(size),
+            Self::Windows => windows::run(size),
+            Self::Nexmark => nexmark::run(size),
             Self::Serve => serve::run(size),
         }
     }
@@ -108,4 +118,13 @@ pub fn instructions() -> Result<Vec<Line>> {
 /// Where the directory cannot be opened.
 pub fn start_idle(directory: &std::path::Path) -> Result<(f64, f64)> {
     serve::start_idle(directory)
+}
+
+/// Opens so many panes, and prints by how much the resident memory grew, bytes: a part of
+/// [`Group::Windows`] that has a process of its own.
+///
+/// # Errors
+/// Where the system does not say how much memory there is.
+pub fn open_panes(count: u64) -> Result<f64> {
+    windows::open_panes(count)
 }

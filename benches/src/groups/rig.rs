@@ -8,7 +8,35 @@ use pelton_core::{FunctionId, GuestFactory, TopicName};
 use pelton_server::{DeploymentSpec, InputSpec, LoadOptions, Node, NodeConfig, SyncMode};
 use tempfile::TempDir;
 
+use crate::measure::{Cost, Cpu, cost};
 use crate::workload::{BATCH, Owned, push};
+
+/// A function to run over all of `in`, once.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub(super) wasm: &'a [u8],
+    pub(super) settings: &'a [(&'a str, &'a str)],
+    pub(super) outputs: &'a [&'a str],
+    /// Instances that the host has room for.
+    pub(super) pooled: u32,
+}
+
+impl Work<'_> {
+    /// What a record takes on a node of its own until all that comes out is durable, and the node.
+    pub(super) fn on_node(self, records: &[Owned]) -> Result<(Cost, Rig)> {
+        let rig = Rig::new(SyncMode::Group, self.pooled)?;
+        rig.append(records)?;
+        let mut spec = rig.spec(self.settings, self.outputs)?;
+        spec.bounded = true;
+        let factory = rig.load(self.wasm, &spec)?;
+        let (cost, done) = cost(Cpu::Process, || -> Result<()> {
+            rig.node.deploy(&spec, factory)?.wait()?;
+            Ok(rig.node.sync()?)
+        });
+        done?;
+        Ok((cost.per(records.len()), rig))
+    }
+}
 
 /// A node that is gone with its directory when it is dropped.
 pub(super) struct Rig {

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::super::Size;
 use super::super::rig::topic;
 use super::{Host, manifest};
 use crate::guests;
+use crate::measure::resident_bytes;
 use crate::table::{Amount, Line};
 
 /// Deploys them, then starts them in a process of its own, where nobody else takes memory.
@@ -49,12 +50,4 @@ pub(crate) fn start_idle(directory: &Path) -> Result<(f64, f64)> {
     host.runtime.block_on(host.functions.start_all())?;
     let ns = start.elapsed().as_nanos() as f64;
     Ok((ns, resident_bytes()? - before))
-}
-
-fn resident_bytes() -> Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    let kib: f64 = kib.context("/proc/self/status without VmRSS")?.parse()?;
-    Ok(kib * 1024.0)
 }

@@ -1,12 +1,15 @@
 //! Firing: panes whose time has come, as calls.
 
 use bytes::Bytes;
-use pelton_batch::{Group, GroupsBuilder, Kind, Pane};
+use pelton_batch::{Group, GroupsBuilder, Kind, Pane, RecordsBuilder};
 use pelton_core::window::{Shape, Window, WindowSpec};
 use pelton_state::{PaneRef, StateError, TaskState};
 
 use super::contents;
 use crate::call::{Call, Firing, PaneGroup, Work};
+
+/// What a record of a batch takes beside its key, value and headers: its timestamp and two ends.
+const ROW_BYTES: usize = 16;
 
 /// How large a call may be.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +66,7 @@ fn finish_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, why: Fi
     for group in panes.iter().take(room.groups) {
         let pane = state.pane(group.window, group.key.as_deref());
         let value = pane.and_then(|pane| pane.accumulator());
-        bytes += value.map_or(0, <[u8]>::len);
+        bytes += value.map_or(0, <[u8]>::len) + key_bytes(group);
         if count > 0 && bytes > room.bytes {
             break;
         }
@@ -89,7 +92,8 @@ fn contents_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, why: 
     let (mut count, mut bytes) = (0, 0);
     for group in panes.iter().take(room.groups) {
         let Some(pane) = state.pane(group.window, group.key.as_deref()) else { continue };
-        bytes += pane.value.len();
+        // As they are kept, records are as large as in a batch, but for their key.
+        bytes += pane.value.len() + pane.records as usize * key_bytes(group);
         if bytes > room.bytes {
             break;
         }
@@ -108,6 +112,14 @@ fn contents_call(mut panes: Vec<PaneGroup>, state: &TaskState, room: Room, why: 
         work: Work::Fire { panes, why, rest: Vec::new() },
         batches: vec![Bytes::from(builder.finish(Kind::Window))],
     }
+}
+
+fn key_bytes(group: &PaneGroup) -> usize {
+    group.key.as_deref().map_or(0, <[u8]>::len)
+}
+
+fn batch_bytes(rows: &RecordsBuilder) -> usize {
+    rows.bytes_len() + rows.len() * ROW_BYTES
 }
 
 fn close(builder: &mut GroupsBuilder, group: &PaneGroup, pane: Pane) {
@@ -131,7 +143,7 @@ fn pieces(panes: &[PaneGroup], state: &TaskState, room: Room, why: Firing) -> Ve
         loop {
             let mut builder = GroupsBuilder::in_order();
             let rows = builder.records();
-            while rows.bytes_len() < room.bytes
+            while batch_bytes(rows) < room.bytes
                 && reader.next_into(group.key.as_deref(), rows).is_some()
             {}
             let last = if reader.is_empty() { Pane::LAST } else { 0 };
