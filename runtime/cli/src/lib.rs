@@ -20,6 +20,7 @@ mod loading;
 mod observed;
 mod operations;
 mod output;
+mod parquet;
 mod project;
 mod session;
 mod settings;

@@ -12,7 +12,7 @@ use crate::data_dir;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::export::{
-    Done, Export as Exporting, FileFormat, Folder, NodeTopic, Options, ServerTopic, Source,
+    Done, Export as Exporting, FileFormat, Folder, Layout, NodeTopic, Options, ServerTopic, Source,
 };
 use crate::session::Session;
 use crate::sink::refuse_within;
@@ -37,8 +37,11 @@ pub(crate) struct Export {
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
     /// What the files are made of
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "jsonl")]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "parquet")]
     format: FileFormat,
+    /// Parquet: keys and values are text, not bytes; each has to be UTF-8
+    #[arg(long)]
+    text: bool,
     /// Where to begin: earliest, an offset of each partition, or a time such as 2013-01-01T05:00:00Z
     #[arg(long, value_name = "PLACE", default_value = "earliest", value_parser = place)]
     from: From,
@@ -94,9 +97,13 @@ impl Export {
     }
 
     fn export(&self, source: &mut dyn Source, topic: &str, ui: &mut Ui) -> Result<()> {
+        if self.text && self.format != FileFormat::Parquet {
+            let text = "--text is for Parquet only: JSON lines have text as text anyway";
+            return Err(CliError::new("E-USAGE", Exit::Usage, text).next("leave --text out"));
+        }
         let options = Options {
             topic: topic.to_owned(),
-            format: self.format,
+            layout: Layout { format: self.format, is_text: self.text },
             file_records: self.file_records,
             from: self.from.clone(),
             until: self.until.clone(),

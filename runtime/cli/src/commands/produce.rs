@@ -25,8 +25,8 @@ const READ_AHEAD: usize = 4 * REQUEST_RECORDS;
 
 /// Append records to a topic of a server
 ///
-/// Records are JSON lines: {"key","value","timestamp","headers"}, or plain lines, or CSV; what `consume`
-/// and `run` write is read too, whatever topic it names. They are sent as they come, in as few requests
+/// Records are JSON lines: {"key","value","timestamp","headers"}, or plain lines, CSV or Parquet; what
+/// `consume`, `export` and `run` write is read too, whatever topic it names. They are sent as they come, in as few requests
 /// as keep up. Each request counts once, however often it has to be sent, and is durable when the next
 /// one goes out.
 #[derive(Debug, Args)]

@@ -6,14 +6,26 @@ use std::path::Path;
 use clap::ValueEnum;
 
 use super::Exported;
+use super::columns::{self, ColumnWriter};
 use super::lines::{self, LineWriter};
 use crate::error::{CliError, Result};
 
 /// The format of exported files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FileFormat {
+    /// A column each for partition, offset, timestamp, key, value and headers
+    Parquet,
     /// JSON lines, as `produce` and `run` read them
     Jsonl,
+}
+
+/// How files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// The format.
+    pub format: FileFormat,
+    /// Whether keys and values of Parquet are text, not bytes.
+    pub is_text: bool,
 }
 
 /// First and last offset of the records in a file, both included.
@@ -39,10 +51,13 @@ impl FileFormat {
     /// The extension of its files.
     pub(crate) fn extension(self) -> &'static str {
         match self {
+            Self::Parquet => "parquet",
             Self::Jsonl => "jsonl",
         }
     }
+}
 
+impl Layout {
     /// A writer of records of a partition.
     pub(super) fn writer(
         self,
@@ -50,18 +65,22 @@ impl FileFormat {
         topic: &str,
         partition: u32,
     ) -> Result<Box<dyn RecordWriter>> {
-        Ok(match self {
-            Self::Jsonl => Box::new(LineWriter::new(file, topic, partition)),
+        Ok(match self.format {
+            FileFormat::Parquet => {
+                Box::new(ColumnWriter::new(file, topic, partition, self.is_text)?)
+            }
+            FileFormat::Jsonl => Box::new(LineWriter::new(file, topic, partition)),
         })
     }
 
     /// Which records a file has.
     ///
     /// # Errors
-    /// `E-EXPORT-FILE` where it is none that was exported.
+    /// `E-EXPORT-FILE` where it is none that was exported, `E-EXPORT-TEXT` where it was in another layout.
     pub(super) fn span(self, path: &Path) -> Result<Span> {
-        match self {
-            Self::Jsonl => lines::span(path),
+        match self.format {
+            FileFormat::Parquet => columns::span(path, self.is_text),
+            FileFormat::Jsonl => lines::span(path),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! before and behind them, and then the file is replaced as a whole. So a file that has all of its
 //! cell is never touched again, and a repeat with nothing new touches nothing.
 
+mod columns;
 mod folder;
 mod format;
 mod grid;
@@ -24,7 +25,7 @@ use crate::error::{CliError, Result};
 
 pub(crate) use folder::Folder;
 use format::RecordWriter;
-pub(crate) use format::{FileFormat, Span};
+pub(crate) use format::{FileFormat, Layout, Span};
 pub(crate) use grid::{FileName, Grid};
 pub(crate) use node::NodeTopic;
 pub(crate) use record::Exported;
@@ -40,8 +41,8 @@ pub(crate) const FILE_RECORDS_DEFAULT: u64 = 1_000_000;
 pub(crate) struct Options {
     /// The topic, as it is named in files.
     pub topic: String,
-    /// The format of the files.
-    pub format: FileFormat,
+    /// How files are written.
+    pub layout: Layout,
     /// Offsets of a file, where they are asked for; else as in the folder.
     pub file_records: Option<u64>,
     /// Where to begin in each partition, and where to end.
@@ -160,7 +161,7 @@ impl<'a> Export<'a> {
         let Some(name) = files.map(|(_, name)| *name).next_back() else {
             return Ok(self.push_gone(held, wanted.start, wanted));
         };
-        let Span { last, .. } = self.options.format.span(&self.folder.path(name))?;
+        let Span { last, .. } = self.options.layout.span(&self.folder.path(name))?;
         if last >= held.end {
             let text = format!(
                 "{} has records up to offset {last}, but partition {} of {} ends at offset {}: this is \
@@ -195,7 +196,7 @@ impl<'a> Export<'a> {
     ) -> Result<()> {
         let name = FileName::of(held.partition, cell);
         let old = self.old.get(&(held.partition, cell.start)).map(|name| self.folder.path(*name));
-        let span = old.as_deref().map(|path| self.options.format.span(path)).transpose()?;
+        let span = old.as_deref().map(|path| self.options.layout.span(path)).transpose()?;
         // What is between the file's records and those that are wanted goes along: a file has no hole.
         let (front, back) = match span {
             None => (wanted.start..wanted.start, wanted),
@@ -241,8 +242,8 @@ impl CellFile<'_> {
     fn writer(&mut self) -> Result<&mut Box<dyn RecordWriter>> {
         if self.open.is_none() {
             let mut part = self.folder.create(self.name)?;
-            let Options { topic, format, .. } = self.options;
-            let writer = format.writer(part.file()?, topic, self.name.partition)?;
+            let Options { topic, layout, .. } = self.options;
+            let writer = layout.writer(part.file()?, topic, self.name.partition)?;
             self.open = Some((part, writer));
         }
         match &mut self.open {
