@@ -117,7 +117,7 @@ impl<'a> Export<'a> {
     pub(crate) fn partition(&mut self, source: &mut dyn Source, held: &Held) -> Result<()> {
         let wanted = self.wanted(source, held)?;
         self.note_gone(held, &wanted)?;
-        let mut reader = Reader::new(source, held.partition, wanted.end);
+        let mut reader = Reader::new(source, held.partition, held.end);
         let mut at = wanted.start.max(held.start);
         while at < wanted.end {
             let cell = self.grid.cell(at);
@@ -204,10 +204,12 @@ impl<'a> Export<'a> {
         };
         let mut file = CellFile { folder: self.folder, options: self.options, name, open: None };
         let mut records = 0;
-        reader.skip_to(front.start);
-        while let Some(record) = reader.next_below(front.end)? {
-            file.push(record)?;
-            records += 1;
+        if !front.is_empty() {
+            reader.skip_to(front.start);
+            while let Some(record) = reader.next_below(front.end)? {
+                file.push(record)?;
+                records += 1;
+            }
         }
         reader.skip_to(back.start);
         let has_more = reader.peek()?.is_some_and(|offset| offset < back.end);
@@ -295,3 +297,6 @@ fn grid_of(folder: &Folder, files: &[FileName], asked: Option<u64>) -> Result<Gr
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,7 @@ pub(crate) trait Source {
 pub(super) struct Reader<'a> {
     source: &'a mut dyn Source,
     partition: u32,
-    /// Records at and behind this are not read.
+    /// Behind the last record: those that have come since are not read.
     end: u64,
     /// The offset behind the records in the buffer.
     at: u64,

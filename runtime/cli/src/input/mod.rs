@@ -207,4 +207,6 @@ fn is_folder(path: &Path) -> CliError {
 }
 
 #[cfg(test)]
+mod parquet_tests;
+#[cfg(test)]
 mod tests;
