@@ -12,6 +12,7 @@ mod dev_session;
 mod doctor;
 mod ends;
 mod export;
+mod exported;
 mod figures;
 mod full;
 mod invoke;

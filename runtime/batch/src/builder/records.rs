@@ -176,6 +176,14 @@ impl RecordsBuilder {
         out
     }
 
+    /// As [`Self::finish`], with the timestamps even where all of them are 0: where a server is sent a
+    /// batch without the column, its records have no time yet.
+    #[must_use]
+    pub fn finish_dated(&mut self) -> Vec<u8> {
+        self.timestamps.extend(self.rows, &[]);
+        self.finish()
+    }
+
     /// Lays the rows out as a batch of another kind: the keys of a multi-get, values, entries.
     #[must_use]
     pub fn finish_as(&mut self, kind: Kind) -> Vec<u8> {

@@ -15,25 +15,29 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::ColumnPath;
 
 use super::Exported;
-use super::format::{RecordWriter, Span, damaged};
+use super::format::{RecordWriter, Span, damaged, fingerprint};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
+use crate::output::write_exported;
 use crate::parquet::{RecordColumns, Rows, records_schema};
 
 /// A row group is cut at this many records, or at about this many bytes. They are held in memory.
 const GROUP_RECORDS: usize = 100_000;
 const GROUP_BYTES: usize = 32 << 20;
-/// The footer's note of the first and the last offset.
+/// The footer's notes of the first and the last offset, and of what the last record is told by.
 const OFFSETS: &str = "pelton.offsets";
+const FINGERPRINT: &str = "pelton.fingerprint";
 
 /// Writes records as rows.
 pub(super) struct ColumnWriter {
-    place: String,
+    topic: String,
     partition: u32,
     is_text: bool,
     file: SerializedFileWriter<BufWriter<File>>,
     group: Group,
-    span: Option<Span>,
+    first: Option<u64>,
+    /// Not in the group yet: it may be the last one of the file.
+    newest: Option<Exported>,
 }
 
 /// The records of a row group, by column.
@@ -141,12 +145,13 @@ impl ColumnWriter {
         let schema = records_schema(is_text).map_err(|error| unwritten(&error))?;
         let file = SerializedFileWriter::new(file, schema, Arc::new(properties()));
         Ok(Self {
-            place: format!("{topic}, partition {partition}"),
+            topic: topic.to_owned(),
             partition,
             is_text,
             file: file.map_err(|error| unwritten(&error))?,
             group: Group::default(),
-            span: None,
+            first: None,
+            newest: None,
         })
     }
 
@@ -165,8 +170,9 @@ impl ColumnWriter {
         let parts = [("key", &record.key), ("value", &record.value)];
         for (part, bytes) in parts.into_iter().filter(|_| self.is_text) {
             if bytes.as_ref().is_some_and(|bytes| std::str::from_utf8(bytes).is_err()) {
-                let (place, offset) = (&self.place, record.offset);
-                let text = format!("the {part} at offset {offset} of {place} is no UTF-8 text");
+                let Self { topic, partition, .. } = self;
+                let place = format!("offset {} of {topic}, partition {partition}", record.offset);
+                let text = format!("the {part} at {place} is no UTF-8 text");
                 return Err(CliError::bad_input("E-EXPORT-TEXT", text)
                     .next("leave --text out: keys and values are then bytes"));
             }
@@ -178,9 +184,10 @@ impl ColumnWriter {
 impl RecordWriter for ColumnWriter {
     fn push(&mut self, record: Exported) -> Result<()> {
         self.check_text(&record)?;
-        let first = self.span.map_or(record.offset, |span| span.first);
-        self.span = Some(Span { first, last: record.offset });
-        self.group.push(record);
+        self.first.get_or_insert(record.offset);
+        if let Some(before) = self.newest.replace(record) {
+            self.group.push(before);
+        }
         if self.group.is_full() { self.write_group() } else { Ok(()) }
     }
 
@@ -193,12 +200,16 @@ impl RecordWriter for ColumnWriter {
     }
 
     fn finish(mut self: Box<Self>) -> Result<File> {
-        if !self.group.offsets.is_empty() {
+        if let (Some(first), Some(newest)) = (self.first, self.newest.take()) {
+            let mut line = Vec::new();
+            write_exported(&self.topic, self.partition, &newest, &mut line);
+            let note = |name: &str, text: String| KeyValue::new(name.to_owned(), text);
+            let offsets = note(OFFSETS, format!("{first}-{}", newest.offset));
+            self.file.append_key_value_metadata(offsets);
+            let told_by = note(FINGERPRINT, fingerprint(&line).to_string());
+            self.file.append_key_value_metadata(told_by);
+            self.group.push(newest);
             self.write_group()?;
-        }
-        if let Some(Span { first, last }) = self.span {
-            let note = KeyValue::new(OFFSETS.to_owned(), format!("{first}-{last}"));
-            self.file.append_key_value_metadata(note);
         }
         let file = self.file.into_inner().map_err(|error| unwritten(&error))?;
         Ok(file.into_inner().map_err(std::io::IntoInnerError::into_error)?)
@@ -229,7 +240,7 @@ fn open(path: &Path) -> Result<(Rows, RecordColumns)> {
     Ok((rows, columns.ok_or_else(|| damaged(path, "it has other columns"))?))
 }
 
-/// The offsets that the footer names, of a file that keeps keys and values as it is asked for.
+/// The records that the footer names, of a file that keeps keys and values as it is asked for.
 pub(super) fn span(path: &Path, is_text: bool) -> Result<Span> {
     let (rows, _) = open(path)?;
     let schema = records_schema(is_text).map_err(|error| unwritten(&error))?;
@@ -241,10 +252,11 @@ pub(super) fn span(path: &Path, is_text: bool) -> Result<Span> {
     }
     let offsets = rows.note(OFFSETS).and_then(|note| note.split_once('-'));
     let span = offsets.and_then(|(first, last)| {
-        Some(Span { first: first.parse().ok()?, last: last.parse().ok()? })
+        let fingerprint = rows.note(FINGERPRINT)?.parse().ok()?;
+        Some(Span { first: first.parse().ok()?, last: last.parse().ok()?, fingerprint })
     });
     span.filter(|span| span.first <= span.last)
-        .ok_or_else(|| damaged(path, "its footer does not name its offsets"))
+        .ok_or_else(|| damaged(path, "its footer does not name its records"))
 }
 
 /// A file that could not be written.

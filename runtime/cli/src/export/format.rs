@@ -33,6 +33,14 @@ pub(crate) struct Layout {
 pub(crate) struct Span {
     pub first: u64,
     pub last: u64,
+    /// Of the last record, to tell whether the topic is still the one that it is of.
+    pub fingerprint: u64,
+}
+
+/// What a record is told by, as a line of JSON.
+pub(super) fn fingerprint(line: &[u8]) -> u64 {
+    let hash = blake3::hash(line.trim_ascii_end());
+    hash.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// Writes the records of a file, in the order of their offsets.

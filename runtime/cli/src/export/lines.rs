@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::Exported;
-use super::format::{RecordWriter, Span, damaged};
+use super::format::{RecordWriter, Span, damaged, fingerprint};
 use crate::error::{CliError, Result};
 use crate::output::write_exported;
 
@@ -50,13 +50,14 @@ impl RecordWriter for LineWriter {
     }
 }
 
-/// The offsets of the first and the last record in a file.
+/// The first and the last record in a file.
 pub(super) fn span(path: &Path) -> Result<Span> {
     let (first, last) = ends(path).map_err(|error| CliError::file("read", path, &error))?;
+    let fingerprint = fingerprint(&last);
     let (Some(first), Some(last)) = (offset(&first), offset(&last)) else {
         return Err(damaged(path, "its first or last line is no exported record"));
     };
-    Ok(Span { first, last })
+    Ok(Span { first, last, fingerprint })
 }
 
 fn offset(line: &[u8]) -> Option<u64> {

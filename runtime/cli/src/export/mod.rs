@@ -22,6 +22,7 @@ use pelton_server::data::From;
 use serde::Serialize;
 
 use crate::error::{CliError, Result};
+use crate::output::write_exported;
 
 pub(crate) use folder::Folder;
 use format::RecordWriter;
@@ -116,7 +117,7 @@ impl<'a> Export<'a> {
     /// the source says. All that was written before is whole, and a repeat goes on from there.
     pub(crate) fn partition(&mut self, source: &mut dyn Source, held: &Held) -> Result<()> {
         let wanted = self.wanted(source, held)?;
-        self.note_gone(held, &wanted)?;
+        self.note_gone(source, held, &wanted)?;
         let mut reader = Reader::new(source, held.partition, held.end);
         let mut at = wanted.start.max(held.start);
         while at < wanted.end {
@@ -156,27 +157,52 @@ impl<'a> Export<'a> {
     }
 
     /// Notes what retention has taken out of the reach of this export, and of all before.
-    fn note_gone(&mut self, held: &Held, wanted: &Range<u64>) -> Result<()> {
+    fn note_gone(
+        &mut self,
+        source: &mut dyn Source,
+        held: &Held,
+        wanted: &Range<u64>,
+    ) -> Result<()> {
         let files = self.old.range((held.partition, 0)..=(held.partition, u64::MAX));
-        let Some(name) = files.map(|(_, name)| *name).next_back() else {
-            return Ok(self.push_gone(held, wanted.start, wanted));
-        };
-        let Span { last, .. } = self.options.layout.span(&self.folder.path(name))?;
-        if last >= held.end {
-            let text = format!(
-                "{} has records up to offset {last}, but partition {} of {} ends at offset {}: this is \
-                 another topic of that name",
-                self.folder.text(name),
-                held.partition,
-                self.options.topic,
-                held.end
-            );
-            return Err(CliError::bad_input("E-EXPORT-TOPIC", text).next(
-                "give --to a folder of its own for each topic, also where one was made anew",
-            ));
+        let mut from = wanted.start;
+        if let Some(name) = files.map(|(_, name)| *name).next_back() {
+            let span = self.options.layout.span(&self.folder.path(name))?;
+            self.check_topic(source, held, name, span)?;
+            from = from.max(span.last + 1);
         }
-        self.push_gone(held, wanted.start.max(last + 1), wanted);
+        self.push_gone(held, from, wanted);
         Ok(())
+    }
+
+    /// Refuses a folder whose newest record is another one in the topic, which was made anew then.
+    fn check_topic(
+        &self,
+        source: &mut dyn Source,
+        held: &Held,
+        name: FileName,
+        Span { last, fingerprint, .. }: Span,
+    ) -> Result<()> {
+        let Options { topic, .. } = self.options;
+        let is_same = last < held.end && {
+            let mut reader = Reader::new(source, held.partition, held.end);
+            reader.skip_to(last);
+            // Where retention or compaction has taken it there is nothing to compare.
+            reader.next_below(last + 1)?.is_none_or(|record| {
+                let mut line = Vec::new();
+                write_exported(topic, held.partition, &record, &mut line);
+                format::fingerprint(&line) == fingerprint
+            })
+        };
+        if is_same {
+            return Ok(());
+        }
+        let text = format!(
+            "{} ends with a record at offset {last} that {topic} does not have there: it is of another \
+             topic of that name",
+            self.folder.text(name)
+        );
+        Err(CliError::bad_input("E-EXPORT-TOPIC", text)
+            .next("give --to a folder of its own for each topic, also where one was made anew"))
     }
 
     fn push_gone(&mut self, held: &Held, from: u64, wanted: &Range<u64>) {

@@ -263,6 +263,11 @@ fn a_folder_of_something_else_is_refused_and_left_as_it_is() {
         let mut anew = Memory::default();
         anew.append(24);
         assert_eq!(refused(&wanted, &mut anew, &folder), "E-EXPORT-TOPIC");
+        // And with more of them, of which one is another.
+        anew.append(5);
+        assert!(export(folder.path(), &options(format, 0, Some(25)), &mut anew).is_ok());
+        anew.records.entry(24).or_default().timestamp += 1;
+        assert_eq!(refused(&wanted, &mut anew, &folder), "E-EXPORT-TOPIC");
         let busy = Folder::open(folder.path(), "t", "jsonl").unwrap();
         assert_eq!(refused(&wanted, &mut memory, &folder), "E-EXPORT-BUSY");
         drop(busy);
