@@ -52,7 +52,7 @@ pub(crate) struct Export {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=FILE_RECORDS_MAX))]
     file_records: Option<u64>,
     /// Read the topic in this data directory, not of a server
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "token"])]
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArgs,

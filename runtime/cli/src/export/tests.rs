@@ -203,9 +203,9 @@ fn what_retention_takes_before_an_export_is_told_and_what_it_takes_after_is_kept
     memory.append(20);
     memory.forget(4);
     let wanted = options(FileFormat::Parquet, 0, None);
-    let gone = |done: &Done| done.gone.iter().map(|gone| gone.from..gone.to).collect::<Vec<_>>();
+    let gone = |done: &Done| done.gone.iter().map(|gone| (gone.from, gone.to)).collect::<Vec<_>>();
     let done = export(folder.path(), &wanted, &mut memory).unwrap();
-    assert_eq!((done.records, gone(&done)), (16, vec![0..4]));
+    assert_eq!((done.records, gone(&done)), (16, vec![(0, 4)]));
     memory.append(20);
     memory.forget(15);
     let done = export(folder.path(), &wanted, &mut memory).unwrap();
@@ -213,7 +213,7 @@ fn what_retention_takes_before_an_export_is_told_and_what_it_takes_after_is_kept
     memory.append(20);
     memory.forget(45);
     let done = export(folder.path(), &wanted, &mut memory).unwrap();
-    assert_eq!((done.records, gone(&done)), (15, vec![40..45]));
+    assert_eq!((done.records, gone(&done)), (15, vec![(40, 45)]));
     assert_eq!(records(folder.path(), FileFormat::Parquet).len(), 51);
 }
 
