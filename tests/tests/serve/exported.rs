@@ -184,8 +184,12 @@ fn what_cannot_be_exported_is_refused_with_what_to_do() {
     export(&server, "nope", "to", "jsonl", &[]).expect_error(5, "E-TOPIC-UNKNOWN");
     export(&server, "t", "to", "jsonl", &["--text"]).expect_error(2, "E-USAGE");
     export(&server, "t", "to", "parquet", &["--text"]).expect_error(3, "E-EXPORT-TEXT");
-    for wrong in [["--from", "latest"], ["--until", "soon"], ["--file-records", "0"]] {
+    for wrong in [["--from", "latest"], ["--until", "soon"]] {
         export(&server, "t", "to", "jsonl", &wrong).expect(2);
+    }
+    for (offsets, code) in [("0", 2), ("1", 0), ("1000000000", 0), ("1000000001", 2)] {
+        let to = format!("cells-{offsets}");
+        export(&server, "t", &to, "jsonl", &["--file-records", offsets]).expect(code);
     }
     place.write("file", "");
     export(&server, "t", "file", "jsonl", &[]).expect_error(1, "E-FILE");

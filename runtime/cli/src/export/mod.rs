@@ -134,6 +134,13 @@ impl<'a> Export<'a> {
                 }
             };
         }
+        // Retention goes on while records are exported.
+        for skipped in std::mem::take(&mut reader.skipped) {
+            let (from, to) = (skipped.start.max(held.start), skipped.end.min(wanted.end));
+            if from < to {
+                self.done.gone.push(Gone { partition: held.partition, from, to });
+            }
+        }
         Ok(())
     }
 

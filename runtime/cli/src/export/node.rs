@@ -71,6 +71,8 @@ impl Source for NodeTopic {
                 });
             }
         }
-        Ok(Piece { records, next: cursor.at.get(&partition).copied().unwrap_or(from) })
+        let next = cursor.at.get(&partition).copied().unwrap_or(from);
+        let skipped = reading.skipped.iter().map(|skipped| skipped.from..skipped.to).collect();
+        Ok(Piece { records, next, skipped })
     }
 }

@@ -39,6 +39,14 @@ struct DescribedPartition {
 struct Answer {
     records: Vec<AnsweredRecord>,
     cursor: String,
+    #[serde(default)]
+    skipped: Vec<Skipped>,
+}
+
+#[derive(Deserialize)]
+struct Skipped {
+    from: u64,
+    to: u64,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +120,8 @@ impl Source for ServerTopic<'_> {
     }
 
     fn read(&mut self, partition: u32, from: u64) -> Result<Piece> {
-        let Answer { records, cursor } = self.ask(partition, &from.to_string(), RECORDS_MAX)?;
+        let answer = self.ask(partition, &from.to_string(), RECORDS_MAX)?;
+        let Answer { records, cursor, skipped } = answer;
         let behind = records.last().map_or(from, |record| record.offset + 1);
         let cursor = cursor.parse::<Cursor>().ok();
         let next = cursor.and_then(|cursor| cursor.at.get(&partition).copied());
@@ -127,6 +136,7 @@ impl Source for ServerTopic<'_> {
                 .map(|(name, value)| (name, value.map(|bytes| bytes.0)))
                 .collect(),
         });
-        Ok(Piece { records: records.collect(), next: next.unwrap_or(behind) })
+        let skipped = skipped.iter().map(|skipped| skipped.from..skipped.to).collect();
+        Ok(Piece { records: records.collect(), next: next.unwrap_or(behind), skipped })
     }
 }

@@ -1,6 +1,7 @@
 //! Where records come from: a server, or a data directory that nobody else has open.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use pelton_server::data::From;
 
@@ -24,6 +25,8 @@ pub(crate) struct Piece {
     pub records: Vec<Exported>,
     /// The offset to go on at.
     pub next: u64,
+    /// What retention had removed before it was read.
+    pub skipped: Vec<Range<u64>>,
 }
 
 /// A topic.
@@ -54,11 +57,13 @@ pub(super) struct Reader<'a> {
     /// The offset behind the records in the buffer.
     at: u64,
     buffer: VecDeque<Exported>,
+    /// What retention had removed before it was read.
+    pub(super) skipped: Vec<Range<u64>>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a mut dyn Source, partition: u32, end: u64) -> Self {
-        Self { source, partition, end, at: 0, buffer: VecDeque::new() }
+        Self { source, partition, end, at: 0, buffer: VecDeque::new(), skipped: Vec::new() }
     }
 
     /// Leaves out what is before `offset`.
@@ -70,7 +75,8 @@ impl<'a> Reader<'a> {
     /// The offset of the next record.
     pub(super) fn peek(&mut self) -> Result<Option<u64>> {
         while self.buffer.is_empty() && self.at < self.end {
-            let Piece { records, next } = self.source.read(self.partition, self.at)?;
+            let Piece { records, next, skipped } = self.source.read(self.partition, self.at)?;
+            self.skipped.extend(skipped);
             // A source that does not move would be asked for ever.
             let stands_still = records.is_empty() && next <= self.at;
             self.at = if stands_still { self.end } else { next };

@@ -140,6 +140,7 @@ impl ParquetReader {
             let (field, kind) = (&columns[index].1, &kinds[index]);
             let ms = match time_ms(field, Some(kind)) {
                 Some(ms) => Ok(ms),
+                None if *field == Field::Null => Err("is missing".to_owned()),
                 None => {
                     let mut text = Vec::new();
                     text_of(field, kind, &mut text)
