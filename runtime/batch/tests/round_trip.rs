@@ -3,7 +3,6 @@
 mod common;
 
 use common::model::{self, Rec};
-use pelton_batch::layout::tag;
 use pelton_batch::{
     Batch, FormatError, GroupsBuilder, Kind, MigrateBuilder, OpKind, Operation, OperationsBuilder,
     RecordsBuilder, TimersBuilder,
@@ -229,21 +228,4 @@ fn an_operation_must_have_what_its_kind_needs() {
     assert_eq!(verdict(op(OpKind::SetTimer)), Some(tag::TIMESTAMP));
     assert_eq!(verdict(Operation { timestamp: Some(-1), ..op(OpKind::SetTimer) }), None);
     assert_eq!(verdict(Operation { ttl: -1, ..op(OpKind::Retry) }), Some(tag::TTL));
-}
-
-#[test]
-fn timestamps_of_1970_are_written_where_that_is_wanted() {
-    let mut builder = RecordsBuilder::new();
-    builder.push(None, None, 0);
-    let plain = builder.finish();
-    assert!(Batch::parse(&plain).unwrap().column(tag::TIMESTAMP).is_none());
-    for times in [[0, 0], [0, 5], [5, 0]] {
-        times.iter().for_each(|time| builder.push_dated(None, None, *time));
-        let dated = builder.finish();
-        let batch = Batch::parse(&dated).unwrap();
-        batch.validate().unwrap();
-        assert!(batch.column(tag::TIMESTAMP).is_some());
-        let records = batch.records().unwrap();
-        assert_eq!([records.timestamp(0), records.timestamp(1)], times);
-    }
 }

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use pelton_batch::Record;
 use serde_json::value::RawValue;
 
+use crate::export::Exported;
 use crate::input::compact;
 
 /// Appends a record as a line: topic, key, value, timestamp, headers where there are any.
@@ -32,6 +33,26 @@ pub(crate) fn write_record(topic: &str, record: &Record<'_>, out: &mut Vec<u8>) 
         out.push(b']');
     }
     out.extend_from_slice(b"}\n");
+}
+
+/// Appends a record that is exported as a line: the same, with its partition and offset.
+pub(crate) fn write_exported(topic: &str, partition: u32, record: &Exported, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"topic\":");
+    write_string(topic, out);
+    let place = format!(",\"partition\":{partition},\"offset\":{}", record.offset);
+    out.extend_from_slice(place.as_bytes());
+    out.extend_from_slice(b",\"key\":");
+    write_text(record.key.as_deref(), out);
+    out.extend_from_slice(b",\"value\":");
+    write_value(record.value.as_deref(), out);
+    out.extend_from_slice(format!(",\"timestamp\":{}", record.timestamp).as_bytes());
+    for (index, (name, value)) in record.headers.iter().enumerate() {
+        out.extend_from_slice(if index == 0 { b",\"headers\":[[" } else { b"],[" });
+        write_string(name, out);
+        out.push(b',');
+        write_text(value.as_deref(), out);
+    }
+    out.extend_from_slice(if record.headers.is_empty() { b"}\n" } else { b"]]}\n" });
 }
 
 /// A value: JSON objects, lists and numbers as they are, other text as a string, bytes in base64.

@@ -14,6 +14,7 @@ mod doctor;
 mod ends;
 mod explain;
 mod export;
+mod exported;
 mod figures;
 mod full;
 mod invoke;

@@ -81,13 +81,6 @@ impl RecordsBuilder {
         self
     }
 
-    /// As [`Self::push`], for whoever takes a batch without timestamps for one of records that have none:
-    /// they are written though all may be 0.
-    pub fn push_dated(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64) {
-        self.timestamps.push(self.rows, timestamp);
-        self.push(key, value, timestamp);
-    }
-
     /// Adds a header to the record that was pushed last; where there is none, does nothing.
     pub fn header(&mut self, name: &str, value: Option<&[u8]>) -> &mut Self {
         if let Some(row) = self.rows.checked_sub(1) {
@@ -181,6 +174,14 @@ impl RecordsBuilder {
         let mut out = Vec::new();
         self.finish_into(&mut out);
         out
+    }
+
+    /// As [`Self::finish`], with the timestamps even where all of them are 0: where a server is sent a
+    /// batch without the column, its records have no time yet.
+    #[must_use]
+    pub fn finish_dated(&mut self) -> Vec<u8> {
+        self.timestamps.extend(self.rows, &[]);
+        self.finish()
     }
 
     /// Lays the rows out as a batch of another kind: the keys of a multi-get, values, entries.

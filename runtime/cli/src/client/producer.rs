@@ -68,7 +68,7 @@ impl<'a> Producer<'a> {
     /// # Errors
     /// What the server answers, or that it does not.
     pub(crate) fn send(&mut self, records: &mut RecordsBuilder) -> Outcome<Vec<Range>> {
-        let bytes = records.finish();
+        let bytes = records.finish_dated();
         let clock = Stopwatch::start();
         let mut wait = PAUSE;
         loop {

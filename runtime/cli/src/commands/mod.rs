@@ -15,6 +15,7 @@ mod diff;
 pub(crate) mod dlq;
 mod doctor;
 mod explain;
+mod export;
 mod group;
 mod invoke;
 pub(crate) mod logs;
@@ -113,6 +114,8 @@ pub(crate) enum Command {
     Produce(produce::Produce),
     /// Print the records of a topic of a server
     Consume(consume::Consume),
+    /// Export the records of a topic to files: Parquet or JSON lines
+    Export(export::Export),
     /// Tokens: who may call a server
     Token(token::Token),
     /// Make a backup of a server, or of a data directory
@@ -164,6 +167,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Group(command) => command.run(ui),
         Command::Produce(command) => command.run(ui),
         Command::Consume(command) => command.run(ui),
+        Command::Export(command) => command.run(ui),
         Command::Token(command) => command.run(ui),
         Command::Backup(command) => command.run(ui),
         Command::Restore(command) => command.run(ui),

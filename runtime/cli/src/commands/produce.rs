@@ -25,8 +25,8 @@ const READ_AHEAD: usize = 4 * REQUEST_RECORDS;
 
 /// Append records to a topic of a server
 ///
-/// Records are JSON lines: {"key","value","timestamp","headers"}, or plain lines, or CSV; what `consume`
-/// and `run` write is read too, whatever topic it names. They are sent as they come, in as few requests
+/// Records are JSON lines: {"key","value","timestamp","headers"}, or plain lines, CSV or Parquet; what
+/// `consume`, `export` and `run` write is read too, whatever topic it names. They are sent as they come, in as few requests
 /// as keep up. Each request counts once, however often it has to be sent, and is durable when the next
 /// one goes out.
 #[derive(Debug, Args)]
@@ -180,7 +180,7 @@ pub(crate) fn read(
 
 /// Appends a row; one without a time has the time of now.
 pub(crate) fn push(row: &Row, records: &mut RecordsBuilder) {
-    records.push_dated(row.key(), row.value(), row.timestamp.unwrap_or_else(clock::now_ms));
+    records.push(row.key(), row.value(), row.timestamp.unwrap_or_else(clock::now_ms));
     for (name, value) in &row.headers {
         records.header(name, value.as_deref());
     }

@@ -112,7 +112,8 @@ fn list(session: &Session, ui: &mut Ui) -> Result<()> {
     ui.line(table.to_string())
 }
 
-fn no_topic(name: &str, session: &Session) -> CliError {
+/// What to say of a topic that is not in the session's data directory.
+pub(super) fn no_topic(name: &str, session: &Session) -> CliError {
     let known: Vec<_> = topics(session).into_iter().map(|(name, ..)| name).collect();
     let text = format!("there is no topic {name:?}; there are: {}", known.join(", "));
     CliError::new("E-TOPIC-NOT-FOUND", Exit::NotFound, text).next("name one of these")

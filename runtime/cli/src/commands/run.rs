@@ -21,7 +21,7 @@ use crate::ui::Ui;
 
 /// Run a function over a file of records, to its end
 ///
-/// Records are JSON lines: {"key","value","timestamp","headers","topic"}, or plain lines, or CSV.
+/// Records are JSON lines: {"key","value","timestamp","headers","topic"}, or plain lines, CSV or Parquet.
 /// The function's outputs are written as JSON lines. Every record counts exactly once; records
 /// that the function cannot do go to the dead letters, and the exit code is then 6.
 #[derive(Debug, Args)]

@@ -27,6 +27,11 @@ struct Line<'a> {
     headers: Option<&'a RawValue>,
     #[serde(borrow, default)]
     topic: Option<Cow<'a, str>>,
+    /// Where an exported record stood; it counts for nothing.
+    #[serde(default, rename = "partition")]
+    _partition: Option<u32>,
+    #[serde(default, rename = "offset")]
+    _offset: Option<u64>,
 }
 
 /// Headers in the order of the line: an object, or pairs where a name comes twice.

@@ -1,4 +1,4 @@
-//! Reading records from a file: JSON lines, plain lines or CSV.
+//! Reading records from a file: JSON lines, plain lines, CSV or Parquet.
 
 mod bounds;
 mod bytes;
@@ -6,6 +6,7 @@ mod csv;
 mod json;
 mod lines;
 mod load;
+mod parquet;
 mod places;
 mod quotes;
 mod row;
@@ -37,6 +38,8 @@ pub(crate) enum InputFormat {
     Lines,
     /// A header row, then a JSON object for each row
     Csv,
+    /// Parquet: records as they were exported, else a JSON object for each row
+    Parquet,
 }
 
 /// What to read, and how.
@@ -45,13 +48,13 @@ pub(crate) struct InputArgs {
     /// File of input records; - is stdin
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub input: String,
-    /// How the input is laid out; else by the file's name (.csv, .txt), else JSON lines
+    /// How the input is laid out; else by the file's name (.csv, .parquet, .txt), else JSON lines
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub input_format: Option<InputFormat>,
-    /// CSV: the column that is the key
+    /// CSV, Parquet: the column that is the key
     #[arg(long, value_name = "COLUMN")]
     pub key_column: Option<String>,
-    /// CSV: the column that is the timestamp
+    /// CSV, Parquet: the column that is the timestamp
     #[arg(long, value_name = "COLUMN")]
     pub time_column: Option<String>,
     /// How timestamps are written: ms, s, rfc3339, or a pattern such as "%Y-%m-%d %H:%M:%S" (UTC)
@@ -67,6 +70,7 @@ impl InputArgs {
     pub(crate) fn format(&self) -> InputFormat {
         let by_name = || match Path::new(&self.input).extension()?.to_str()? {
             "csv" => Some(InputFormat::Csv),
+            "parquet" => Some(InputFormat::Parquet),
             "txt" | "log" => Some(InputFormat::Lines),
             _ => None,
         };
@@ -84,10 +88,11 @@ impl InputArgs {
     /// Where there is no such file, or the flags do not fit the format.
     pub(crate) fn open(&self) -> Result<Box<dyn RowReader>> {
         let format = self.format();
-        if format != InputFormat::Csv && (self.key_column.is_some() || self.time_column.is_some()) {
-            let text = "--key-column and --time-column are for CSV only";
+        let has_columns = matches!(format, InputFormat::Csv | InputFormat::Parquet);
+        if !has_columns && (self.key_column.is_some() || self.time_column.is_some()) {
+            let text = "--key-column and --time-column are for CSV and Parquet only";
             return Err(CliError::new("E-USAGE", crate::exit::Exit::Usage, text)
-                .next("add --input-format csv, or leave them out"));
+                .next("add --input-format csv or parquet, or leave them out"));
         }
         let source: Box<dyn BufRead> = if self.input == "-" {
             Box::new(BufReader::with_capacity(1 << 16, io::stdin()))
@@ -99,13 +104,16 @@ impl InputArgs {
             let file = File::open(path).map_err(|error| {
                 CliError::file("read", path, &error).next("check the path; --input - is stdin")
             })?;
+            if format == InputFormat::Parquet && path.is_file() {
+                return self.parquet(file);
+            }
             Box::new(BufReader::with_capacity(1 << 16, file))
         };
         self.reader(source)
     }
 
     /// A reader over these bytes.
-    pub(crate) fn reader(&self, source: Box<dyn BufRead>) -> Result<Box<dyn RowReader>> {
+    pub(crate) fn reader(&self, mut source: Box<dyn BufRead>) -> Result<Box<dyn RowReader>> {
         let time = self.time_format.clone();
         Ok(match self.format() {
             InputFormat::Json => Box::new(json::JsonReader::new(source, time)),
@@ -115,7 +123,22 @@ impl InputArgs {
                 let reader = csv::CsvReader::new(source, key, at, time);
                 Box::new(reader.map_err(|bad| bad.into_error(self.name()))?)
             }
+            InputFormat::Parquet => {
+                let file = parquet::spooled(&mut *source).map_err(|error| {
+                    let text = format!("{}: cannot be read: {error}", self.name());
+                    CliError::bad_input("E-INPUT-READ", text)
+                        .next("give --input a file; a pipe is copied to the temporary folder")
+                })?;
+                self.parquet(file)?
+            }
         })
+    }
+
+    fn parquet(&self, file: File) -> Result<Box<dyn RowReader>> {
+        let (key, time) = (self.key_column.as_deref(), self.time_column.as_deref());
+        let format = self.time_format.clone();
+        let reader = parquet::ParquetReader::new(file, self.name(), key, time, format)?;
+        Ok(Box::new(reader))
     }
 }
 
@@ -156,7 +179,7 @@ impl BadLine {
         let column = if self.column > 0 { format!(":{}", self.column) } else { String::new() };
         let text = format!("{file}:{}{column}: {}", self.line, self.text);
         let mend = match self.fatal {
-            true => "give a file of JSON lines, plain lines or CSV that can be read",
+            true => "give a file of JSON lines, plain lines, CSV or Parquet that can be read",
             false => "mend this line, or leave such lines out with --skip-bad-lines",
         };
         CliError::bad_input(self.code, text).next(self.next.unwrap_or(mend))
@@ -171,7 +194,9 @@ fn is_folder(path: &Path) -> CliError {
     let mut files: Vec<_> = files
         .filter(|file| {
             let extension = file.extension().unwrap_or_default();
-            ["jsonl", "ndjson", "csv", "txt", "log"].iter().any(|known| extension == *known)
+            ["jsonl", "ndjson", "csv", "parquet", "txt", "log"]
+                .iter()
+                .any(|known| extension == *known)
         })
         .collect();
     files.sort();
@@ -181,5 +206,7 @@ fn is_folder(path: &Path) -> CliError {
     }
 }
 
+#[cfg(test)]
+mod parquet_tests;
 #[cfg(test)]
 mod tests;

@@ -27,7 +27,7 @@ pub use batch::{NewRecord, RecordBatch, TIMESTAMP_MS_MAX};
 pub use consume::{ReadLimits, Reading, Skipped, Slice};
 pub use cursor::{Cursor, From};
 pub use groups::{GroupInfo, GroupPosition, GroupSummary, GroupTopic, NewPosition};
-pub use json::{parse_time, read_lines, read_list, read_one, write_record};
+pub use json::{Encoding, parse_time, read_lines, read_list, read_one, write_record};
 pub use produce::{Produced, ProducedRange, Stamp};
 pub use redrive::{Letters, REDRIVE_RECORDS_MAX, Redrive, Redriven};
 pub use topics::{

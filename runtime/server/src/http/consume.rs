@@ -18,7 +18,7 @@ use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::topics::TopicPath;
 use crate::data::{
-    Cursor, DataPlane, From, NewPosition, ReadLimits, Reading, Skipped, write_record,
+    Cursor, DataPlane, Encoding, From, NewPosition, ReadLimits, Reading, Skipped, write_record,
 };
 
 /// Records and bytes of an answer: where nothing is said, and at most.
@@ -44,6 +44,10 @@ pub(super) struct ConsumeQuery {
     /// No further record is added once an answer has this many bytes.
     #[param(minimum = 1, maximum = 8388608, default = 1048576)]
     max_bytes: Option<usize>,
+    /// How keys, values and headers are answered: `json` as what they are, `base64` all of them as
+    /// `{"base64": ...}`, byte for byte.
+    #[param(inline, default = "json")]
+    encoding: Option<EncodingName>,
     /// How long to wait where there is nothing yet, ms.
     #[param(minimum = 0, maximum = 30000, default = 0)]
     wait_ms: Option<u64>,
@@ -53,6 +57,14 @@ pub(super) struct ConsumeQuery {
     /// Commits this cursor for the group before reading on from there.
     #[param(value_type = Option<CursorText>)]
     commit: Option<String>,
+}
+
+/// The words for [`Encoding`].
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum EncodingName {
+    Json,
+    Base64,
 }
 
 /// Records of an answer.
@@ -92,6 +104,7 @@ pub(super) struct Wanted {
     pub(super) topic: Topic,
     pub(super) cursor: Cursor,
     pub(super) limits: ReadLimits,
+    pub(super) encoding: Encoding,
     wait: Duration,
 }
 
@@ -121,11 +134,11 @@ pub(super) async fn consume(
     if is_stream {
         return Ok(super::sse::stream(app, wanted));
     }
-    let Wanted { topic, mut cursor, limits, wait } = wanted;
+    let Wanted { topic, mut cursor, limits, encoding, wait } = wanted;
     wait_for_news(&app, &topic, &cursor, wait).await;
     let read = move |data: &DataPlane| {
         let reading = data.read(&topic, &mut cursor, limits)?;
-        Ok((count(&reading), list(&reading, &cursor)?))
+        Ok((count(&reading), list(&reading, &cursor, encoding)?))
     };
     let (records, body) = app.blocking(read).await?;
     app.metrics().records_consumed.inc_by(records);
@@ -155,6 +168,10 @@ async fn begin(
         records_max: within("max_records", query.max_records, RECORDS_DEFAULT, 1, RECORDS_MAX)?,
         bytes_max: within("max_bytes", query.max_bytes, BYTES_DEFAULT, 1, BYTES_MAX)?,
     };
+    let encoding = match query.encoding {
+        None | Some(EncodingName::Json) => Encoding::Json,
+        Some(EncodingName::Base64) => Encoding::Base64,
+    };
     let wait_max = app.config().wait_max.as_millis() as u64;
     let wait = Duration::from_millis(within("wait_ms", query.wait_ms, 0, 0, wait_max)?);
     if query.commit.is_some() && query.group.is_none() {
@@ -182,7 +199,7 @@ async fn begin(
     if let Some(seq) = seq {
         app.durable(seq).await?;
     }
-    Ok(Wanted { topic, cursor, limits, wait })
+    Ok(Wanted { topic, cursor, limits, encoding, wait })
 }
 
 fn within<T: PartialOrd + std::fmt::Display>(
@@ -222,7 +239,7 @@ pub(super) fn count(reading: &Reading) -> u64 {
     reading.slices.iter().map(|slice| slice.rows().len() as u64).sum()
 }
 
-fn list(reading: &Reading, cursor: &Cursor) -> Result<Vec<u8>> {
+fn list(reading: &Reading, cursor: &Cursor, encoding: Encoding) -> Result<Vec<u8>> {
     let mut out = b"{\"records\":[".to_vec();
     let mut is_first = true;
     for slice in &reading.slices {
@@ -231,7 +248,7 @@ fn list(reading: &Reading, cursor: &Cursor) -> Result<Vec<u8>> {
             if !std::mem::take(&mut is_first) {
                 out.push(b',');
             }
-            write_record(slice.partition, slice.offset(row), &records, row, &mut out);
+            write_record(slice.partition, slice.offset(row), &records, row, encoding, &mut out);
         }
     }
     out.extend_from_slice(format!("],\"cursor\":\"{cursor}\"").as_bytes());

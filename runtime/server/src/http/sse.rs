@@ -10,7 +10,7 @@ use super::consume::{Wanted, count, wait_for_news};
 use super::error::ApiError;
 use super::event_stream::{self, Events};
 use super::state::App;
-use crate::data::{Cursor, DataPlane, ReadLimits, Reading, write_record};
+use crate::data::{Cursor, DataPlane, Encoding, ReadLimits, Reading, write_record};
 
 /// Records and bytes that are read ahead of a consumer.
 const PIECE: ReadLimits = ReadLimits { records_max: 256, bytes_max: 256 << 10 };
@@ -20,17 +20,18 @@ struct State {
     topic: Topic,
     cursor: Cursor,
     limits: ReadLimits,
+    encoding: Encoding,
     has_ended: bool,
 }
 
 /// An answer that goes on until the client or the server ends it.
 pub(super) fn stream(app: App, wanted: Wanted) -> Response {
-    let Wanted { topic, cursor, limits, .. } = wanted;
+    let Wanted { topic, cursor, limits, encoding, .. } = wanted;
     let limits = ReadLimits {
         records_max: limits.records_max.min(PIECE.records_max),
         bytes_max: limits.bytes_max.min(PIECE.bytes_max),
     };
-    let state = State { app, topic, cursor, limits, has_ended: false };
+    let state = State { app, topic, cursor, limits, encoding, has_ended: false };
     event_stream::answer(state)
 }
 
@@ -52,10 +53,11 @@ impl Events for State {
             return Bytes::from(": still here\n\n");
         }
         let (topic, limits, mut cursor) = (self.topic.clone(), self.limits, self.cursor.clone());
+        let encoding = self.encoding;
         let read = move |data: &DataPlane| {
             let mut at = cursor.clone();
             let reading = data.read(&topic, &mut at, limits)?;
-            let events = events(&reading, &mut cursor)?;
+            let events = events(&reading, &mut cursor, encoding)?;
             Ok((count(&reading), events, at))
         };
         match self.app.blocking(read).await {
@@ -73,7 +75,7 @@ impl Events for State {
 }
 
 /// An event each. Its id says where every partition stands behind it.
-fn events(reading: &Reading, cursor: &mut Cursor) -> Result<Vec<u8>> {
+fn events(reading: &Reading, cursor: &mut Cursor, encoding: Encoding) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     for skipped in &reading.skipped {
         cursor.at.insert(skipped.partition, skipped.to);
@@ -86,7 +88,7 @@ fn events(reading: &Reading, cursor: &mut Cursor) -> Result<Vec<u8>> {
             let offset = slice.offset(row);
             cursor.at.insert(slice.partition, offset + 1);
             out.extend_from_slice(format!("id: {cursor}\ndata: ").as_bytes());
-            write_record(slice.partition, offset, &records, row, &mut out);
+            write_record(slice.partition, offset, &records, row, encoding, &mut out);
             out.extend_from_slice(b"\n\n");
         }
     }

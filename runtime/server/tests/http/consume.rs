@@ -241,3 +241,19 @@ fn a_cursor_of_a_topic_that_was_removed_is_refused_by_the_next_one_of_its_name()
     let next = read(&rig, "from=earliest")["cursor"].as_str().unwrap().to_owned();
     assert!(numbers(&read(&rig, &format!("from={next}"))).is_empty());
 }
+
+#[test]
+fn bytes_are_answered_as_they_are_on_request() {
+    let rig = Rig::start();
+    rig.topic(1);
+    rig.produce(r#"{"key":"k","value":"{\"a\": 1}","headers":{"h":"1 ","n":null},"timestamp":5}"#);
+    rig.produce(r#"{"value":null,"timestamp":6}"#);
+    let answer = read(&rig, "encoding=base64");
+    let records = &answer["records"];
+    assert_eq!(records[0]["key"], json!({"base64": "aw=="}));
+    assert_eq!(records[0]["value"], json!({"base64": "eyJhIjogMX0="}), "with its white space");
+    assert_eq!(records[0]["headers"], json!([["h", {"base64": "MSA="}], ["n", null]]));
+    assert_eq!((&records[1]["key"], &records[1]["value"]), (&json!(null), &json!(null)));
+    assert_eq!(read(&rig, "encoding=json")["records"][0]["value"], json!({"a": 1}));
+    rig.get(&format!("{RECORDS}?encoding=hex")).refused(400, "E-HTTP-QUERY");
+}

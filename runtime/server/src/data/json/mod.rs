@@ -13,7 +13,7 @@ use pelton_core::Result;
 pub use list::read_list;
 pub use record::parse_time;
 pub(crate) use write::value_of;
-pub use write::write_record;
+pub use write::{Encoding, write_record};
 
 use super::RecordBatch;
 use record::read_record;

@@ -10,6 +10,16 @@ use super::compact;
 /// How deeply JSON in a record may be nested to be answered as JSON.
 const DEPTH_MAX: usize = 64;
 
+/// How bytes stand in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// JSON as JSON, other text as a string, bytes in base64.
+    #[default]
+    Json,
+    /// All of them as `{"base64": ...}`: nothing is lost, not even white space.
+    Base64,
+}
+
 /// Appends a record as one JSON object: partition, offset, timestamp, key, value, headers where
 /// there are any.
 pub fn write_record(
@@ -17,8 +27,13 @@ pub fn write_record(
     offset: u64,
     records: &Records<'_>,
     row: usize,
+    encoding: Encoding,
     out: &mut Vec<u8>,
 ) {
+    let write_bytes = match encoding {
+        Encoding::Json => write_bytes,
+        Encoding::Base64 => write_base64,
+    };
     let timestamp = records.timestamp(row);
     let head = format!("{{\"partition\":{partition},\"offset\":{offset},\"timestamp\":{timestamp}");
     out.extend_from_slice(head.as_bytes());
@@ -64,12 +79,19 @@ fn write_bytes(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => write_string(text, out),
-        Err(_) => {
-            out.extend_from_slice(b"{\"base64\":\"");
-            out.extend_from_slice(BASE64_STANDARD.encode(bytes).as_bytes());
-            out.extend_from_slice(b"\"}");
-        }
+        Err(_) => write_base64(Some(bytes), out),
     }
+}
+
+/// Bytes in base64, whatever they are.
+fn write_base64(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
+    let Some(bytes) = bytes else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    out.extend_from_slice(b"{\"base64\":\"");
+    out.extend_from_slice(BASE64_STANDARD.encode(bytes).as_bytes());
+    out.extend_from_slice(b"\"}");
 }
 
 /// Whether lists and objects are nested no deeper than [`DEPTH_MAX`].
