@@ -25,6 +25,7 @@ mod settings;
 mod shown;
 mod single;
 mod sink;
+mod standard;
 mod table;
 mod text;
 mod ui;
