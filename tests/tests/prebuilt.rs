@@ -91,6 +91,16 @@ fn read(node: &Node, name: &str) -> Vec<String> {
     out
 }
 
+/// A module. That of the ready-made functions is none before it is given a name.
+fn read_guest(file: &Path) -> Vec<u8> {
+    const MARK: &[u8] = b"pelton:standard-library=";
+    let mut module = std::fs::read(file).unwrap();
+    if let Some(at) = module.windows(MARK.len()).position(|bytes| bytes == MARK) {
+        module[at + MARK.len()..][..5].copy_from_slice(b"count");
+    }
+    module
+}
+
 #[test]
 fn checked_in_guests_answer_as_a_fresh_build_of_their_source_does() {
     let mut compared = 0;
@@ -101,10 +111,9 @@ fn checked_in_guests_answer_as_a_fresh_build_of_their_source_does() {
         }
         let name = prebuilt.file_name().unwrap().to_str().unwrap().replace('-', "_");
         let fresh = examples().join("target/wasm32-unknown-unknown/release").join(&name);
-        let fresh = std::fs::read(&fresh).unwrap_or_else(|error| {
-            panic!("{}: {error}; `cargo xtask guests` builds it", fresh.display())
-        });
-        let (ours, sent) = output(&std::fs::read(&prebuilt).unwrap());
+        assert!(fresh.exists(), "no {}; `cargo xtask guests` builds it", fresh.display());
+        let fresh = read_guest(&fresh);
+        let (ours, sent) = output(&read_guest(&prebuilt));
         assert!(sent > 0, "{name} sends nothing, so that nothing is compared");
         let (theirs, _) = output(&fresh);
         for ((topic, ours), (other, theirs)) in ours.iter().zip(&theirs) {

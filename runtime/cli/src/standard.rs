@@ -89,6 +89,3 @@ pub(crate) fn command_of(spec: &spec::Spec) -> String {
     }
     command
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,6 +6,7 @@ mod demo;
 mod files;
 mod flights;
 mod invoke;
+mod library;
 mod profiles;
 mod project;
 mod read;

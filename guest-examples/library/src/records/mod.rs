@@ -2,7 +2,6 @@
 
 mod alert;
 mod anomaly;
-mod debounce;
 mod deduplicate;
 mod flatten;
 mod mask;
@@ -21,7 +20,6 @@ pub(crate) fn make(spec: &'static Spec) -> Option<Box<dyn Function>> {
         "alert" => Box::new(process::<alert::Alert>()),
         "anomaly" => Box::new(process::<anomaly::Anomaly>()),
         "sample" => Box::new(process::<sample::Sample>()),
-        "debounce" => Box::new(process::<debounce::Debounce>()),
         "flatten" => Box::new(process::<flatten::Flatten>()),
         "project" => Box::new(process::<project::Project>()),
         "mask" => Box::new(process::<mask::Mask>()),

@@ -20,7 +20,10 @@ pub(super) const ALL: &[Spec] = &[
 {"key":"JFK","value":"c","timestamp":59999}
 {"key":"JFK","value":"d","timestamp":60000}
 "#,
-            output: "",
+            output: r#"{"topic":"out","key":"JFK","value":{"start":0,"end":60000,"count":2},"timestamp":59999}
+{"topic":"out","key":"LGA","value":{"start":0,"end":60000,"count":1},"timestamp":59999}
+{"topic":"out","key":"JFK","value":{"start":60000,"end":120000,"count":1},"timestamp":119999}
+"#,
         },
     },
     Spec {
@@ -37,7 +40,9 @@ pub(super) const ALL: &[Spec] = &[
 {"key":"UA","value":{"delay":-2.5},"timestamp":1000}
 {"key":"UA","value":{"delay":20},"timestamp":3600000}
 "#,
-            output: "",
+            output: r#"{"topic":"out","key":"UA","value":{"start":0,"end":3600000,"count":2,"sum":2.5,"mean":1.25,"min":-2.5,"max":5.0},"timestamp":3599999}
+{"topic":"out","key":"UA","value":{"start":3600000,"end":7200000,"count":1,"sum":20.0,"mean":20.0,"min":20.0,"max":20.0},"timestamp":7199999}
+"#,
         },
     },
     Spec {
@@ -65,7 +70,8 @@ pub(super) const ALL: &[Spec] = &[
 {"key":"UA","value":{"flight":"UA2","delay":70},"timestamp":1000}
 {"key":"UA","value":{"flight":"UA3","delay":20},"timestamp":2000}
 "#,
-            output: "",
+            output: r#"{"topic":"out","key":"UA","value":{"start":0,"end":3600000,"top":[{"by":70.0,"item":"UA2"},{"by":20.0,"item":"UA3"}]},"timestamp":3599999}
+"#,
         },
     },
     Spec {
@@ -98,7 +104,8 @@ pub(super) const ALL: &[Spec] = &[
 {"key":"home","value":{"user":"bob"},"timestamp":1000}
 {"key":"home","value":{"user":"ann"},"timestamp":2000}
 "#,
-            output: "",
+            output: r#"{"topic":"out","key":"home","value":{"start":0,"end":60000,"distinct":2},"timestamp":59999}
+"#,
         },
     },
     Spec {
@@ -120,7 +127,8 @@ pub(super) const ALL: &[Spec] = &[
 {"key":"api","value":{"ms":100},"timestamp":1000}
 {"key":"api","value":{"ms":1000},"timestamp":2000}
 "#,
-            output: "",
+            output: r#"{"topic":"out","key":"api","value":{"start":0,"end":60000,"count":3,"quantiles":{"0":10.074696689511331,"0.5":100.49456770856496,"1":1002.4280085221304}},"timestamp":59999}
+"#,
         },
     },
     Spec {
@@ -137,7 +145,9 @@ pub(super) const ALL: &[Spec] = &[
 {"key":"ann","value":"cart","timestamp":300000}
 {"key":"ann","value":"home","timestamp":3600000}
 "#,
-            output: "",
+            output: r#"{"topic":"out","key":"ann","value":{"first":0,"last":300000,"duration_ms":300000,"count":2},"timestamp":899999}
+{"topic":"out","key":"ann","value":{"first":3600000,"last":3600000,"duration_ms":0,"count":1},"timestamp":4199999}
+"#,
         },
     },
     Spec {
@@ -163,7 +173,31 @@ pub(super) const ALL: &[Spec] = &[
 {"key":"door","value":"c","timestamp":2500}
 {"key":"door","value":"d","timestamp":3000}
 "#,
-            output: "",
+            output: r#"{"topic":"out","key":"door","value":{"start":2000,"end":4000,"count":3,"per_second":1.5},"timestamp":3999}
+"#,
+        },
+    },
+    Spec {
+        name: "debounce",
+        about: "Passes the last record of each key once the key has been quiet for a time, in event \
+                time.",
+        window: Some("session, whose gap is `quiet-ms`"),
+        keys: &[
+            required("quiet-ms", "ms, at least 1", "How long there must be no other record."),
+            LATE,
+        ],
+        sends: "The record's key and value with its own timestamp, without its headers; of records \
+                of the same time the last that came.",
+        example: Example {
+            flags: &[],
+            config: &[("quiet-ms", "1000")],
+            input: r#"{"key":"lamp","value":"on","timestamp":0}
+{"key":"lamp","value":"off","timestamp":500}
+{"key":"lamp","value":"on","timestamp":5000}
+"#,
+            output: r#"{"topic":"out","key":"lamp","value":"off","timestamp":500}
+{"topic":"out","key":"lamp","value":"on","timestamp":5000}
+"#,
         },
     },
 ];

@@ -1,6 +1,7 @@
 //! Functions over windows: each keeps an accumulator, never the records.
 
 mod count;
+mod debounce;
 mod distinct;
 mod quantiles;
 mod rate;
@@ -22,6 +23,7 @@ pub(crate) fn make(spec: &'static Spec) -> Option<Box<dyn Function>> {
         "distinct" => Box::new(aggregate::<distinct::Distinct>()),
         "quantiles" => Box::new(aggregate::<quantiles::Quantiles>()),
         "session" => Box::new(aggregate::<session::Session>()),
+        "debounce" => Box::new(aggregate::<debounce::Debounce>()),
         "rate" => Box::new(aggregate::<rate::Rate>()),
         _ => return None,
     })
