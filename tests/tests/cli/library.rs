@@ -79,11 +79,11 @@ fn every_example_of_the_page_does_what_it_says() {
 fn a_name_that_is_not_there_is_answered_with_those_that_are() {
     let place = Place::new();
     for command in [&["run", "std:cuont"][..], &["check", "std:cuont"], &["std", "show", "cuont"]] {
-        let ended = place.pelton(command).expect_error(4, "E-STD-NOT-FOUND");
+        let ended = place.pelton(command).expect_error(5, "E-STD-NOT-FOUND");
         assert!(ended.err.contains("did you mean `std:count`?"), "{}", ended.err);
         assert!(ended.err.contains("quantiles"), "{}", ended.err);
     }
-    let far = place.pelton(&["run", "std:something"]).expect_error(4, "E-STD-NOT-FOUND");
+    let far = place.pelton(&["run", "std:something"]).expect_error(5, "E-STD-NOT-FOUND");
     assert!(!far.err.contains("did you mean"), "{}", far.err);
 }
 
@@ -107,7 +107,7 @@ fn a_project_names_one_in_place_of_a_file_and_needs_no_build() {
     let built = place.pelton(&["build", "-o", "json"]).expect(0).json();
     assert_eq!(built["file"], "std:count");
     place.write("pelton.toml", manifest.replace("count", "cuont"));
-    place.pelton(&["build"]).expect_error(4, "E-STD-NOT-FOUND");
+    place.pelton(&["build"]).expect_error(5, "E-STD-NOT-FOUND");
     let value = ["invoke", "std:mask", "--config", "fields=/a", "--value", "{\"a\":1}"];
     let other = Place::new();
     assert!(other.pelton(&value).expect(0).out.contains("***"));
