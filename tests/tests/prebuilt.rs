@@ -38,7 +38,10 @@ fn output(wasm: &[u8]) -> (Vec<(String, Vec<String>)>, usize) {
     let id = FunctionId::parse("f").unwrap();
     let mut spec = DeploymentSpec::new(id, vec![InputSpec::new(topic("in"))]);
     spec.bounded = true;
-    spec.settings.entries.insert("flights-min".into(), "1".into());
+    // The ready-made functions refuse entries that they do not know.
+    if slot_of(wasm).is_none() {
+        spec.settings.entries.insert("flights-min".into(), "1".into());
+    }
     spec.on_poison = PoisonSpec::DeadLetter(topic("dead"));
     let factory = node.load(wasm, &spec).unwrap();
     let mut topics = factory.declaration().outputs.clone();
@@ -91,12 +94,17 @@ fn read(node: &Node, name: &str) -> Vec<String> {
     out
 }
 
+/// Where the module of the ready-made functions is given its name.
+fn slot_of(module: &[u8]) -> Option<usize> {
+    const MARK: &[u8] = b"pelton:standard-library=";
+    Some(module.windows(MARK.len()).position(|bytes| bytes == MARK)? + MARK.len())
+}
+
 /// A module. That of the ready-made functions is none before it is given a name.
 fn read_guest(file: &Path) -> Vec<u8> {
-    const MARK: &[u8] = b"pelton:standard-library=";
     let mut module = std::fs::read(file).unwrap();
-    if let Some(at) = module.windows(MARK.len()).position(|bytes| bytes == MARK) {
-        module[at + MARK.len()..][..5].copy_from_slice(b"count");
+    if let Some(slot) = slot_of(&module) {
+        module[slot..][..5].copy_from_slice(b"count");
     }
     module
 }

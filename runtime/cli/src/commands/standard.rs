@@ -71,18 +71,15 @@ fn show(spec: &'static Spec, ui: &mut Ui) -> Result<()> {
         ui.line(format!("window, unless [window] or a flag says so: {window}"))?;
     }
     ui.line(format!("sends: {}\n", spec.sends))?;
-    if !spec.keys.is_empty() {
-        let mut table = Columns::new(&["[config]", "takes", "default", ""]);
-        for key in spec.keys {
-            let default = match key.default {
-                Default::Required => "(required)".to_owned(),
-                Default::None => String::new(),
-                Default::Is(default) => format!("\"{default}\""),
-            };
-            table.row(&[key.name, key.takes, &default, key.about]);
-        }
-        ui.line(format!("{table}\n"))?;
+    for key in spec.keys {
+        let default = match key.default {
+            Default::Required => ", required".to_owned(),
+            Default::None => String::new(),
+            Default::Is(default) => format!(", default \"{default}\""),
+        };
+        ui.line(format!("{} ({}{default})\n  {}", key.name, key.takes, key.about))?;
     }
+    ui.line(String::new())?;
     let example = &spec.example;
     let command = command_of(spec);
     ui.line(format!("in.jsonl:\n{}\n{command}\n\n{}", example.input, example.output.trim_end()))?;
