@@ -27,6 +27,7 @@ mod settings;
 mod shown;
 mod single;
 mod sink;
+mod standard;
 mod table;
 mod text;
 mod ui;

@@ -7,6 +7,7 @@ mod files;
 mod flights;
 mod invoke;
 mod parquet;
+mod library;
 mod profiles;
 mod project;
 mod read;

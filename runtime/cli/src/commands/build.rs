@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::project::{Project, cargo, show};
+use crate::standard;
 use crate::text;
 use crate::ui::Ui;
 
@@ -27,7 +28,10 @@ impl Build {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let project = Project::open(&self.path)?;
         let wasm = cargo::build(&project, ui)?;
-        let size = fs::metadata(&wasm).map_err(|e| CliError::file("read", &wasm, &e))?.len();
+        let size = match standard::name_of(&wasm) {
+            Some(name) => standard::module(name)?.len() as u64,
+            None => fs::metadata(&wasm).map_err(|e| CliError::file("read", &wasm, &e))?.len(),
+        };
         if ui.is_json() {
             ui.json(&json!({ "file": wasm, "bytes": size }))?;
             return Ok(Exit::Ok);

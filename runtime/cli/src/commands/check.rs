@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::project::{read_manifest, show};
 use crate::session::Session;
 use crate::settings::function_of;
+use crate::standard;
 use crate::table::Columns;
 use crate::text;
 use crate::ui::{Style, Ui};
@@ -67,8 +68,11 @@ impl Check {
     }
 }
 
-/// Reads a module that is no larger than its limit.
+/// Reads a module that is no larger than its limit, or makes the ready-made one of this name.
 pub(crate) fn read_module(file: &Path, limits: &Limits) -> Result<Vec<u8>> {
+    if let Some(name) = standard::name_of(file) {
+        return standard::module(name);
+    }
     let about = fs::metadata(file).map_err(|error| {
         CliError::file("read", file, &error)
             .next("check the path; in a project's folder, `pelton build` makes the .wasm")

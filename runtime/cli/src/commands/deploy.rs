@@ -17,6 +17,7 @@ use crate::dev::Sources;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::project::{Project, cargo, manifest_text, read_manifest, show};
+use crate::standard;
 use crate::ui::Ui;
 
 /// A module may take this long to be compiled, beyond what the deployment waits.
@@ -96,7 +97,8 @@ impl Deploy {
                     .next("name the project's folder in place of the file"));
             }
             let manifest = beside(self.what.with_file_name(FILE_NAME));
-            if self.manifest.is_none() && self.what.exists() && !manifest.is_file() {
+            let there = self.what.exists() || standard::name_of(&self.what).is_some();
+            if self.manifest.is_none() && there && !manifest.is_file() {
                 let text = format!("there is no {FILE_NAME} beside {}", show(&self.what));
                 return Err(CliError::new("E-MANIFEST-NOT-FOUND", Exit::NotFound, text).next(
                     "give --manifest FILE; the least that it says is [function] name = \"...\" \
@@ -113,7 +115,7 @@ impl Deploy {
             true => cargo::build(&project, ui)?,
             false => project.wasm(),
         };
-        if !wasm.is_file() {
+        if !wasm.is_file() && standard::name_of(&wasm).is_none() {
             let text = format!("{} is not built: there is no {}", show(&self.what), show(&wasm));
             let flag = match self.what == Path::new(".") {
                 true => String::new(),

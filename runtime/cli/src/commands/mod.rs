@@ -34,6 +34,7 @@ mod rollback;
 mod run;
 mod savepoint;
 mod schema;
+mod standard;
 mod state;
 mod status;
 mod tap;
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Run(run::Run),
     /// Call a function with one record and show what it answers
     Invoke(invoke::Invoke),
+    /// List and describe the ready-made functions: std:count and others
+    Std(standard::Std),
     /// Print the records of a topic in a data directory
     Read(read::Read),
     /// Run a server: topics, functions and the HTTP API
@@ -142,6 +145,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Check(command) => command.run(ui),
         Command::Run(command) => command.run(ui),
         Command::Invoke(command) => command.run(ui),
+        Command::Std(command) => command.run(ui),
         Command::Read(command) => command.run(ui),
         Command::Up(command) => command.run(ui),
         Command::Deploy(command) => command.run(ui),

@@ -8,6 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use super::{Project, show, wasm_target};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
+use crate::standard;
 use crate::ui::Ui;
 
 /// Builds the project's function and answers where it lies.
@@ -15,6 +16,13 @@ use crate::ui::Ui;
 /// # Errors
 /// Where a tool is missing, the build fails, or it makes no `.wasm`.
 pub(crate) fn build(project: &Project, ui: &mut Ui) -> Result<PathBuf> {
+    let wasm = project.wasm();
+    // A ready-made function needs no build, and whoever builds learns whether there is such a one.
+    if let Some(name) =
+        standard::name_of(&wasm).filter(|_| project.manifest.build.command.is_none())
+    {
+        return standard::module(name).map(|_| wasm);
+    }
     match &project.manifest.build.command {
         Some(command) => by_command(project, command),
         None => by_cargo(project, ui),

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use pelton_core::manifest::{self, FILE_NAME, Manifest};
 
 use crate::error::{CliError, Result};
+use crate::standard;
 
 /// A folder with a manifest.
 pub(crate) struct Project {
@@ -37,9 +38,13 @@ impl Project {
         Ok(Self { folder: folder.to_owned(), manifest: read_manifest(&path)? })
     }
 
-    /// Where the built function lies: the manifest's `[build] file`, else `<name>.wasm`.
+    /// Where the built function lies: the manifest's `[build] file`, else `<name>.wasm`. A
+    /// ready-made one, `std:NAME`, lies nowhere.
     pub(crate) fn wasm(&self) -> PathBuf {
         let file = self.manifest.build.file.clone();
+        if let Some(file) = file.as_ref().filter(|file| file.starts_with(standard::PREFIX)) {
+            return file.into();
+        }
         self.folder.join(file.unwrap_or_else(|| format!("{}.wasm", self.manifest.function.name())))
     }
 }

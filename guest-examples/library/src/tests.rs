@@ -1,0 +1,124 @@
+//! What the examples of the documentation do not show.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pelton_sdk::testing::Harness;
+use serde_json::Value;
+
+use crate::sketch::{DdSketch, HyperLogLog, hash};
+
+fn harness(name: &'static str) -> Harness {
+    Harness::new(move || crate::named(name))
+}
+
+#[test]
+fn every_function_that_is_listed_is_there() {
+    for spec in crate::spec::all() {
+        let made = crate::windows::make(spec).or_else(|| crate::records::make(spec));
+        assert!(made.is_some(), "{}", spec.name);
+    }
+}
+
+#[test]
+fn quantiles_are_off_by_no_more_than_the_accuracy_however_they_are_merged() {
+    let accuracy = 0.01;
+    let mut values: Vec<f64> = (0..10_000_u64)
+        .map(|at| (hash(&at.to_le_bytes()) as f64 / 1e15 - 9_000.0) * 1e-3)
+        .collect();
+    let (mut whole, mut left, mut right) =
+        (DdSketch::default(), DdSketch::default(), DdSketch::default());
+    for (at, value) in values.iter().enumerate() {
+        whole.add(*value, accuracy);
+        if at % 3 == 0 { left.add(*value, accuracy) } else { right.add(*value, accuracy) }
+    }
+    left.merge(right);
+    assert_eq!(left, whole);
+    values.sort_by(f64::total_cmp);
+    for share in [0.0, 0.01, 0.25, 0.5, 0.9, 0.999, 1.0] {
+        let exact = values[(share * 9_999.0_f64).floor() as usize];
+        let told = whole.quantile(share, accuracy);
+        assert!(
+            (told - exact).abs() <= exact.abs() * accuracy * 1.000_001,
+            "{share}: {told} {exact}"
+        );
+    }
+}
+
+#[test]
+fn the_ends_of_what_a_number_can_be_have_quantiles() {
+    for value in [f64::MAX, -f64::MAX, f64::MIN_POSITIVE, 0.0] {
+        let mut sketch = DdSketch::default();
+        sketch.add(value, 0.001);
+        let told = sketch.quantile(0.5, 0.001);
+        assert!((told - value).abs() <= value.abs() * 0.001_001, "{value}: {told}");
+    }
+}
+
+#[test]
+fn distinct_values_are_counted_within_four_standard_errors_and_merging_changes_nothing() {
+    for (precision, count) in [(12, 10_u64), (12, 1_000), (12, 100_000), (4, 1_000), (16, 50_000)] {
+        let (mut whole, mut left, mut right) =
+            (HyperLogLog::default(), HyperLogLog::default(), HyperLogLog::default());
+        for at in 0..count {
+            let hash = hash(at.to_string().as_bytes());
+            whole.add(hash, precision);
+            if at % 2 == 0 { left.add(hash, precision) } else { right.add(hash, precision) }
+        }
+        left.merge(&right);
+        assert_eq!(left, whole);
+        let error = (whole.estimate() as f64 - count as f64).abs() / count as f64;
+        let allowed = 4.0 * 1.04 / 2f64.powi(precision as i32).sqrt();
+        assert!(error <= allowed, "{precision} {count}: {}", whole.estimate());
+    }
+}
+
+#[test]
+fn records_without_the_field_are_rejected_or_skipped() {
+    let values = ["{}", "no JSON", r#"{"x":"text"}"#, r#"{"x":null}"#, r#"{"x":1}"#];
+    for (missing, rejected) in [("reject", 4), ("skip", 0)] {
+        let mut test = harness("stats").config("field", "/x").config("missing", missing);
+        for (time, value) in (0..).zip(values) {
+            test.push("k", value, time);
+        }
+        test.finish();
+        assert_eq!(test.rejected().len(), rejected);
+        let out = test.outputs("out");
+        assert_eq!((out.len(), out[0].json::<Value>()["count"].clone()), (1, 1.into()));
+    }
+}
+
+#[test]
+fn bad_configuration_is_refused_and_named() {
+    let cases: [(&str, &[(&str, &str)], &str); 7] = [
+        ("stats", &[], "needs the configuration entry `field`"),
+        ("stats", &[("field", "delay")], "`field` of std:stats cannot be \"delay\""),
+        ("count", &[("feild", "/x")], "no configuration entry `feild`"),
+        ("top", &[("field", "/x"), ("n", "1001")], "`n` of std:top cannot be \"1001\""),
+        ("sample", &[("share", "1.1")], "`share` of std:sample cannot be"),
+        ("alert", &[("field", "/x")], "`above` or `below`"),
+        ("no-such", &[], "no ready-made function called `no-such`"),
+    ];
+    for (name, config, expected) in cases {
+        let mut test = harness(name);
+        for (key, value) in config {
+            test = test.config(key, value);
+        }
+        let opened = AssertUnwindSafe(|| test.push("k", "1", 0));
+        let error = *catch_unwind(opened).unwrap_err().downcast::<String>().unwrap();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn batches_fresh_instances_and_disorder_change_nothing() {
+    let run = |mut test: Harness| {
+        for time in [0, 700, 400, 5_000, 4_500, 20_000] {
+            test.push("k", format!("at {time}"), time);
+        }
+        test.finish();
+        test.texts("out")
+    };
+    let debounce = || harness("debounce").config("quiet-ms", "1000").out_of_orderness_ms(2_000);
+    assert_eq!(run(debounce()), ["at 700", "at 5000", "at 20000"]);
+    assert_eq!(run(debounce().batch(1).fresh_instances()), run(debounce()));
+}
