@@ -2,8 +2,8 @@
 //! no time is noted.
 
 use std::fs::File;
-use std::io::BufWriter;
-use std::path::Path;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Encoding};
@@ -17,7 +17,6 @@ use parquet::schema::types::ColumnPath;
 use super::Exported;
 use super::format::{RecordWriter, Span, damaged, fingerprint};
 use crate::error::{CliError, Result};
-use crate::exit::Exit;
 use crate::output::write_exported;
 use crate::parquet::{RecordColumns, Rows, records_schema};
 
@@ -30,6 +29,7 @@ const FINGERPRINT: &str = "pelton.fingerprint";
 
 /// Writes records as rows.
 pub(super) struct ColumnWriter {
+    path: PathBuf,
     topic: String,
     partition: u32,
     is_text: bool,
@@ -140,15 +140,22 @@ fn column<T: DataType, W: std::io::Write + Send>(
 }
 
 impl ColumnWriter {
-    pub(super) fn new(file: File, topic: &str, partition: u32, is_text: bool) -> Result<Self> {
+    pub(super) fn new(
+        file: File,
+        path: &Path,
+        topic: &str,
+        partition: u32,
+        is_text: bool,
+    ) -> Result<Self> {
         let file = BufWriter::with_capacity(1 << 18, file);
-        let schema = records_schema(is_text).map_err(|error| unwritten(&error))?;
-        let file = SerializedFileWriter::new(file, schema, Arc::new(properties()));
+        let file = records_schema(is_text)
+            .and_then(|schema| SerializedFileWriter::new(file, schema, Arc::new(properties())));
         Ok(Self {
+            path: path.to_owned(),
             topic: topic.to_owned(),
             partition,
             is_text,
-            file: file.map_err(|error| unwritten(&error))?,
+            file: file.map_err(|error| unwritten(path, error))?,
             group: Group::default(),
             first: None,
             newest: None,
@@ -162,7 +169,7 @@ impl ColumnWriter {
             group.write(self.partition, &mut writer)?;
             writer.close()
         };
-        write().map(drop).map_err(|error| unwritten(&error))
+        write().map(drop).map_err(|error| unwritten(&self.path, error))
     }
 
     /// Keys and values that are to be text are some.
@@ -211,8 +218,10 @@ impl RecordWriter for ColumnWriter {
             self.group.push(newest);
             self.write_group()?;
         }
-        let file = self.file.into_inner().map_err(|error| unwritten(&error))?;
-        Ok(file.into_inner().map_err(std::io::IntoInnerError::into_error)?)
+        let Self { path, file, .. } = *self;
+        let file = file.into_inner().map_err(|error| unwritten(&path, error))?;
+        let written = file.into_inner().map_err(io::IntoInnerError::into_error);
+        written.map_err(|error| CliError::file("write", &path, &error))
     }
 }
 
@@ -243,7 +252,7 @@ fn open(path: &Path) -> Result<(Rows, RecordColumns)> {
 /// The records that the footer names, of a file that keeps keys and values as it is asked for.
 pub(super) fn span(path: &Path, is_text: bool) -> Result<Span> {
     let (rows, _) = open(path)?;
-    let schema = records_schema(is_text).map_err(|error| unwritten(&error))?;
+    let schema = records_schema(is_text).map_err(|error| unwritten(path, error))?;
     if rows.schema().get_fields() != schema.get_fields() {
         let (is, flag) = if is_text { ("bytes", "without") } else { ("text", "with") };
         let text = format!("the keys and values in {} are {is}", path.display());
@@ -260,7 +269,13 @@ pub(super) fn span(path: &Path, is_text: bool) -> Result<Span> {
 }
 
 /// A file that could not be written.
-fn unwritten(error: &ParquetError) -> CliError {
-    CliError::new("E-FILE", Exit::Failure, format!("cannot write a Parquet file: {error}"))
-        .next("check that the disk has room and works, then run it again")
+fn unwritten(path: &Path, error: ParquetError) -> CliError {
+    let error = match error {
+        ParquetError::External(error) => match error.downcast::<io::Error>() {
+            Ok(error) => *error,
+            Err(error) => io::Error::other(error),
+        },
+        error => io::Error::other(error),
+    };
+    CliError::file("write", path, &error)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::grid::FileName;
+use super::grid::{FileName, Grid};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 
@@ -75,6 +75,36 @@ impl Folder {
         let mut files: Vec<_> = self.names()?.iter().filter_map(|name| self.parse(name)).collect();
         files.sort_unstable();
         Ok(files)
+    }
+
+    /// The grid of the files that are there, or the one that was asked for.
+    ///
+    /// # Errors
+    /// `E-EXPORT-GRID` where they are of several, or of another one.
+    pub(crate) fn grid(&self, files: &[FileName], asked: Option<u64>) -> Result<Grid> {
+        let Some(first) = files.first() else {
+            return Ok(Grid { records: asked.unwrap_or(super::FILE_RECORDS_DEFAULT) });
+        };
+        let grid = first.grid();
+        let other = files.iter().find(|name| name.grid() != grid || name.grid().is_none());
+        match (grid, other) {
+            (Some(grid), None) if asked.is_none_or(|asked| asked == grid.records) => Ok(grid),
+            (Some(grid), None) => {
+                let text = format!(
+                    "the files in the folder have {} offsets each, --file-records asks for {}",
+                    grid.records,
+                    asked.unwrap_or_default()
+                );
+                Err(CliError::bad_input("E-EXPORT-GRID", text)
+                    .next("leave --file-records out, or give --to another folder"))
+            }
+            (_, other) => {
+                let other = self.text(*other.unwrap_or(first));
+                let text = format!("{other} is no file of the same export as those beside it");
+                Err(CliError::bad_input("E-EXPORT-GRID", text)
+                    .next("remove it, or give --to another folder"))
+            }
+        }
     }
 
     /// The file's name in the folder.

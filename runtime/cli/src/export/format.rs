@@ -66,18 +66,19 @@ impl FileFormat {
 }
 
 impl Layout {
-    /// A writer of records of a partition.
+    /// A writer of records of a partition to a file, which errors call `path`.
     pub(super) fn writer(
         self,
         file: File,
+        path: &Path,
         topic: &str,
         partition: u32,
     ) -> Result<Box<dyn RecordWriter>> {
         Ok(match self.format {
             FileFormat::Parquet => {
-                Box::new(ColumnWriter::new(file, topic, partition, self.is_text)?)
+                Box::new(ColumnWriter::new(file, path, topic, partition, self.is_text)?)
             }
-            FileFormat::Jsonl => Box::new(LineWriter::new(file, topic, partition)),
+            FileFormat::Jsonl => Box::new(LineWriter::new(file, path, topic, partition)),
         })
     }
 

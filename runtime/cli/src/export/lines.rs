@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{
     self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -18,6 +18,7 @@ const BACK_BYTES: u64 = 1 << 16;
 
 /// Writes records as lines.
 pub(super) struct LineWriter {
+    path: PathBuf,
     topic: String,
     partition: u32,
     file: BufWriter<File>,
@@ -25,9 +26,10 @@ pub(super) struct LineWriter {
 }
 
 impl LineWriter {
-    pub(super) fn new(file: File, topic: &str, partition: u32) -> Self {
+    pub(super) fn new(file: File, path: &Path, topic: &str, partition: u32) -> Self {
         let file = BufWriter::with_capacity(1 << 18, file);
-        Self { topic: topic.to_owned(), partition, file, line: Vec::new() }
+        let (path, topic) = (path.to_owned(), topic.to_owned());
+        Self { path, topic, partition, file, line: Vec::new() }
     }
 }
 
@@ -35,18 +37,21 @@ impl RecordWriter for LineWriter {
     fn push(&mut self, record: Exported) -> Result<()> {
         self.line.clear();
         write_exported(&self.topic, self.partition, &record, &mut self.line);
-        Ok(self.file.write_all(&self.line)?)
+        let written = self.file.write_all(&self.line);
+        written.map_err(|error| CliError::file("write", &self.path, &error))
     }
 
     fn copy(&mut self, old: &Path) -> Result<()> {
         let read = |error: io::Error| CliError::file("read", old, &error);
         let mut old = File::open(old).map_err(read)?;
-        io::copy(&mut old, &mut self.file)?;
-        Ok(())
+        let copied = io::copy(&mut old, &mut self.file);
+        copied.map(drop).map_err(|error| CliError::file("write", &self.path, &error))
     }
 
     fn finish(self: Box<Self>) -> Result<File> {
-        Ok(self.file.into_inner().map_err(io::IntoInnerError::into_error)?)
+        let Self { path, file, .. } = *self;
+        let written = file.into_inner().map_err(io::IntoInnerError::into_error);
+        written.map_err(|error| CliError::file("write", &path, &error))
     }
 }
 

@@ -5,6 +5,7 @@
 //! before and behind them, and then the file is replaced as a whole. So a file that has all of its
 //! cell is never touched again, and a repeat with nothing new touches nothing.
 
+mod cell;
 mod columns;
 mod folder;
 mod format;
@@ -24,8 +25,8 @@ use serde::Serialize;
 use crate::error::{CliError, Result};
 use crate::output::write_exported;
 
+use cell::CellFile;
 pub(crate) use folder::Folder;
-use format::RecordWriter;
 pub(crate) use format::{FileFormat, Layout, Span};
 pub(crate) use grid::{FileName, Grid};
 pub(crate) use node::NodeTopic;
@@ -105,7 +106,7 @@ impl<'a> Export<'a> {
     /// `E-EXPORT-GRID` where there are files of another size than was asked for.
     pub(crate) fn begin(folder: &'a Folder, options: &'a Options) -> Result<Self> {
         let files = folder.files()?;
-        let grid = grid_of(folder, &files, options.file_records)?;
+        let grid = folder.grid(&files, options.file_records)?;
         let old = files.into_iter().map(|name| ((name.partition, name.first), name)).collect();
         Ok(Self { folder, options, grid, old, done: Done::default() })
     }
@@ -235,7 +236,7 @@ impl<'a> Export<'a> {
             None => (wanted.start..wanted.start, wanted),
             Some(span) => (wanted.start..span.first, span.last + 1..wanted.end),
         };
-        let mut file = CellFile { folder: self.folder, options: self.options, name, open: None };
+        let mut file = CellFile::new(self.folder, self.options, name);
         let mut records = 0;
         if !front.is_empty() {
             reader.skip_to(front.start);
@@ -244,12 +245,16 @@ impl<'a> Export<'a> {
                 records += 1;
             }
         }
-        reader.skip_to(back.start);
-        let has_more = reader.peek()?.is_some_and(|offset| offset < back.end);
+        // A file that has all of its cell costs no look at the topic.
+        let mut has_more = !back.is_empty();
+        if has_more {
+            reader.skip_to(back.start);
+            has_more = reader.peek()?.is_some_and(|offset| offset < back.end);
+        }
         if let Some(old) = old.as_deref().filter(|_| has_more || records > 0) {
             file.copy(old)?;
         }
-        while let Some(record) = reader.next_below(back.end)? {
+        while has_more && let Some(record) = reader.next_below(back.end)? {
             file.push(record)?;
             records += 1;
         }
@@ -262,72 +267,6 @@ impl<'a> Export<'a> {
             false => self.done.unchanged += u64::from(span.is_some()),
         }
         Ok(())
-    }
-}
-
-/// The file of a cell, begun with its first record.
-struct CellFile<'a> {
-    folder: &'a Folder,
-    options: &'a Options,
-    name: FileName,
-    open: Option<(folder::Part, Box<dyn RecordWriter>)>,
-}
-
-impl CellFile<'_> {
-    fn writer(&mut self) -> Result<&mut Box<dyn RecordWriter>> {
-        if self.open.is_none() {
-            let mut part = self.folder.create(self.name)?;
-            let Options { topic, layout, .. } = self.options;
-            let writer = layout.writer(part.file()?, topic, self.name.partition)?;
-            self.open = Some((part, writer));
-        }
-        match &mut self.open {
-            Some((_, writer)) => Ok(writer),
-            None => unreachable!("it was opened above"),
-        }
-    }
-
-    fn push(&mut self, record: Exported) -> Result<()> {
-        self.writer()?.push(record)
-    }
-
-    fn copy(&mut self, old: &std::path::Path) -> Result<()> {
-        self.writer()?.copy(old)
-    }
-
-    /// Puts the file in its place; answers whether there was anything to write.
-    fn finish(self) -> Result<bool> {
-        let Some((part, writer)) = self.open else { return Ok(false) };
-        let written = writer.finish()?;
-        part.keep(&written)?;
-        Ok(true)
-    }
-}
-
-/// The grid of the files that are there, or the one that was asked for.
-fn grid_of(folder: &Folder, files: &[FileName], asked: Option<u64>) -> Result<Grid> {
-    let Some(first) = files.first() else {
-        return Ok(Grid { records: asked.unwrap_or(FILE_RECORDS_DEFAULT) });
-    };
-    let grid = first.grid();
-    let other = files.iter().find(|name| name.grid() != grid || name.grid().is_none());
-    match (grid, other) {
-        (Some(grid), None) if asked.is_none_or(|asked| asked == grid.records) => Ok(grid),
-        (Some(grid), None) => {
-            let text = format!(
-                "the files in the folder have {} offsets each, --file-records asks for {}",
-                grid.records,
-                asked.unwrap_or_default()
-            );
-            Err(CliError::bad_input("E-EXPORT-GRID", text)
-                .next("leave --file-records out, or give --to another folder"))
-        }
-        (_, other) => {
-            let other = folder.text(*other.unwrap_or(first));
-            let text = format!("{other} is no file of the same export as those beside it");
-            Err(CliError::bad_input("E-EXPORT-GRID", text)
-                .next("remove it, or give --to another folder"))
-        }
     }
 }
 
