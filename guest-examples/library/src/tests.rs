@@ -89,7 +89,8 @@ fn records_without_the_field_are_rejected_or_skipped() {
 
 #[test]
 fn bad_configuration_is_refused_and_named() {
-    let cases: [(&str, &[(&str, &str)], &str); 7] = [
+    type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+    let cases: [Case; 7] = [
         ("stats", &[], "needs the configuration entry `field`"),
         ("stats", &[("field", "delay")], "`field` of std:stats cannot be \"delay\""),
         ("count", &[("feild", "/x")], "no configuration entry `feild`"),

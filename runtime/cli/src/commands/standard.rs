@@ -51,7 +51,7 @@ impl Std {
 
 fn list(ui: &mut Ui) -> Result<()> {
     if ui.is_json() {
-        return Ok(ui.json(&spec::all().map(described).collect::<Vec<_>>())?);
+        return ui.json(&spec::all().map(described).collect::<Vec<_>>());
     }
     let mut table = Columns::new(&["name", "what it does"]);
     for spec in spec::all() {
@@ -64,7 +64,7 @@ fn list(ui: &mut Ui) -> Result<()> {
 
 fn show(spec: &'static Spec, ui: &mut Ui) -> Result<()> {
     if ui.is_json() {
-        return Ok(ui.json(&described(spec))?);
+        return ui.json(&described(spec));
     }
     ui.line(format!("std:{}\n{}\n", spec.name, spec.about))?;
     if let Some(window) = spec.window {
