@@ -13,6 +13,7 @@ mod demo;
 mod dev;
 mod error;
 mod exit;
+mod fixtures;
 mod input;
 mod interrupt;
 mod loading;
