@@ -35,7 +35,7 @@ Exit codes:
   3    bad input: a record, manifest, module or name cannot be used
   4    the function failed and the run was stopped
   5    a file, project, topic, function or tool is not there
-  6    done, but some records were rejected (dead letters), or a replay or capsule differs
+  6    done, but some records were rejected (dead letters), or a replay, capsule or fixture differs
   7    not done: it asks first, and nobody said yes (--yes goes on without asking)
   130  interrupted
 

@@ -14,6 +14,7 @@ mod dev;
 mod error;
 mod exit;
 mod export;
+mod fixtures;
 mod input;
 mod interrupt;
 mod loading;

@@ -2,7 +2,7 @@
 //! look at its state, to go over to another deployment.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -47,6 +47,9 @@ struct Requests {
 /// The control of one task.
 pub(crate) struct Control {
     stop: AtomicBool,
+    /// How often it was asked to look around, and the last of those after which it found nothing.
+    looks: AtomicU64,
+    rested: AtomicU64,
     partition: u32,
     /// What the task starts with: the deployment that has committed.
     current: Mutex<Replacement>,
@@ -60,7 +63,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Control {
     pub(crate) fn new(partition: u32, current: Replacement) -> Self {
         let current = Mutex::new(current);
-        Self { stop: AtomicBool::new(false), partition, current, requests: Mutex::default() }
+        Self {
+            stop: AtomicBool::new(false),
+            looks: AtomicU64::new(0),
+            rested: AtomicU64::new(0),
+            partition,
+            current,
+            requests: Mutex::default(),
+        }
     }
 
     /// What the task is to start with.
@@ -82,6 +92,27 @@ impl Control {
     #[must_use]
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
+    }
+
+    /// Asks the task to look around for work; [`Self::is_at_rest`] tells when it has found no more.
+    pub(crate) fn look_around(&self) {
+        self.looks.fetch_add(1, Ordering::AcqRel);
+        self.visit(Box::new(|_| ()));
+    }
+
+    /// How often it was asked to, to be told [`Self::rests`] where the step that follows finds nothing.
+    pub(crate) fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Acquire)
+    }
+
+    /// A step that began after so many looks found nothing to do but to wait.
+    pub(crate) fn rests(&self, looks: u64) {
+        self.rested.store(looks, Ordering::Release);
+    }
+
+    /// Whether it has found nothing more to do since it was last asked to look around, or has ended.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.rested.load(Ordering::Acquire) == self.looks() || lock(&self.requests).is_closed
     }
 
     /// Lets `visit` look at the task before its next step. It is dropped uncalled where the task has

@@ -36,11 +36,15 @@ impl Driver {
     pub(crate) async fn run(&self, task: &mut Task) -> Result<()> {
         while !self.control.is_stopped() {
             self.control.attend(task);
+            let looks = self.control.looks();
             let step = {
                 let _permit = self.permits.acquire().await.map_err(|_| closed())?;
                 self.step(task).await?
             };
             self.control.judge(task);
+            if matches!(step, Step::Wait { .. } | Step::Idle { .. }) {
+                self.control.rests(looks);
+            }
             match step {
                 Step::Worked => yield_now().await,
                 Step::Finished => return Ok(()),

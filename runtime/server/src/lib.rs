@@ -17,6 +17,7 @@ mod latency;
 mod load;
 mod node;
 pub mod replication;
+mod settle;
 mod spec;
 mod telemetry;
 mod workers;

@@ -4,6 +4,7 @@
 mod basics;
 mod demo;
 mod files;
+mod fixtures;
 mod flights;
 mod invoke;
 mod library;

@@ -8,6 +8,8 @@ fn a_new_project_builds_passes_its_tests_and_runs() {
     let ended = place.pelton(&["build", "--path", "hello"]).expect(0);
     assert!(ended.out.starts_with("hello/hello.wasm  "), "{}", ended.out);
     place.pelton(&["check", "hello/hello.wasm"]).expect(0);
+    let ended = place.pelton(&["test", "--path", "hello"]).expect(0);
+    assert_eq!(ended.out, "ok      hello/tests/readings.jsonl\n");
     let run = ["run", "hello/hello.wasm", "--input", "hello/sample.jsonl"];
     let ended = place.pelton(&run).expect(0);
     let records = ended.records();

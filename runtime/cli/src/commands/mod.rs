@@ -38,6 +38,7 @@ mod standard;
 mod state;
 mod status;
 mod tap;
+mod test;
 mod token;
 mod topic;
 mod up;
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Check(check::Check),
     /// Run a function over a file of records, to its end
     Run(run::Run),
+    /// Run a project's fixtures: input, time steps and expected output, in files
+    Test(test::Test),
     /// Call a function with one record and show what it answers
     Invoke(invoke::Invoke),
     /// List and describe the ready-made functions: std:count and others
@@ -144,6 +147,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Build(command) => command.run(ui),
         Command::Check(command) => command.run(ui),
         Command::Run(command) => command.run(ui),
+        Command::Test(command) => command.run(ui),
         Command::Invoke(command) => command.run(ui),
         Command::Std(command) => command.run(ui),
         Command::Read(command) => command.run(ui),

@@ -23,7 +23,6 @@ use crate::project::show;
 
 pub(crate) use bounds::check as check_bounds;
 pub(crate) use bytes::compact;
-#[cfg(test)]
 pub(crate) use json::parse_record;
 pub(crate) use load::{LoadOptions, Loaded, Target, load};
 pub(crate) use places::Places;

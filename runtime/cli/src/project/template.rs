@@ -1,9 +1,10 @@
 //! The files of a new project.
 
-const TEMPLATE: [(&str, &str); 7] = [
+const TEMPLATE: [(&str, &str); 8] = [
     ("Cargo.toml", include_str!("../../assets/template/Cargo.toml")),
     ("src/lib.rs", include_str!("../../assets/template/lib.rs")),
     ("src/tests.rs", include_str!("../../assets/template/tests.rs")),
+    ("tests/readings.jsonl", include_str!("../../assets/template/readings.jsonl")),
     ("pelton.toml", include_str!("../../assets/template/pelton.toml")),
     ("sample.jsonl", include_str!("../../assets/template/sample.jsonl")),
     ("README.md", include_str!("../../assets/template/README.md")),
