@@ -99,10 +99,16 @@ pub trait Source: Send {
         vec![task]
     }
 
-    /// How far a task has come that writes to a topic. What is read after this was answered has all
-    /// that the answer speaks of.
+    /// How far a task has come that writes to a topic. What the partitions hold once this was answered has
+    /// all that the answer speaks of.
     fn told(&mut self, _task: u64) -> Told {
         Told::Unknown
+    }
+
+    /// The tasks (see [`Producer`]) that have written something to an input at or behind the offset
+    /// `from`; `None` where that cannot be told.
+    fn writers_behind(&mut self, _input: usize, _from: u64) -> Option<Vec<u64>> {
+        None
     }
 
     /// Takes these partitions to read, in place of those before.

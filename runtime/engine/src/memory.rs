@@ -1,7 +1,7 @@
 //! A log in memory: source and sink for tests, for the SDK's harness and as a model of what the
 //! others must do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -178,6 +178,16 @@ impl Source for MemorySource {
             Some(None) => Told::Silent,
             Some(Some((watermark, idle))) => Told::At { watermark, idle },
         }
+    }
+
+    fn writers_behind(&mut self, input: usize, from: u64) -> Option<Vec<u64>> {
+        let MemoryInput { partition, .. } = self.inputs.get(input)?;
+        let mut inner = self.log.lock();
+        let log = inner.partition(&partition.topic, partition.partition).ok()?;
+        let behind = log.batches.iter().filter(|stored| stored.base + stored.rows as u64 > from);
+        let writers: BTreeSet<u64> =
+            behind.filter_map(|stored| Some(stored.producer?.task)).collect();
+        Some(writers.into_iter().collect())
     }
 
     fn assign(&mut self, inputs: &[(TopicPartition, Start)]) -> Result<()> {

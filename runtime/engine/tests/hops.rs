@@ -335,3 +335,31 @@ fn a_task_that_is_down_is_waited_for_for_a_while() {
     chain.settle(4_000);
     assert_eq!(chain.second[0].watermark(), 5_000 - BOUND_MS);
 }
+
+#[test]
+fn one_who_writes_nothing_is_not_waited_for_by_those_who_never_come_to_the_end() {
+    let mut chain = Chain::new(all(), [2, 1]);
+    let values: Vec<Row> = (0..4_000).map(|at| row("k", "1", at * 10)).collect();
+    for rows in values.chunks(10) {
+        chain.append(0, rows);
+    }
+    // The first function has done all; its other task has had nothing to do for long.
+    for _ in 0..200 {
+        for task in &mut chain.first {
+            Chain::work(task, 1_000);
+        }
+        chain.clock.advance(100);
+    }
+    let Chain { second, clock, .. } = &mut chain;
+    let task = &mut second[0];
+    let mut seen = Vec::new();
+    while task.lag().unwrap() > 0 {
+        pollster::block_on(task.step()).unwrap();
+        clock.advance(300);
+        seen.push((task.lag().unwrap(), task.watermark()));
+    }
+    let behind = seen.iter().find(|(lag, watermark)| *lag > 0 && *watermark > i64::MIN);
+    assert!(behind.is_some(), "time goes on before all is read: {seen:?}");
+    let rises = seen.windows(2).all(|pair| pair[0].1 <= pair[1].1);
+    assert!(rises && seen.iter().all(|(_, watermark)| *watermark < 40_000), "{seen:?}");
+}

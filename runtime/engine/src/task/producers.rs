@@ -4,7 +4,7 @@
 //! **Invariant:** what is asked here is a decision: the next commit records it, and a replay or a shadow
 //! is told it. Everything else about them comes with the batches themselves.
 
-use pelton_core::{Carried, Result, Told};
+use pelton_core::{Carried, Told};
 
 use super::Task;
 use crate::progress::task_watermark;
@@ -16,12 +16,14 @@ const ASK_EVERY_MS: (i64, i64) = (20, 1_000);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asking {
     next_ms: i64,
+    /// The same where there is something to do.
+    busy_ms: i64,
     every_ms: i64,
 }
 
 impl Default for Asking {
     fn default() -> Self {
-        Self { next_ms: i64::MIN, every_ms: ASK_EVERY_MS.0 }
+        Self { next_ms: i64::MIN, busy_ms: i64::MIN, every_ms: ASK_EVERY_MS.0 }
     }
 }
 
@@ -47,48 +49,54 @@ impl Task {
         self.clocks.iter().any(|clock| !clock.producers.is_empty()).then_some(self.asking.next_ms)
     }
 
-    /// Asks the tasks that write to inputs which have nothing to read how far they have come. Answers
-    /// whether time has moved by it, or records have come meanwhile.
-    ///
-    /// # Errors
-    /// A storage error.
-    pub(super) fn ask_producers(&mut self) -> Result<bool> {
+    /// Whether they are to be asked though there is something to do: who reads what one task writes, and
+    /// never comes to the end of it, would wait for ever for another one that writes nothing.
+    pub(super) fn asks_while_busy(&self) -> bool {
+        self.asking.busy_ms <= self.time.ms()
+    }
+
+    /// Asks the tasks that write to its inputs how far they have come, as far as nothing of theirs is left
+    /// to read. Answers whether time has moved by it.
+    pub(super) fn ask_producers(&mut self) -> bool {
         let now_ms = self.time.ms();
         let is_due = self.asks_at().is_some_and(|at| at <= now_ms);
         if !is_due || self.repeats || self.flushing {
-            return Ok(false);
+            return false;
         }
         let before: Vec<_> = self.clocks.iter().map(|clock| clock.progress).collect();
-        let mut news = false;
         for index in 0..self.inputs.len() {
-            news |= self.ask_of(index, now_ms)?;
+            self.ask_of(index, now_ms);
         }
         self.watermark = task_watermark(&self.clocks, self.watermark);
-        news |= self.clocks.iter().map(|clock| clock.progress).ne(before);
+        let news = self.clocks.iter().map(|clock| clock.progress).ne(before);
         let every_ms = self.asking.every_ms.saturating_mul(2).min(ASK_EVERY_MS.1);
         let every_ms = if news { ASK_EVERY_MS.0 } else { every_ms };
-        self.asking = Asking { next_ms: now_ms.saturating_add(every_ms), every_ms };
-        Ok(news)
+        let (next_ms, busy_ms) =
+            (now_ms.saturating_add(every_ms), now_ms.saturating_add(ASK_EVERY_MS.1));
+        self.asking = Asking { next_ms, busy_ms, every_ms };
+        news
     }
 
-    /// The same for one input. Answers whether records have come meanwhile: then nothing was learned.
-    fn ask_of(&mut self, index: usize, now_ms: i64) -> Result<bool> {
+    fn ask_of(&mut self, index: usize, now_ms: i64) {
         let (input, clock) = (&self.inputs[index], &mut self.clocks[index]);
-        if clock.producers.is_empty() || input.queued() > 0 || input.ended {
-            return Ok(false);
+        if clock.producers.is_empty() || input.ended {
+            return;
         }
         let told = clock.producers.iter().map(|known| self.source.told(known.task));
         let told: Vec<Told> = told.collect();
-        // What they speak of had been written when they said so: if there is nothing to read now, all of
-        // it has been read.
-        if self.source.end(index)? > self.source.position(index)? {
-            return Ok(true);
-        }
+        // What they speak of had been written when they said so: of whom nothing is left to read now, all
+        // of it has been read.
+        let Some(unread) = self.source.writers_behind(index, input.next) else { return };
+        let is_read = self.source.end(index).is_ok_and(|end| end <= input.next);
         let since = input.empty_since.unwrap_or(now_ms);
         let is_over = now_ms.saturating_sub(since) >= self.config.idle_timeout_ms;
         let mut told = told.into_iter();
         clock.producers.retain_mut(|known| {
-            match told.next().unwrap_or(Told::Unknown) {
+            let told = told.next().unwrap_or(Told::Unknown);
+            if unread.binary_search(&known.task).is_ok() {
+                return true;
+            }
+            match told {
                 Told::Gone => return false,
                 Told::Unknown | Told::Silent => known.idle = is_over,
                 Told::At { watermark, idle } => {
@@ -99,8 +107,7 @@ impl Task {
             true
         });
         clock.follow_producers();
-        clock.progress.idle = clock.producers.iter().all(|known| known.idle);
-        Ok(false)
+        clock.progress.idle = is_read && clock.producers.iter().all(|known| known.idle);
     }
 
     /// Up to which time (ms) everything that this task has to say is committed.

@@ -38,6 +38,9 @@ impl Task {
         if let Some(call) = self.due_call()? {
             return self.run(call).await;
         }
+        if self.asks_while_busy() && self.ask_producers() {
+            return Ok(Step::Worked);
+        }
         self.fill()?;
         if !self.ended() && self.expire() {
             return self.commit_decisions().await;
@@ -112,7 +115,7 @@ impl Task {
             self.last_timers = self.state.timer_count() as u64 + ENDING_TIMERS_MAX;
             return Ok(Step::Worked);
         }
-        if self.ask_producers()? || self.follow_peers() {
+        if self.ask_producers() || self.follow_peers() {
             return Ok(Step::Worked);
         }
         self.tell_readers(self.clocks.iter().all(|clock| clock.progress.idle));

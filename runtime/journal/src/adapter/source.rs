@@ -14,6 +14,9 @@ use crate::journal::Journal;
 use crate::task::TaskId;
 use crate::topic::{Batch, Partition, Visibility, Waiter};
 
+/// Batches that are looked through at once for who has written them.
+const WRITERS_BATCHES_MAX: usize = 65_536;
+
 /// Partitions of a journal, for one task.
 ///
 /// A position that retention has passed goes on at the oldest record behind it, which is logged.
@@ -67,6 +70,12 @@ impl Source for JournalSource {
                 Some((watermark, idle)) => Told::At { watermark, idle },
             },
         }
+    }
+
+    fn writers_behind(&mut self, input: usize, from: u64) -> Option<Vec<u64>> {
+        let writers =
+            self.inputs.get(input)?.partition.writers_behind(from, WRITERS_BATCHES_MAX)?;
+        Some(writers.into_iter().map(|task| u64::from(task.0)).collect())
     }
 
     fn assign(&mut self, inputs: &[(TopicPartition, Start)]) -> Result<()> {

@@ -1,5 +1,6 @@
 //! A partition's handle: reading it and hearing of new records.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -110,6 +111,20 @@ impl Partition {
         };
         let index = read(&self.0.index);
         index.entries.iter().filter(is_its).map(|entry| u64::from(entry.rows)).sum()
+    }
+
+    /// The tasks that have written records at or behind `offset`, in rising order; `None` where more than
+    /// `batches_max` batches would have to be looked at.
+    #[must_use]
+    pub fn writers_behind(&self, offset: u64, batches_max: usize) -> Option<Vec<TaskId>> {
+        let index = read(&self.0.index);
+        let entries = index.entries.range(index.position(offset)..);
+        if entries.len() > batches_max {
+            return None;
+        }
+        let writers: BTreeSet<TaskId> =
+            entries.filter_map(|entry| entry.producer.map(|by| by.task)).collect();
+        Some(writers.into_iter().collect())
     }
 
     /// The offset of the first batch that is held of a commit behind `seq`; the end where there is

@@ -385,3 +385,25 @@ fn a_task_tells_its_readers_how_far_it_has_come_until_it_is_taken_over_or_remove
     let mut source = JournalSource::new(journal, Visibility::Appended);
     assert_eq!((source.told(0), source.siblings(4)), (Told::Silent, vec![0, 4]));
 }
+
+#[test]
+fn who_has_written_what_is_not_read_yet_is_known_up_to_a_number_of_batches() {
+    let (_, journal) = start();
+    let id = |name: &str| TaskId { function: FunctionId::parse(name).unwrap(), partition: 0 };
+    let mut sink = self::sink(&journal);
+    for name in ["a", "b", "a", "b", "b"] {
+        wait(sink.load(&id(name))).unwrap();
+        let (record, outputs) = (record(0, b""), [output(0..2)]);
+        let commit = Commit { task: &id(name), record: &record, outputs: &outputs };
+        wait(sink.commit(&commit)).unwrap();
+    }
+    let out = partition(&journal, "t/out");
+    let behind = |offset, most| {
+        let writers = out.writers_behind(offset, most)?;
+        Some(writers.into_iter().map(|task| task.0).collect::<Vec<_>>())
+    };
+    assert_eq!(behind(0, 5), Some(vec![0, 1]));
+    assert_eq!(behind(0, 4), None);
+    assert_eq!(behind(5, 5), Some(vec![0, 1]), "in the middle of a batch");
+    assert_eq!((behind(6, 2), behind(10, 0)), (Some(vec![1]), Some(vec![])));
+}
