@@ -133,15 +133,15 @@ fn inputs(top: &Section<'_>, problems: &mut Problems<'_>) -> Vec<Input> {
         input.broadcast = broadcast.unwrap_or(false);
         input.start = start.unwrap_or(input.start);
         input.partitions = partitions.unwrap_or(input.partitions);
-        if !names.insert(input.name.clone()) {
-            let key = if name.is_some() { "name" } else { "topic" };
-            let text = format!("another input is called {:?} already: set `name`", input.name);
-            section.wrong(key, text, problems);
-        }
+        let is_new = names.insert(input.name.clone());
         if inputs.iter().any(|other: &Input| other.topic == input.topic) {
             let text =
                 format!("{} is an input already: a function reads a topic once", input.topic);
             section.wrong("topic", text, problems);
+        } else if !is_new {
+            let key = if name.is_some() { "name" } else { "topic" };
+            let text = format!("another input is called {:?} already: set `name`", input.name);
+            section.wrong(key, text, problems);
         }
         inputs.push(input);
     }

@@ -176,6 +176,8 @@ fn tables_and_values_of_the_wrong_kind_are_refused() {
 #[test]
 fn two_inputs_or_outputs_of_one_name_are_refused() {
     let twice = "[[input]]\ntopic = 'a'\n[[input]]\ntopic = 'a'\n";
+    assert!(only_problem(twice).text.contains("reads a topic once"));
+    let twice = "[[input]]\ntopic = 'a'\n[[input]]\ntopic = 'b'\nname = 'a'\n";
     assert!(only_problem(twice).text.contains("set `name`"));
     let twice = "[[output]]\nname = 'o'\ntopic = 'a'\n[[output]]\nname = 'o'\ntopic = 'b'\n";
     assert!(only_problem(twice).text.contains("twice"));
