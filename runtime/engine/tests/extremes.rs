@@ -61,7 +61,7 @@ fn records_at_both_ends_of_i64_are_in_a_window_or_late_however_they_are_cut_and_
             [(&ends, 0), (&backwards, 0), (&ends, i64::MAX), (&backwards, i64::MAX)]
         {
             let found = [1_u64, 2, 100].map(|size| {
-                let function = window_histories(assigner.clone(), 5);
+                let function = window_histories(assigner, 5);
                 run(&function, rows, bound, &[("batch_records", size)])
             });
             assert!(found.iter().all(|other| *other == found[0]), "{assigner:?}: {found:?}");
@@ -151,7 +151,7 @@ fn the_key_that_is_one_pane_too_many_is_given_up_alone() {
     for (assigner, batch) in
         [(TUMBLING, 1), (TUMBLING, 1_000), (Assigner::Session { gap_ms: 5 }, 7)]
     {
-        for function in [window_sums(assigner.clone(), 0), window_contents(assigner.clone(), 0)] {
+        for function in [window_sums(assigner, 0), window_contents(assigner, 0)] {
             let limits = [("panes", 100), ("batch_records", batch)];
             let [out, late, dead] = run(&function, &rows, 0, &limits);
             assert_eq!((out.len(), late.len(), dead.len()), (101, 0, 2), "{assigner:?} {batch}");
@@ -216,7 +216,7 @@ fn a_trap_in_merge_gives_up_the_record_between_and_keeps_both_sessions() {
 fn a_process_that_dies_between_what_fires_and_its_commit_tells_it_once() {
     let rows = [row("a", "1", 1), row("b", "2", 2), row("a", "3", 11), row("a", "4", 25)];
     for assigner in [TUMBLING, Assigner::Session { gap_ms: 5 }, Assigner::Sliding { size_ms: 5 }] {
-        for function in [window_sums(assigner.clone(), 0), window_contents(assigner.clone(), 0)] {
+        for function in [window_sums(assigner, 0), window_contents(assigner, 0)] {
             let told = |steps_before| {
                 let world = World::new();
                 world.append("in", &rows, &[1]);
