@@ -126,6 +126,7 @@ for (const [kind, options] of [
         await page.getByLabel("or a record").fill("departures:0:0");
         await page.keyboard.press("Enter");
         await page.locator("#fate", { hasText: "departures:0:0: read" }).waitFor();
+        await page.getByText("departures:0", { exact: true }).waitFor();
         assert.match(page.url(), /record=departures/);
       }));
 

@@ -2,7 +2,7 @@
 
 import { get, query } from "./api.js";
 import { h, table, update } from "./dom.js";
-import { count, short, time } from "./format.js";
+import { count, local, time } from "./format.js";
 
 const FATES = { waits: "waits", "given-up": "given up", late: "late", read: "read", "read-before": "read" };
 
@@ -26,7 +26,7 @@ function windowsOf(windows) {
 
 function taskOf(task, asked) {
   const watermark = at(task.watermark_ms, "none yet");
-  const row = (input) => [`${short(input.topic)}:${input.partition}`, at(input.watermark_ms, "none yet"),
+  const row = (input) => [`${local(input.topic)}:${input.partition}`, at(input.watermark_ms, "none yet"),
     at(input.highest_ms, "no record yet"), count(input.end - input.next),
     input.holds ? "holds time back" : input.idle ? "idle" : ""];
   const titles = ["input", "watermark", "newest record", ">waiting", ""];
