@@ -153,6 +153,10 @@ tenant_name! {
     FunctionId, "function"
 }
 tenant_name! {
+    /// A pipeline: functions that are deployed together. Shown as `tenant/name`.
+    PipelineId, "pipeline"
+}
+tenant_name! {
     /// A topic. Shown as `tenant/name`.
     TopicName, "topic"
 }

@@ -27,7 +27,7 @@ pub use declaration::{Declaration, StoreDeclaration, StoreKind, TimeDomain, Time
 pub use error::{Coded, Domain, Error, Result};
 pub use fault::{Fault, FaultKind};
 pub use guest::{BoxFuture, Environment, Guest, GuestFactory, LogLevel, SharedEnvironment};
-pub use ids::{FunctionId, NameError, TaskId, TenantId, TopicName, TopicPartition};
+pub use ids::{FunctionId, NameError, PipelineId, TaskId, TenantId, TopicName, TopicPartition};
 pub use limits::Limits;
 pub use manifest::Manifest;
 pub use partition::{murmur2, partition_for_key};

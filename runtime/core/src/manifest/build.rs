@@ -1,4 +1,4 @@
-//! From the tables of a file to a [`Manifest`].
+//! From the tables of a file to what it describes.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -9,18 +9,19 @@ use super::keys::{self, CONFIG_BYTES_MAX, CONFIG_ENTRIES_MAX, PARTITIONS_MAX, RE
 use super::problem::{ManifestError, Problems};
 use super::section::{Section, Value, integer};
 use super::units::{parse_bytes, parse_duration_ms};
-use super::{BatchLimits, Build, Delivery, Input, Manifest, OnPoison, Output};
-use super::{canary, profile, store, window};
-use crate::ids::{FunctionId, NAME_BYTES_MAX, TopicName};
+use super::{BatchLimits, Build, Delivery, Input, Manifest, ManifestFile, OnPoison, Output};
+use super::{canary, pipeline, profile, store, window};
+use crate::ids::{FunctionId, NAME_BYTES_MAX, NameError, TopicName};
 use crate::limits::{Limit, Limits};
 use crate::source::Start;
 use crate::time::EventTime;
 
-pub(super) fn manifest(
+/// Reads the function or the pipeline that a file describes.
+pub(super) fn file(
     text: &str,
     file: &str,
     profile: Option<&str>,
-) -> Result<Manifest, ManifestError> {
+) -> Result<ManifestFile, ManifestError> {
     let mut problems = Problems::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -28,14 +29,18 @@ pub(super) fn manifest(
         problems.add(at, "", format!("not TOML: {}", error.message().trim()));
     }
     // What could be read of a file that is not TOML would only be reported as missing.
-    let manifest = match errors.is_empty() {
-        true => profile::manifest(table.get_ref(), profile, &mut problems, |table, problems| {
-            top(table, 0..text.len(), problems)
+    let read = match errors.is_empty() {
+        true => profile::read(table.get_ref(), profile, &mut problems, |table, problems| {
+            match pipeline::is_one(table) {
+                true => pipeline::read(table, 0..text.len(), problems).map(ManifestFile::Pipeline),
+                false => top(table, 0..text.len(), problems)
+                    .map(|manifest| ManifestFile::Function(Box::new(manifest))),
+            }
         }),
         false => None,
     };
-    match (manifest, problems.into_error(file)) {
-        (Some(manifest), None) => Ok(manifest),
+    match (read, problems.into_error(file)) {
+        (Some(read), None) => Ok(read),
         (_, Some(error)) => Err(error),
         (None, None) => unreachable!("what cannot be read has been reported"),
     }
@@ -44,16 +49,25 @@ pub(super) fn manifest(
 fn top(table: &DeTable<'_>, span: Range<usize>, problems: &mut Problems<'_>) -> Option<Manifest> {
     let top = Section::new("", table, span, &keys::TOP, problems);
     let function = function(&top, problems);
-    let build = build(&top, problems);
-    let inputs = inputs(&top, problems);
-    let outputs = outputs(&top, problems);
-    let stores = store::read(&top, problems);
-    let window = window::read(&top, problems);
-    let config = config(&top, problems);
-    let secrets = secrets(&top, problems);
-    let limits = limits(&top, problems);
-    let delivery = delivery(&top, problems);
-    let canary = canary::read(&top, problems);
+    settings(&top, function, problems)
+}
+
+/// Everything that is said of a function.
+pub(super) fn settings(
+    top: &Section<'_>,
+    function: Option<FunctionId>,
+    problems: &mut Problems<'_>,
+) -> Option<Manifest> {
+    let build = build(top, problems);
+    let inputs = inputs(top, problems);
+    let outputs = outputs(top, problems);
+    let stores = store::read(top, problems);
+    let window = window::read(top, problems);
+    let config = config(top, problems);
+    let secrets = secrets(top, problems);
+    let limits = limits(top, problems);
+    let delivery = delivery(top, problems);
+    let canary = canary::read(top, problems);
     let function = function?;
     Some(Manifest {
         function,
@@ -73,19 +87,24 @@ fn top(table: &DeTable<'_>, span: Range<usize>, problems: &mut Problems<'_>) -> 
 fn function(top: &Section<'_>, problems: &mut Problems<'_>) -> Option<FunctionId> {
     let Some(section) = top.table("function", &["name"], problems) else {
         if top.get("function").is_none() {
-            problems.add(0, "function", "is missing: write [function] and name = \"...\"");
+            let text = "is missing: write [function] and name = \"...\", or, for several functions, \
+                        [pipeline] and name = \"...\"";
+            problems.add(0, "function", text);
         }
         return None;
     };
     section.required("name", problems)?;
-    // Room for the suffix of its own topics, such as the dead letters.
+    section.parsed("name", |text| within_bounds(FunctionId::parse(text)), problems)
+}
+
+/// A function's name, with room for the suffix of its own topics, such as the dead letters.
+pub(super) fn within_bounds(read: Result<FunctionId, NameError>) -> Result<FunctionId, String> {
     let longest = NAME_BYTES_MAX - 20;
-    let read = |text: &str| match FunctionId::parse(text) {
+    match read {
         Ok(id) if id.name().len() > longest => Err(format!("is longer than {longest} characters")),
         Ok(id) => Ok(id),
         Err(error) => Err(error.to_string()),
-    };
-    section.parsed("name", read, problems)
+    }
 }
 
 fn build(top: &Section<'_>, problems: &mut Problems<'_>) -> Build {

@@ -6,6 +6,17 @@ pub const TOP: [&str; 12] = [
     "function", "build", "input", "output", "store", "window", "config", "secrets", "limits",
     "delivery", "canary", "profile",
 ];
+/// Tables and lists of tables at the top of a pipeline; the last one holds the others once more.
+pub const PIPELINE_TOP: [&str; 4] = ["pipeline", "topic", "functions", "profile"];
+/// Keys of `[pipeline]`.
+pub const PIPELINE: [&str; 1] = ["name"];
+/// Keys of `[[topic]]`.
+pub const TOPIC: [&str; 3] = ["name", "partitions", "internal"];
+/// Keys of `[functions.NAME]`: `path`, and the tables of a manifest.
+pub const MEMBER: [&str; 11] = [
+    "path", "build", "input", "output", "store", "window", "config", "secrets", "limits",
+    "delivery", "canary",
+];
 /// Keys of `[build]`.
 pub const BUILD: [&str; 2] = ["command", "file"];
 /// Keys of `[[input]]`.
@@ -56,6 +67,10 @@ pub const CANARY: [&str; 5] = ["share", "for", "max_faults", "max_latency_ratio"
 pub const CONFIG_ENTRIES_MAX: usize = 64;
 /// Longest name and value together of one of them, bytes.
 pub const CONFIG_BYTES_MAX: usize = 4 * 1024;
+/// Most functions of a pipeline.
+pub const FUNCTIONS_MAX: usize = 64;
+/// Most topics that a pipeline lists.
+pub const TOPICS_MAX: usize = 256;
 /// Most partitions of a topic that a deployment makes.
 pub const PARTITIONS_MAX: u32 = 256;
 /// Most retries that can be asked for.

@@ -5,7 +5,9 @@
 
 mod build;
 mod canary;
+mod file;
 pub mod keys;
+mod pipeline;
 mod problem;
 mod profile;
 mod section;
@@ -23,6 +25,8 @@ use crate::source::Start;
 use crate::time::EventTime;
 
 pub use canary::{Canary, parse_share};
+pub use file::ManifestFile;
+pub use pipeline::{Member, PipelineManifest, Topic};
 pub use problem::{ManifestError, Problem};
 pub use profile::flatten;
 pub use store::Store;
@@ -187,7 +191,7 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`] with every problem that was found.
     pub fn parse(text: &str, file: &str) -> std::result::Result<Self, ManifestError> {
-        build::manifest(text, file, None)
+        ManifestFile::parse(text, file, None)?.function(file)
     }
 
     /// Reads the manifest in `text` under its `[profile.NAME]`.
@@ -200,7 +204,7 @@ impl Manifest {
         file: &str,
         profile: &str,
     ) -> std::result::Result<Self, ManifestError> {
-        build::manifest(text, file, Some(profile))
+        ManifestFile::parse(text, file, Some(profile))?.function(file)
     }
 
     /// Whether the function keeps the state that `[[store]]` lists, and no other.

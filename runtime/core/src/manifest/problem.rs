@@ -77,6 +77,11 @@ impl<'a> Problems<'a> {
         }
     }
 
+    /// Whether there are none so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// All of them as an error, unless there are none.
     pub(super) fn into_error(mut self, file: &str) -> Option<ManifestError> {
         self.found.sort_by_key(|(at, _)| *at);

@@ -6,28 +6,27 @@
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::Manifest;
 use super::problem::{ManifestError, Problems};
 use super::section::integer;
 
 const KEY: &str = "profile";
 
-/// The manifest of a file's table under the profile that is asked for. Every profile is checked, so
+/// What a file's table says under the profile that is asked for. Every profile is checked, so
 /// that a mistake shows before the day when it is needed.
-pub(super) fn manifest<'a>(
+pub(super) fn read<'a, T>(
     table: &DeTable<'a>,
     profile: Option<&str>,
     problems: &mut Problems<'a>,
-    read: impl Fn(&DeTable<'a>, &mut Problems<'a>) -> Option<Manifest>,
-) -> Option<Manifest> {
+    read: impl Fn(&DeTable<'a>, &mut Problems<'a>) -> Option<T>,
+) -> Option<T> {
     let profiles = profiles(table, problems);
-    let mut manifest = read(&without(table, KEY), problems);
+    let mut found = read(&without(table, KEY), problems);
     for (name, overlay) in &profiles {
         let mut merged = without(table, KEY);
         merge(&mut merged, &without(overlay, KEY));
         let of_profile = read(&merged, problems);
         if profile == Some(name) {
-            manifest = of_profile;
+            found = of_profile;
         }
     }
     if let Some(wanted) = profile.filter(|wanted| profiles.iter().all(|(name, _)| name != wanted)) {
@@ -38,7 +37,7 @@ pub(super) fn manifest<'a>(
         };
         problems.add(0, KEY, format!("there is no profile {wanted:?}; {there}"));
     }
-    manifest
+    found
 }
 
 fn profiles<'t, 'a>(
@@ -100,7 +99,7 @@ fn merge<'a>(base: &mut DeTable<'a>, overlay: &DeTable<'a>) {
 /// # Errors
 /// As [`Manifest::parse_profile`].
 pub fn flatten(text: &str, file: &str, profile: &str) -> Result<String, ManifestError> {
-    super::build::manifest(text, file, Some(profile))?;
+    super::build::file(text, file, Some(profile))?;
     // It has just been read: nothing is wrong with it.
     let (table, _) = DeTable::parse_recoverable(text);
     let table = table.get_ref();
@@ -112,7 +111,7 @@ pub fn flatten(text: &str, file: &str, profile: &str) -> Result<String, Manifest
     Ok(plain_table(&merged).to_string())
 }
 
-fn plain_table(table: &DeTable<'_>) -> Table {
+pub(super) fn plain_table(table: &DeTable<'_>) -> Table {
     table.iter().map(|(key, value)| (key.get_ref().to_string(), plain(value.get_ref()))).collect()
 }
 

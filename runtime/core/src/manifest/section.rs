@@ -225,6 +225,11 @@ impl<'a> Section<'a> {
         problems.add(at, self.key(name), text.to_string());
     }
 
+    /// Notes that something is wrong with the table as a whole.
+    pub(super) fn note_here(&self, text: impl Into<String>, problems: &mut Problems<'_>) {
+        problems.add(self.span.start, self.path.clone(), text);
+    }
+
     fn expect<T>(
         &self,
         name: &str,
