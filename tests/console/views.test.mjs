@@ -56,7 +56,7 @@ for (const [kind, options] of [
       await page.context().close();
     }
 
-    test("functions, their pipeline and the server's charts", () =>
+    test("functions, their graph and the server's charts", () =>
       view("functions", "/", "4 of 4 running", async (page) => {
         for (const name of ["router", "carriers", "hourly", "faulty"]) {
           await page.getByRole("link", { name, exact: true }).waitFor();

@@ -7,6 +7,7 @@ use pelton_core::manifest::{FILE_NAME, Input, parse_duration_ms};
 use pelton_core::{EventTime, FunctionId, Manifest, TimeField, TimeFormat, TopicName};
 
 use crate::error::{CliError, Result};
+use crate::project::pipeline::PipelineProject;
 use crate::project::read_manifest;
 
 /// Settings as flags; they go before those of the manifest.
@@ -15,6 +16,9 @@ pub(crate) struct SettingsArgs {
     /// The manifest; else the pelton.toml beside FILE, else none
     #[arg(short, long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// Which function it is, where the manifest is a pipeline's; else the one with the name of FILE
+    #[arg(long, value_name = "NAME")]
+    function: Option<String>,
     /// A configuration entry for the function; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     config: Vec<(String, String)>,
@@ -60,10 +64,25 @@ impl SettingsArgs {
         self.manifest.clone().or_else(beside)
     }
 
+    /// The manifest of a function in the file `path`, which may be a pipeline's.
+    fn one_of(&self, path: &Path, file: &Path) -> Result<Manifest> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let Some(pipeline) = PipelineProject::find(folder, Some(path))? else {
+            return read_manifest(path);
+        };
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let name = self.function.as_ref().or(stem.as_ref()).map_or("", String::as_str);
+        let function = pipeline.function(name).map_err(|error| match &self.function {
+            Some(_) => error,
+            None => error.next("say which one it is: --function NAME"),
+        })?;
+        Ok(function.manifest)
+    }
+
     /// The manifest in force for the function in `file`.
     pub(crate) fn manifest(&self, file: &Path) -> Result<Manifest> {
         let mut manifest = match self.manifest_file(file) {
-            Some(path) => read_manifest(&path)?,
+            Some(path) => self.one_of(&path, file)?,
             None => Manifest::new(function_of(file)?),
         };
         if manifest.inputs.is_empty() {

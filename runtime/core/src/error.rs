@@ -63,6 +63,13 @@ impl Error {
         self
     }
 
+    /// The same error in other words.
+    #[must_use]
+    pub fn reworded(mut self, text: impl FnOnce(&str) -> String) -> Self {
+        self.message = text(&self.message);
+        self
+    }
+
     /// Code, domain and text of a coded error of one crate, for the next.
     pub fn from_coded(error: impl Coded + Send + Sync + 'static) -> Self {
         Self {

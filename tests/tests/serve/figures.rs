@@ -1,4 +1,4 @@
-//! What a server tells of its functions: the command line, `/metrics`, the pipeline, the history.
+//! What a server tells of its functions: the command line, `/metrics`, the graph, the history.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -62,15 +62,15 @@ fn a_function_s_figures_are_the_same_everywhere() {
     assert!(status["p50_us"].as_u64().unwrap() > 0 && status["cpu_us"].as_u64().unwrap() > 0);
     assert!(status["recent"]["records_in_rate"].is_number(), "{status}");
 
-    let pipeline = json_of(&server, "/api/v1/tenants/default/pipeline");
-    let function = &pipeline["functions"][0];
+    let graph = json_of(&server, "/api/v1/tenants/default/graph");
+    let function = &graph["functions"][0];
     assert_eq!(
         (&function["function"], &function["state"]),
         (&json!("default/faulty"), &json!("running"))
     );
     assert_eq!((&function["records_in"], &function["lag"]), (&json!(3), &json!(0)));
     let topics: Vec<_> =
-        pipeline["topics"].as_array().unwrap().iter().map(|t| &t["topic"]).collect();
+        graph["topics"].as_array().unwrap().iter().map(|t| &t["topic"]).collect();
     assert_eq!(topics, ["default/faulty.dead", "default/fine", "default/in"]);
 
     let metrics = get(&server, "/metrics");
@@ -105,8 +105,8 @@ fn what_waits_for_a_function_is_its_lag_and_is_gone_once_it_has_caught_up() {
     );
     server.pelton(&["deploy", &faulty(), "--manifest", "f.toml", "--wait", "100ms"]).expect(0);
     server.pelton_with(&["produce", "in"], "{\"value\":1}\n{\"value\":2}\n").expect(0);
-    let pipeline = || json_of(&server, "/api/v1/tenants/default/pipeline")["functions"][0].clone();
-    assert_eq!(pipeline()["lag"], 2);
+    let graph = || json_of(&server, "/api/v1/tenants/default/graph")["functions"][0].clone();
+    assert_eq!(graph()["lag"], 2);
     let waits = (0..PATIENCE).find_map(|_| {
         std::thread::park_timeout(PAUSE);
         let retries = server.json(&["status", "f"])["retries"].as_u64().unwrap();
@@ -116,5 +116,5 @@ fn what_waits_for_a_function_is_its_lag_and_is_gone_once_it_has_caught_up() {
     place.write("f.toml", place.read("f.toml").replace("'retry'", "'fine'"));
     server.pelton(&["deploy", &faulty(), "--manifest", "f.toml"]).expect(0);
     assert_eq!(server.values("fine", 0, 2).len(), 2);
-    assert_eq!(pipeline()["lag"], 0);
+    assert_eq!(graph()["lag"], 0);
 }

@@ -43,14 +43,23 @@ struct Detail {
 
 /// The exit code for an error of a server's.
 fn exit_of(code: &str, fault: &str) -> Exit {
-    const NOT_THERE: [&str; 8] =
-        ["ARTEFACT", "FUNCTION", "GROUP", "PARTITION", "SAVEPOINT", "STORE", "TOPIC", "VERSION"];
+    const NOT_THERE: [&str; 9] = [
+        "ARTEFACT",
+        "FUNCTION",
+        "GROUP",
+        "PARTITION",
+        "PIPELINE",
+        "SAVEPOINT",
+        "STORE",
+        "TOPIC",
+        "VERSION",
+    ];
     let unknown = code.strip_prefix("E-").and_then(|rest| rest.strip_suffix("-UNKNOWN"));
     match fault {
         _ if code.ends_with("-NOT-FOUND") || code == "E-SHADOW-NONE" => Exit::NotFound,
         _ if unknown.is_some_and(|what| NOT_THERE.contains(&what)) => Exit::NotFound,
         // Not what was asked for is wrong, but that somebody is at it.
-        _ if code == "E-FUNCTION-BUSY" => Exit::Failure,
+        _ if matches!(code, "E-FUNCTION-BUSY" | "E-PIPELINE-BUSY") => Exit::Failure,
         "user" => Exit::BadInput,
         "guest" => Exit::Function,
         _ => Exit::Failure,
@@ -73,7 +82,7 @@ fn next_of(code: &str) -> Option<&'static str> {
         "E-SAVEPOINT-UNKNOWN" => "`pelton savepoint ls FUNCTION` shows all",
         "E-JOURNAL-LIMIT" => "make it smaller, or remove what nobody needs: the limit is fixed",
         "E-TOPIC-IN-USE" => "remove these functions first, with `pelton rm`",
-        "E-FUNCTION-BUSY" => "run it again when the other change is done",
+        "E-FUNCTION-BUSY" | "E-PIPELINE-BUSY" => "run it again when the other change is done",
         "E-DEPLOY-TRIAL" => {
             "the version before goes on; mend the function, try it with `pelton run`, and deploy \
              it again"

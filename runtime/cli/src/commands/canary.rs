@@ -33,6 +33,11 @@ pub(super) struct CanaryArgs {
 }
 
 impl CanaryArgs {
+    /// Whether a canary is asked for.
+    pub(super) fn is_given(&self) -> bool {
+        self.canary.is_some()
+    }
+
     /// What is asked of the server, if a canary is wanted: flags go before the manifest, and what
     /// neither says is the server's to say.
     ///

@@ -1,21 +1,25 @@
 //! `pelton deploy`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use pelton_core::Limits;
 use pelton_core::manifest::{FILE_NAME, duration_text, parse_duration_ms};
-use pelton_server::functions::{DeployReport, NewCanary, Outcome, TrialState};
+use pelton_server::functions::{DeployReport, NewCanary, Outcome, PipelineReport, TrialState};
 use serde::Deserialize;
 use serde_json::json;
 use ureq::http::Method;
 
 use super::canary::CanaryArgs;
 use super::check::read_module;
+use super::pipeline;
 use crate::client::{Client, ServerArgs};
 use crate::dev::Sources;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
+use crate::project::pipeline::PipelineProject;
 use crate::project::{Project, cargo, manifest_text, read_manifest, show};
 use crate::standard;
 use crate::ui::Ui;
@@ -25,7 +29,8 @@ pub(crate) const COMPILE_TIME: Duration = Duration::from_secs(150);
 
 /// Deploy a function onto a server, live
 ///
-/// Takes the .wasm file that `pelton build` has made and the pelton.toml beside it. Onto a function that
+/// Takes the .wasm file that `pelton build` has made and the pelton.toml beside it; with a pipeline's
+/// pelton.toml, the modules of all its functions, which go live together or not at all. Onto a function that
 /// runs it goes between two calls: no record is lost, repeated or delayed by a restart, and state stays.
 /// Until its first commit the new version is on trial: if it fails before, the old one goes on as if
 /// nothing had been, and the exit code is 4.
@@ -35,6 +40,7 @@ Examples:
   pelton build && pelton deploy
   pelton deploy --build
   pelton deploy hello/hello.wasm --dry-run
+  pelton deploy flights --build                # a folder with a pipeline's pelton.toml
   pelton deploy --shadow && pelton diff hello
   pelton deploy --canary 10% --canary-for 30m
   pelton deploy stats.wasm --manifest stats.toml --wait 30s")]
@@ -70,6 +76,9 @@ struct Uploaded {
 
 impl Deploy {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
+        if let Some(pipeline) = self.pipeline()? {
+            return self.run_pipeline(&pipeline, ui);
+        }
         let (wasm, path) = self.find(ui)?;
         let client = self.server.client()?;
         let wait = Duration::from_millis(self.wait.unsigned_abs());
@@ -84,6 +93,37 @@ impl Deploy {
         let report = deploy(&client, &wasm, &path, &asked);
         bar.finish_and_clear();
         show_report(&report?, ui)?;
+        Ok(Exit::Ok)
+    }
+
+    /// The pipeline that is meant, where it is one.
+    fn pipeline(&self) -> Result<Option<PipelineProject>> {
+        if !self.what.is_dir() {
+            return Ok(None);
+        }
+        PipelineProject::find(&self.what, self.manifest.as_deref())
+    }
+
+    fn run_pipeline(&self, pipeline: &PipelineProject, ui: &mut Ui) -> Result<Exit> {
+        if self.shadow || self.canary.is_given() {
+            let text = format!(
+                "the pipeline {} is deployed as a whole, without a shadow or a canary",
+                pipeline.manifest.pipeline.name()
+            );
+            return Err(CliError::new("E-USAGE", Exit::Usage, text)
+                .next("leave --shadow and --canary out; --dry-run shows what would change"));
+        }
+        let modules = match self.build {
+            true => pipeline.build(ui)?,
+            false => pipeline.built()?,
+        };
+        let client = self.server.client()?;
+        let wait = Duration::from_millis(self.wait.unsigned_abs());
+        let waits = format!("deploying; on trial for up to {}", duration_text(self.wait));
+        let bar = ui.progress(None, &waits);
+        let report = deploy_pipeline(&client, pipeline, &modules, self.dry_run, wait);
+        bar.finish_and_clear();
+        pipeline::show_report(&report?, ui)?;
         Ok(Exit::Ok)
     }
 
@@ -162,9 +202,7 @@ pub(crate) fn deploy(
 ) -> Result<DeployReport> {
     let limits = read_manifest(manifest)?.limits;
     let text = manifest_text(manifest)?;
-    let module = read_module(wasm, &limits)?;
-    let upload = client.call(Method::PUT, &["artefacts"]).body("application/wasm", &module);
-    let Uploaded { digest } = client.json(upload)?;
+    let digest = upload(client, wasm, &limits)?;
     let body = json!({
         "manifest": text,
         "digest": digest,
@@ -176,11 +214,66 @@ pub(crate) fn deploy(
     Ok(client.post(&["functions"], &body, COMPILE_TIME + asked.wait)?)
 }
 
+/// Uploads a module, and answers its digest.
+fn upload(client: &Client, wasm: &Path, limits: &Limits) -> Result<String> {
+    let module = read_module(wasm, limits)?;
+    let upload = client.call(Method::PUT, &["artefacts"]).body("application/wasm", &module);
+    let Uploaded { digest } = client.json(upload)?;
+    Ok(digest)
+}
+
+/// Uploads the modules of a pipeline and deploys it.
+///
+/// # Errors
+/// Where a file cannot be read, and what the server answers.
+pub(crate) fn deploy_pipeline(
+    client: &Client,
+    pipeline: &PipelineProject,
+    modules: &[(String, PathBuf)],
+    dry_run: bool,
+    wait: Duration,
+) -> Result<PipelineReport> {
+    let mut digests = BTreeMap::new();
+    for (name, wasm) in modules {
+        let member = pipeline.manifest.function(name);
+        let limits = member.map(|member| member.manifest.limits.clone()).unwrap_or_default();
+        digests.insert(name, upload(client, wasm, &limits)?);
+    }
+    let body = json!({
+        "manifest": pipeline.text,
+        "modules": digests,
+        "dry_run": dry_run,
+        "wait_ms": wait.as_millis() as u64,
+    });
+    let compile = COMPILE_TIME.saturating_mul(modules.len() as u32);
+    Ok(client.post(&["pipelines"], &body, compile + wait)?)
+}
+
 /// Shows what a deployment or a rollback did.
 pub(super) fn show_report(report: &DeployReport, ui: &mut Ui) -> Result<()> {
     if ui.is_json() {
         return ui.json(report);
     }
+    show_function(report, ui)?;
+    let name = report.function.name();
+    if report.trial == TrialState::OnTrial && !report.dry_run {
+        ui.note(ON_TRIAL);
+    }
+    match (report.dry_run, report.outcome) {
+        (true, Outcome::Unchanged) | (false, Outcome::Unchanged) => {}
+        (true, _) => ui.next("the same without --dry-run"),
+        (false, Outcome::Shadowed) => ui.next(format!("pelton diff {name}; pelton promote {name}")),
+        (false, _) => ui.next(format!("pelton status {name}")),
+    }
+    Ok(())
+}
+
+/// What there is to say of a version that some task has had no record for.
+pub(super) const ON_TRIAL: &str = "on trial: some task has had no record yet; if it fails at its \
+                                   first, the version before goes on";
+
+/// Shows what became of a function.
+pub(super) fn show_function(report: &DeployReport, ui: &mut Ui) -> Result<()> {
     let (name, version) = (report.function.name(), report.version);
     let before = report.before.map(|before| format!(" in place of {before}")).unwrap_or_default();
     let what = match (report.outcome, report.dry_run) {
@@ -201,18 +294,6 @@ pub(super) fn show_report(report: &DeployReport, ui: &mut Ui) -> Result<()> {
     ui.line(format!("{name} version {version} {what}"))?;
     for change in &report.changes {
         ui.line(format!("  {change}"))?;
-    }
-    if report.trial == TrialState::OnTrial && !report.dry_run {
-        ui.note(
-            "on trial: some task has had no record yet; if it fails at its first, the version \
-             before goes on",
-        );
-    }
-    match (report.dry_run, report.outcome) {
-        (true, Outcome::Unchanged) | (false, Outcome::Unchanged) => {}
-        (true, _) => ui.next("the same without --dry-run"),
-        (false, Outcome::Shadowed) => ui.next(format!("pelton diff {name}; pelton promote {name}")),
-        (false, _) => ui.next(format!("pelton status {name}")),
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ mod ls;
 mod marker;
 mod new;
 mod pause;
+mod pipeline;
 pub(crate) mod produce;
 mod promote;
 mod read;
@@ -94,6 +95,8 @@ pub(crate) enum Command {
     Diff(diff::Diff),
     /// Make the canary or shadow of a function the version that runs, live
     Promote(promote::Promote),
+    /// Pipelines: functions that are deployed and versioned together
+    Pipeline(pipeline::Pipeline),
     /// Pause a function: its records wait, its state stays
     Pause(pause::Pause),
     /// Let a paused function go on
@@ -162,6 +165,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<Exit> {
         Command::Capsule(command) => command.run(ui),
         Command::Diff(command) => command.run(ui),
         Command::Promote(command) => command.run(ui),
+        Command::Pipeline(command) => command.run(ui),
         Command::Pause(command) => command.run(ui),
         Command::Resume(command) => command.run(ui),
         Command::Rm(command) => command.run(ui),

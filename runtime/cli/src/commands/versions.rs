@@ -60,17 +60,22 @@ impl Versions {
             ]);
         }
         ui.line(format!("{table}\n"))?;
-        let mut table = Columns::new(&["when", "what", ">version", "more"]);
-        for event in &history.events {
-            let kind = serde_json::to_value(event.kind).unwrap_or_default();
-            table.row(&[
-                text::time(event.time_ms),
-                kind.as_str().unwrap_or_default().to_owned(),
-                event.version.to_string(),
-                event.message.clone().unwrap_or_default(),
-            ]);
-        }
-        ui.line(table.to_string())?;
+        show_events(&history.events, ui)?;
         Ok(Exit::Ok)
     }
+}
+
+/// Shows what has happened.
+pub(super) fn show_events(events: &[Event], ui: &mut Ui) -> Result<()> {
+    let mut table = Columns::new(&["when", "what", ">version", "more"]);
+    for event in events {
+        let kind = serde_json::to_value(event.kind).unwrap_or_default();
+        table.row(&[
+            text::time(event.time_ms),
+            kind.as_str().unwrap_or_default().to_owned(),
+            event.version.to_string(),
+            event.message.clone().unwrap_or_default(),
+        ]);
+    }
+    ui.line(table.to_string())
 }

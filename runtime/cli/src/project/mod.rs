@@ -1,6 +1,7 @@
 //! A user's project: making one, finding one, building one.
 
 pub(crate) mod cargo;
+pub(crate) mod pipeline;
 pub(crate) mod schema;
 pub(crate) mod sdk;
 pub(crate) mod template;
@@ -10,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use pelton_core::manifest::{self, FILE_NAME, Manifest};
+use pelton_core::manifest::{self, FILE_NAME, Manifest, ManifestFile};
 
 use crate::error::{CliError, Result};
 use crate::standard;
@@ -64,13 +65,20 @@ fn profile() -> Option<&'static str> {
 }
 
 /// Reads and checks a manifest, under the profile in force.
-pub(crate) fn read_manifest(path: &Path) -> Result<Manifest> {
+pub(crate) fn read_file(path: &Path) -> Result<ManifestFile> {
     let (text, file) = (text_of(path)?, path.display().to_string());
-    let manifest = match profile() {
-        None => Manifest::parse(&text, &file),
-        Some(profile) => Manifest::parse_profile(&text, &file, profile),
-    };
-    manifest.map_err(|error| CliError::coded(&error))
+    ManifestFile::parse(&text, &file, profile()).map_err(|error| CliError::coded(&error))
+}
+
+/// Reads and checks the manifest of one function, under the profile in force.
+pub(crate) fn read_manifest(path: &Path) -> Result<Manifest> {
+    let one = read_file(path)?.function(&path.display().to_string());
+    one.map_err(|error| {
+        CliError::coded(&error).next(
+            "build and deploy it as a whole (`pelton build`, `pelton deploy`), or name one of its \
+             functions where a command has --function",
+        )
+    })
 }
 
 /// The text of a manifest for a server, with what the profile in force replaces.

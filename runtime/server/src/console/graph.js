@@ -1,4 +1,4 @@
-// The picture of the pipeline: topics and functions, and what flows between them.
+// The graph: topics and functions, and what flows between them.
 
 import { h, svg } from "./dom.js";
 import { local, rate, short } from "./format.js";
@@ -35,15 +35,15 @@ function graphOf({ functions, topics }) {
 }
 
 /** The picture; where there is too much for one, a sentence instead. */
-export function graph(pipeline) {
-  const { nodes, edges } = graphOf(pipeline);
+export function graph(all) {
+  const { nodes, edges } = graphOf(all);
   if (nodes.size > NODES_MAX) {
     return h("p", { class: "empty" }, `${nodes.size} topics and functions are too many for a picture.`);
   }
   const pairs = edges.map(({ from, to }) => [from, to]);
   const { at, width, height, line } = window.matchMedia("(max-width: 640px)").matches
     ? upright([...nodes.keys()], pairs) : lying([...nodes.keys()], pairs);
-  return h("div", { class: "graph", tabindex: "0", role: "group", "aria-label": "Pipeline" },
+  return h("div", { class: "graph", tabindex: "0", role: "group", "aria-label": "Graph" },
     svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height },
       svg("defs", null, arrow("arrow"), arrow("arrow-dead")),
       edges.map(({ from, to, dead }) => svg("path", {

@@ -1,4 +1,4 @@
-// The first view: all functions, the pipeline that they make, and the server's charts.
+// The first view: all functions, their graph, and the server's charts.
 
 import { get, of } from "./api.js";
 import { aSecond, Chart } from "./chart.js";
@@ -46,7 +46,7 @@ function first() {
 
 export async function overview(view) {
   const functions = h("section", { "aria-label": "Functions" });
-  const picture = h("section", { "aria-label": "Pipeline" });
+  const picture = h("section", { "aria-label": "Graph" });
   const sum = h("p", { class: "quiet" });
   const records = new Chart("Records of functions", ["in", "out"], rate);
   const produced = new Chart("Records of clients", ["produced", "consumed"], rate);
@@ -54,17 +54,17 @@ export async function overview(view) {
   const faults = new Chart("Faults", ["calls"], rate);
   const charts = [records, produced, lag, faults];
   view.root.append(title("Functions"), sum, functions,
-    h("h2", null, "Pipeline"), picture,
+    h("h2", null, "Graph"), picture,
     h("h2", null, "The last 15 minutes"),
     h("div", { class: "charts two" }, charts.map((chart) => chart.element)));
   await view.every(EVERY_MS, async () => {
-    const [pipeline, past] = await Promise.all([
-      get(of("pipeline"), view.signal), get("/api/v1/history", view.signal)]);
-    const running = pipeline.functions.filter((one) => one.state === "running").length;
-    const all = pipeline.functions.length;
+    const [drawn, past] = await Promise.all([
+      get(of("graph"), view.signal), get("/api/v1/history", view.signal)]);
+    const running = drawn.functions.filter((one) => one.state === "running").length;
+    const all = drawn.functions.length;
     update(sum, all > 0 && `${running} of ${all} running`);
-    update(functions, all > 0 ? table("Functions", TITLES, pipeline.functions.map(row)) : first());
-    update(picture, all > 0 ? graph(pipeline) : h("p", { class: "empty" }, "Nothing to draw yet."));
+    update(functions, all > 0 ? table("Functions", TITLES, drawn.functions.map(row)) : first());
+    update(picture, all > 0 ? graph(drawn) : h("p", { class: "empty" }, "Nothing to draw yet."));
     const per = (counts) => aSecond(counts, past.step_ms);
     records.set(past.times_ms, [per(past.records_in), per(past.records_out)]);
     produced.set(past.times_ms, [per(past.produced), per(past.consumed)]);

@@ -71,6 +71,9 @@ pub trait TopicHooks: Send + Sync {
     /// Names who uses a topic and would miss it; empty where nobody does.
     fn users(&self, topic: &TopicName) -> Vec<String>;
 
+    /// Names the pipeline whose functions alone may write to a topic, where there is one.
+    fn owner(&self, topic: &TopicName) -> Option<String>;
+
     /// Says, in a sentence each, who relies on whether the topic is compacted, and what to do.
     fn reliant(&self, topic: &TopicName) -> Vec<String>;
 }

@@ -1,5 +1,6 @@
 //! Producing: one request is one commit, over however many partitions.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use pelton_core::{Result, TopicName};
@@ -62,15 +63,16 @@ impl DataPlane {
     /// answered as the first time, and nothing is appended.
     ///
     /// # Errors
-    /// `E-REQUEST-EMPTY`; `E-PRODUCER-*` and `E-SEQUENCE-*` where the stamp does not follow what is
+    /// `E-REQUEST-EMPTY`; `E-TOPIC-INTERNAL`; `E-PRODUCER-*` and `E-SEQUENCE-*` where the stamp does not follow what is
     /// known of its producer; those of the journal.
     pub fn produce(&self, batch: RecordBatch, stamp: Option<&Stamp>) -> Result<Produced> {
         if batch.is_empty() {
             let text = "the request holds no record: send at least one";
             return Err(user("E-REQUEST-EMPTY", text));
         }
-        let Some(stamp) = stamp else { return self.append(batch, None) };
         let topic = TopicName::parse(batch.topic().name()).map_err(bad_name)?;
+        self.check_open(&topic)?;
+        let Some(stamp) = stamp else { return self.append(batch, None) };
         let key = super::producers::key_of(&topic, stamp)?;
         let _turn = self.producers.lock(&key);
         let known = self.remembered(&key, batch.topic());
@@ -85,6 +87,19 @@ impl DataPlane {
         }
         let known = known.filter(|known| known.epoch == stamp.epoch);
         self.append(batch, Some((&key, stamp, known)))
+    }
+
+    /// Checks that anybody may write to a topic.
+    fn check_open(&self, topic: &TopicName) -> Result<()> {
+        let hooks = self.topic_hooks.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(owner) = hooks.as_ref().and_then(|hooks| hooks.owner(topic)) else {
+            return Ok(());
+        };
+        let text = format!(
+            "topic {topic} is internal to the pipeline {owner}: only that one's functions write to it; \
+             produce to a topic that the pipeline reads"
+        );
+        Err(user("E-TOPIC-INTERNAL", text))
     }
 
     fn append(

@@ -8,7 +8,7 @@ use pelton_core::{Domain, Error, FunctionId, Result};
 use super::deploy::DeployReport;
 use super::loaded::no_version;
 use super::record::{EventKind, FunctionRecord};
-use super::{Functions, Outcome, TrialState, Versions, blocking, lock};
+use super::{Functions, Outcome, TrialState, Versions, blocking, lock, pipelines};
 
 impl Functions {
     /// Starts everything that is deployed and not paused. A function that cannot be started keeps
@@ -19,6 +19,7 @@ impl Functions {
     pub async fn start_all(self: &Arc<Self>) -> Result<()> {
         self.sweep().await?;
         self.replays.recall(self.node.journal(), self.now_ms())?;
+        self.recall_internal()?;
         for record in self.registry.all()? {
             if record.paused || record.active == 0 {
                 continue;
@@ -29,7 +30,7 @@ impl Functions {
                 self.failed.insert(function, error.to_string());
             }
         }
-        Ok(())
+        self.settle_pipelines()
     }
 
     /// Starts what the record says: a version on trial is on trial again.
@@ -86,6 +87,10 @@ impl Functions {
     /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`.
     pub async fn pause(&self, function: &FunctionId) -> Result<()> {
         let _turn = self.turn_soon(function).await?;
+        self.pause_in_turn(function).await
+    }
+
+    pub(super) async fn pause_in_turn(&self, function: &FunctionId) -> Result<()> {
         let mut record = self.registry.get(function)?;
         self.stop_running(function).await;
         self.failed.remove(function);
@@ -118,7 +123,7 @@ impl Functions {
     /// stays. While there is a canary and no version is named, it ends that.
     ///
     /// # Errors
-    /// `E-FUNCTION-UNKNOWN`, `E-VERSION-UNKNOWN`, or as [`Self::deploy`].
+    /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-MEMBER`, `E-VERSION-UNKNOWN`, or as [`Self::deploy`].
     pub async fn rollback(
         self: &Arc<Self>,
         function: &FunctionId,
@@ -127,6 +132,7 @@ impl Functions {
     ) -> Result<DeployReport> {
         let _turn = self.turn_soon(function).await?;
         let record = self.registry.get(function)?;
+        pipelines::check_free(&record, None)?;
         if let (Some(canary), None) = (record.canary, to) {
             let active = self.load(&record, record.active).await?;
             self.roll_canary_back(function, None).await?;
@@ -158,10 +164,18 @@ impl Functions {
     /// for a function of this name that is deployed later. Its topics stay.
     ///
     /// # Errors
-    /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-BUSY`.
+    /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-MEMBER`, `E-FUNCTION-BUSY`.
     pub async fn remove(&self, function: &FunctionId, keep_state: bool) -> Result<()> {
         let _turn = self.turn_soon(function).await?;
-        self.registry.get(function)?;
+        pipelines::check_free(&self.registry.get(function)?, None)?;
+        self.remove_in_turn(function, keep_state).await
+    }
+
+    pub(super) async fn remove_in_turn(
+        &self,
+        function: &FunctionId,
+        keep_state: bool,
+    ) -> Result<()> {
         self.stop_running(function).await;
         self.failed.remove(function);
         let (registry, name, now) = (self.registry.clone(), function.clone(), self.now_ms());

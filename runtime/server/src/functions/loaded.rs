@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pelton_core::{Error, GuestFactory, Manifest, Result};
 
+use super::pipelines::Planned;
 use super::record::{FunctionRecord, Version};
 use super::{Functions, blocking};
 use crate::node::{Node, equal_partitions};
@@ -54,10 +55,12 @@ impl Loaded {
     ///
     /// # Errors
     /// `E-INPUT-PARTITIONS`.
-    pub(super) fn check_partitions(&self, node: &Node) -> Result<()> {
+    pub(super) fn check_partitions(&self, node: &Node, planned: Option<&Planned>) -> Result<()> {
         let partitions = |input: &pelton_core::manifest::Input| {
-            let known = node.journal().topic(&input.topic.to_string());
-            (input.topic.clone(), known.map_or(input.partitions, |topic| topic.config().partitions))
+            let known = node.journal().topic(&input.topic.to_string()).ok();
+            let known = known.map(|topic| topic.config().partitions);
+            let planned = || planned.and_then(|planned| planned.of(&input.topic));
+            (input.topic.clone(), known.or_else(planned).unwrap_or(input.partitions))
         };
         let shared = self.manifest.inputs.iter().filter(|input| !input.broadcast);
         equal_partitions(&self.spec.function, shared.map(partitions)).map(drop)

@@ -8,10 +8,11 @@ mod canary;
 mod deploy;
 mod explain;
 mod figures;
+mod graph;
 mod inspect;
 mod lifecycle;
 mod loaded;
-mod pipeline;
+mod pipelines;
 mod reach;
 mod record;
 mod registry;
@@ -29,7 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use pelton_core::{Domain, Error, FunctionId, Result};
+use pelton_core::{Domain, Error, FunctionId, PipelineId, Result};
 use tokio_util::task::TaskTracker;
 
 pub use canary::{CANARY_PERCENT_MAX, CanaryRecord, CanarySide, CanaryStatus, NewCanary};
@@ -39,8 +40,12 @@ pub use explain::{
     WindowExplained,
 };
 pub use figures::Figures;
+pub use graph::{Graph, GraphFunction, GraphTopic};
 pub use inspect::StateEntry;
-pub use pipeline::{Pipeline, PipelineFunction, PipelineTopic};
+pub use pipelines::{
+    PIPELINE_VERSIONS_MAX, PipelineFunction, PipelineRecord, PipelineReport, PipelineRequest,
+    PipelineState, PipelineStatus, PipelineTopic, PipelineVersion,
+};
 pub use record::{
     EVENTS_MAX, Event, EventKind, FunctionRecord, RewindMark, VERSIONS_MAX, Version, deployed_last,
 };
@@ -90,6 +95,9 @@ pub struct Functions {
     /// Why a function that should run does not.
     failed: DashMap<FunctionId, String>,
     changing: DashMap<FunctionId, Arc<tokio::sync::Mutex<()>>>,
+    pipelines: pipelines::Store,
+    pipelines_changing: DashMap<PipelineId, Arc<tokio::sync::Mutex<()>>>,
+    internal: pipelines::Internal,
     /// Held while a module is kept that no version names yet: nothing may be swept then.
     sweeping: Arc<tokio::sync::RwLock<()>>,
     uploads: uploads::Uploads,
@@ -116,6 +124,7 @@ impl Functions {
     #[must_use]
     pub fn new(node: Arc<Node>) -> Arc<Self> {
         let registry = Registry::new(Arc::clone(node.journal()));
+        let pipelines = pipelines::Store::new(Arc::clone(node.journal()));
         node.telemetry().limit_logs(LOG_BYTES_PER_SECOND);
         Arc::new(Self {
             node,
@@ -123,6 +132,9 @@ impl Functions {
             running: DashMap::new(),
             failed: DashMap::new(),
             changing: DashMap::new(),
+            pipelines,
+            pipelines_changing: DashMap::new(),
+            internal: pipelines::Internal::default(),
             shadows: DashMap::new(),
             canaries: DashMap::new(),
             sweeping: Arc::default(),

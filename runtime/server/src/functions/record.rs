@@ -1,6 +1,6 @@
 //! What is kept of a function: its versions, which of them runs, what has happened to it.
 
-use pelton_core::{FunctionId, Manifest, Result};
+use pelton_core::{FunctionId, Manifest, PipelineId, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -106,6 +106,9 @@ pub struct FunctionRecord {
     /// The version that a share of the keys goes through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryRecord>,
+    /// The pipeline that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<PipelineId>,
     /// Whether it is paused.
     pub paused: bool,
     /// Oldest first.
@@ -145,6 +148,35 @@ pub fn deployed_last(events: &[Event]) -> Option<u64> {
     deployed.last().copied()
 }
 
+/// The version that ran before `active` did, of those that are `kept`. `events` are oldest first.
+pub(super) fn ran_before(
+    events: &[Event],
+    active: u64,
+    kept: impl Fn(u64) -> bool,
+) -> Option<u64> {
+    let mut ran: Vec<u64> = Vec::new();
+    for Event { kind, version, .. } in events {
+        match kind {
+            EventKind::Deployed | EventKind::Promoted if ran.last() != Some(version) => {
+                ran.push(*version);
+            }
+            EventKind::RolledBack | EventKind::Rewound => {
+                let known = ran.iter().rposition(|number| number == version);
+                ran.truncate(known.map_or(ran.len(), |at| at + 1));
+                if known.is_none() {
+                    ran.push(*version);
+                }
+            }
+            EventKind::TrialFailed if *version != active && ran.last() == Some(version) => {
+                ran.pop();
+            }
+            _ => {}
+        }
+    }
+    let at = ran.iter().rposition(|number| *number == active)?;
+    ran[..at].iter().rev().find(|number| kept(**number) && **number != active).copied()
+}
+
 impl FunctionRecord {
     /// A function that nothing has been deployed of.
     #[must_use]
@@ -158,6 +190,7 @@ impl FunctionRecord {
             was_paused: false,
             shadow: None,
             canary: None,
+            pipeline: None,
             paused: false,
             events,
             rewinds: Vec::new(),
@@ -180,30 +213,7 @@ impl FunctionRecord {
     /// canary, a trial that failed), nor one that was rolled back from.
     #[must_use]
     pub fn ran_before(&self) -> Option<u64> {
-        let mut ran: Vec<u64> = Vec::new();
-        for Event { kind, version, .. } in &self.events {
-            match kind {
-                EventKind::Deployed | EventKind::Promoted if ran.last() != Some(version) => {
-                    ran.push(*version);
-                }
-                EventKind::RolledBack | EventKind::Rewound => {
-                    let known = ran.iter().rposition(|number| number == version);
-                    ran.truncate(known.map_or(ran.len(), |at| at + 1));
-                    if known.is_none() {
-                        ran.push(*version);
-                    }
-                }
-                EventKind::TrialFailed
-                    if *version != self.active && ran.last() == Some(version) =>
-                {
-                    ran.pop();
-                }
-                _ => {}
-            }
-        }
-        let active = ran.iter().rposition(|number| *number == self.active)?;
-        let kept = |number: &&u64| self.version(**number).is_some() && **number != self.active;
-        ran[..active].iter().rev().find(kept).copied()
+        ran_before(&self.events, self.active, |number| self.version(number).is_some())
     }
 
     /// Takes note of a rewind: where each task has gone back to, and the commit that did it.

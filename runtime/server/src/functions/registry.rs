@@ -110,8 +110,10 @@ impl Registry {
     pub(crate) fn sweep(&self, fresh: &[String]) -> Result<()> {
         let records = self.all()?;
         let saved = super::travel::artefacts(&self.journal)?;
+        let of_pipelines = super::pipelines::modules(&self.journal)?;
         let used = |digest: &String| {
             saved.contains(digest)
+                || of_pipelines.contains(digest)
                 || fresh.contains(digest)
                 || records.iter().flat_map(|record| &record.versions).any(|v| v.digest == *digest)
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pelton_core::{FunctionId, Result};
+use pelton_core::{FunctionId, PipelineId, Result};
 use pelton_engine::Task;
 use pelton_journal::Role;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,10 @@ pub struct FunctionStatus {
     /// The function.
     #[schema(value_type = String)]
     pub function: FunctionId,
+    /// The pipeline that it belongs to.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<PipelineId>,
     /// Whether it runs.
     pub state: FunctionState,
     /// The version that is active.
@@ -196,7 +200,7 @@ impl Functions {
         Ok(all)
     }
 
-    async fn status_of(&self, record: &FunctionRecord) -> FunctionStatus {
+    pub(super) async fn status_of(&self, record: &FunctionRecord) -> FunctionStatus {
         let running = self.running(&record.function);
         let mut status = self.status_at_rest(record, running.as_deref());
         if let Some(running) = running {
@@ -249,6 +253,7 @@ impl Functions {
         let faults = telemetry.faults(function).into_iter();
         FunctionStatus {
             function: function.clone(),
+            pipeline: record.pipeline.clone(),
             state: match (record.paused, is_running && error.is_none()) {
                 (true, _) => FunctionState::Paused,
                 (false, true) => FunctionState::Running,

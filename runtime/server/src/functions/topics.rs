@@ -17,6 +17,10 @@ impl TopicHooks for Hooks {
         users.into_iter().flatten().map(|user| user.to_string()).collect()
     }
 
+    fn owner(&self, topic: &TopicName) -> Option<String> {
+        self.0.upgrade()?.internal.owner(topic).map(|pipeline| pipeline.to_string())
+    }
+
     fn reliant(&self, topic: &TopicName) -> Vec<String> {
         self.0.upgrade().map(|functions| functions.reliant_on(topic)).unwrap_or_default()
     }

@@ -96,9 +96,9 @@ pub(super) struct VersionList {
 #[serde(deny_unknown_fields)]
 pub(super) struct Rollback {
     /// The version; the one before the active one where it is left out.
-    to: Option<u64>,
+    pub(super) to: Option<u64>,
     /// How long to wait for the first commit of each task, ms (2,000).
-    wait_ms: Option<u64>,
+    pub(super) wait_ms: Option<u64>,
 }
 
 /// What becomes of the state of a function that is removed.
@@ -108,7 +108,7 @@ pub(super) struct Rollback {
 pub(super) struct Removal {
     /// Whether positions and state are kept for a function of this name that is deployed later.
     #[serde(default)]
-    keep_state: bool,
+    pub(super) keep_state: bool,
 }
 
 /// The time that a request may wait, within the server's limit.

@@ -1,4 +1,4 @@
-//! What the console draws: the pipeline, and what has happened lately.
+//! What the console draws: the graph of functions and topics, and what has happened lately.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,20 +8,20 @@ use super::extract::ApiPath;
 use super::functions::FunctionPath;
 use super::state::App;
 use super::topics::TenantPath;
-use crate::functions::Pipeline;
+use crate::functions::Graph;
 use crate::history::{FunctionHistory, NodeHistory};
 
 /// A tenant's functions and the topics between them, with the latest figures.
-#[utoipa::path(get, path = "/api/v1/tenants/{tenant}/pipeline", tag = "functions",
-    operation_id = "pipeline", params(TenantPath),
-    responses((status = 200, body = Pipeline), (status = "4XX", body = ErrorBody),
+#[utoipa::path(get, path = "/api/v1/tenants/{tenant}/graph", tag = "functions",
+    operation_id = "graph", params(TenantPath),
+    responses((status = 200, body = Graph), (status = "4XX", body = ErrorBody),
         (status = "5XX", body = ErrorBody)))]
-pub(super) async fn pipeline(
+pub(super) async fn graph(
     State(app): State<App>,
     ApiPath(path): ApiPath<TenantPath>,
-) -> ApiResult<Json<Pipeline>> {
+) -> ApiResult<Json<Graph>> {
     let (tenant, functions) = (path.id()?, app.functions().clone());
-    Ok(Json(app.blocking(move |_| functions.pipeline(&tenant)).await?))
+    Ok(Json(app.blocking(move |_| functions.graph(&tenant)).await?))
 }
 
 /// What a function did in the last 15 minutes, in steps of 5 s.

@@ -28,6 +28,7 @@ mod listen;
 mod log_stream;
 mod metrics;
 mod names;
+mod pipelines;
 mod produce;
 mod rate;
 mod redrive;

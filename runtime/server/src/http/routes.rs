@@ -13,7 +13,7 @@ use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
     auth, backup, capsules, console, consume, explain, functions, groups, health, history, inspect,
-    invoke, metrics, produce, redrive, replays, replication, savepoints, shadow, tap, token_routes,
+    invoke, metrics, pipelines, produce, redrive, replays, replication, savepoints, shadow, tap, token_routes,
     topics,
 };
 
@@ -25,6 +25,7 @@ use super::{
         (name = "topics", description = "Topics"),
         (name = "records", description = "Producing and consuming"),
         (name = "groups", description = "Consumer groups: positions by name"),
+        (name = "pipelines", description = "Functions that are deployed and versioned together"),
         (name = "functions", description = "Functions, their versions and their state"),
         (name = "tokens", description = "Who may call"),
         (name = "replication", description = "Copies of this server at other sites"),
@@ -71,7 +72,13 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(functions::rollback))
         .routes(routes!(functions::pause))
         .routes(routes!(functions::resume))
-        .routes(routes!(history::pipeline))
+        .routes(routes!(pipelines::list, pipelines::deploy))
+        .routes(routes!(pipelines::describe, pipelines::remove))
+        .routes(routes!(pipelines::versions))
+        .routes(routes!(pipelines::rollback))
+        .routes(routes!(pipelines::pause))
+        .routes(routes!(pipelines::resume))
+        .routes(routes!(history::graph))
         .routes(routes!(history::of_function))
         .routes(routes!(history::of_node))
         .routes(routes!(savepoints::list, savepoints::create))

@@ -14,6 +14,7 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         | "E-PARTITION-UNKNOWN"
         | "E-GROUP-UNKNOWN"
         | "E-FUNCTION-UNKNOWN"
+        | "E-PIPELINE-UNKNOWN"
         | "E-VERSION-UNKNOWN"
         | "E-STORE-UNKNOWN"
         | "E-SAVEPOINT-UNKNOWN"
@@ -39,6 +40,7 @@ pub(super) fn status_of(code: &str, domain: Domain, retryable: bool) -> StatusCo
         "E-CAPSULE-SIZE" => StatusCode::PAYLOAD_TOO_LARGE,
         "E-SAVEPOINT-INPUT" | "E-SAVEPOINT-PARTITIONS" => StatusCode::CONFLICT,
         "E-DEAD-LETTER-REDRIVEN" | "E-REDRIVE-MARKS" => StatusCode::CONFLICT,
+        "E-FUNCTION-MEMBER" | "E-TOPIC-INTERNAL" | "E-PIPELINE-BUSY" => StatusCode::CONFLICT,
         "E-FUNCTION-BUSY" | "E-FUNCTION-STOPPED" | "E-VERSION-NONE" => StatusCode::CONFLICT,
         "E-SHADOW-INPUTS" | "E-CANARY-STATE" | "E-CANARY-ON" | "E-PROMOTE-NONE" => {
             StatusCode::CONFLICT

@@ -65,23 +65,23 @@ fn the_page_needs_no_token_and_what_it_asks_for_does() {
     assert_eq!(rig.get("/console/").status, 200);
     assert_eq!(rig.get("/console/main.js").status, 200);
     let bearer = format!("Bearer {token}");
-    for path in [TOPICS, "/api/v1/history", "/api/v1/tenants/default/pipeline"] {
+    for path in [TOPICS, "/api/v1/history", "/api/v1/tenants/default/graph"] {
         rig.get(path).refused(401, "E-AUTH-MISSING");
         rig.connect().send("GET", path, &[("authorization", &bearer)], b"").expect(200);
     }
 }
 
 #[test]
-fn the_pipeline_names_topics_and_the_history_is_there_from_the_start() {
+fn the_graph_names_topics_and_the_history_is_there_from_the_start() {
     let rig = Rig::start();
-    let pipeline = "/api/v1/tenants/default/pipeline";
-    assert_eq!(rig.get(pipeline).expect(200), json!({ "functions": [], "topics": [] }));
+    let graph = "/api/v1/tenants/default/graph";
+    assert_eq!(rig.get(graph).expect(200), json!({ "functions": [], "topics": [] }));
     rig.topic(2);
     rig.produce(r#"{"value":1},{"value":2}"#);
-    let topics = rig.get(pipeline).expect(200)["topics"].clone();
+    let topics = rig.get(graph).expect(200)["topics"].clone();
     assert_eq!(topics[0]["topic"], "default/t");
     assert_eq!((&topics[0]["partitions"], &topics[0]["records"]), (&json!(2), &json!(2)));
-    rig.get("/api/v1/tenants/a%2Fb/pipeline").refused(400, "E-NAME");
+    rig.get("/api/v1/tenants/a%2Fb/graph").refused(400, "E-NAME");
     let past = rig.get("/api/v1/history").expect(200);
     assert_eq!(past["step_ms"], 5_000);
     let length = |name: &str| past[name].as_array().map(Vec::len);

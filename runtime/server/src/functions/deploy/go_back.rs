@@ -114,6 +114,9 @@ impl Functions {
         };
         (record.before, record.was_paused) = (None, false);
         record.note(self.now_ms(), EventKind::TrialFailed, number, Some(error.to_string()));
+        if let Some(pipeline) = record.pipeline.clone() {
+            self.member_failed(pipeline, function.clone(), number, error.to_string());
+        }
         self.write(record).await?;
         if failed.passed.is_empty() {
             // The savepoint before it is of no use.

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pelton_core::{Domain, Error, FunctionId, Manifest, Result, TenantId};
+use pelton_core::{Domain, Error, FunctionId, Manifest, PipelineId, Result, TenantId};
 
 pub(super) use go_back::Failed;
 pub use report::{DeployReport, Outcome};
 
+use super::pipelines::{Planned, check_free};
 use super::record::{EventKind, FunctionRecord, Version};
 use super::{Functions, Loaded, blocking};
 
@@ -49,6 +50,7 @@ impl Functions {
     ///
     /// # Errors
     /// What is wrong with manifest or module; `E-FUNCTION-BUSY` while another change is under way;
+    /// `E-FUNCTION-MEMBER` where it belongs to a pipeline; `E-TOPIC-INTERNAL`;
     /// `E-DEPLOY-TRIAL` where it failed before its first commit: then the version before goes on.
     pub async fn deploy(self: &Arc<Self>, request: DeployRequest) -> Result<DeployReport> {
         let prepared = self.prepare(&request).await?;
@@ -67,6 +69,16 @@ impl Functions {
 
     /// Checks and compiles; changes nothing.
     pub(super) async fn prepare(self: &Arc<Self>, request: &DeployRequest) -> Result<Prepared> {
+        self.prepare_for(request, None).await
+    }
+
+    /// Checks and compiles a function alone, or as one of a pipeline that creates topics before.
+    pub(super) async fn prepare_for(
+        self: &Arc<Self>,
+        request: &DeployRequest,
+        pipeline: Option<(&PipelineId, &Planned)>,
+    ) -> Result<Prepared> {
+        let (of, planned) = pipeline.unzip();
         let manifest = Manifest::parse(&request.manifest, "pelton.toml");
         let manifest = manifest.map_err(Error::from_coded)?;
         let function = manifest.function.clone();
@@ -79,12 +91,14 @@ impl Functions {
         let digest = blake3::hash(&request.wasm).to_hex().to_string();
         let known = self.registry.find(&function)?;
         let record = known.unwrap_or_else(|| FunctionRecord::new(function.clone()));
+        check_free(&record, of)?;
         let same = record.same(&digest, &request.manifest).map(|version| version.number);
         let number = same.unwrap_or_else(|| record.next_number());
         let (node, wasm) = (Arc::clone(&self.node), request.wasm.clone());
         let new = blocking(move || Loaded::new(&node, number, manifest, &wasm)).await?;
         super::reach::check_topics(&new.spec)?;
-        new.check_partitions(&self.node)?;
+        self.internal.check(&new.spec, of)?;
+        new.check_partitions(&self.node, planned)?;
         Ok(Prepared { record, new, is_known: same.is_some(), _turn: turn })
     }
 

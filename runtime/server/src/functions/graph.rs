@@ -1,4 +1,4 @@
-//! The pipeline: functions, and the topics between them.
+//! The graph: functions, and the topics between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +10,9 @@ use super::{FunctionState, Functions};
 use crate::data::TopicInfo;
 use crate::history::Recent;
 
-/// A function of a pipeline.
+/// A function of the graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct PipelineFunction {
+pub struct GraphFunction {
     /// The function.
     #[schema(value_type = String)]
     pub function: FunctionId,
@@ -42,9 +42,9 @@ pub struct PipelineFunction {
     pub recent: Option<Recent>,
 }
 
-/// A topic of a pipeline.
+/// A topic of the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct PipelineTopic {
+pub struct GraphTopic {
     /// The topic.
     pub topic: String,
     /// Whether it is there: a function that does not run may name one that is not.
@@ -57,13 +57,13 @@ pub struct PipelineTopic {
     pub bytes: u64,
 }
 
-/// Functions, and the topics that they read and write: a graph.
+/// Functions, and the topics that they read and write.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
-pub struct Pipeline {
+pub struct Graph {
     /// By name.
-    pub functions: Vec<PipelineFunction>,
+    pub functions: Vec<GraphFunction>,
     /// All topics of the tenant, and those that functions name, by name.
-    pub topics: Vec<PipelineTopic>,
+    pub topics: Vec<GraphTopic>,
 }
 
 impl Functions {
@@ -71,14 +71,14 @@ impl Functions {
     ///
     /// # Errors
     /// Where the registry cannot be read.
-    pub fn pipeline(&self, tenant: &TenantId) -> Result<Pipeline> {
+    pub fn graph(&self, tenant: &TenantId) -> Result<Graph> {
         let records = self.registry.all()?;
         let own = records.iter().filter(|record| record.function.tenant() == tenant);
         let functions: Vec<_> = own
             .map(|record| {
                 let running = self.running(&record.function);
                 let status = self.status_at_rest(record, running.as_deref());
-                PipelineFunction {
+                GraphFunction {
                     state: match (status.state, status.before) {
                         (FunctionState::Running, Some(_)) => FunctionState::OnTrial,
                         (state, _) => state,
@@ -98,15 +98,15 @@ impl Functions {
                 }
             })
             .collect();
-        let topics = self.pipeline_topics(tenant, &functions);
-        Ok(Pipeline { functions, topics })
+        let topics = self.graph_topics(tenant, &functions);
+        Ok(Graph { functions, topics })
     }
 
-    fn pipeline_topics(
+    fn graph_topics(
         &self,
         tenant: &TenantId,
-        functions: &[PipelineFunction],
-    ) -> Vec<PipelineTopic> {
+        functions: &[GraphFunction],
+    ) -> Vec<GraphTopic> {
         let named = functions
             .iter()
             .flat_map(|function| function.inputs.iter().chain(function.outputs.values()).cloned());
@@ -118,7 +118,7 @@ impl Functions {
         let topic = |name: String| {
             let info = known.remove(&name);
             let partitions = info.iter().flat_map(|info| &info.partitions);
-            PipelineTopic {
+            GraphTopic {
                 exists: info.is_some(),
                 partitions: partitions.clone().count() as u32,
                 records: partitions.map(|partition| partition.durable).sum(),
