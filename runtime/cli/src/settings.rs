@@ -7,6 +7,7 @@ use pelton_core::manifest::{FILE_NAME, Input, parse_duration_ms};
 use pelton_core::{EventTime, FunctionId, Manifest, TimeField, TimeFormat, TopicName};
 
 use crate::error::{CliError, Result};
+use crate::exit::Exit;
 use crate::project::pipeline::PipelineProject;
 use crate::project::read_manifest;
 
@@ -81,10 +82,52 @@ impl SettingsArgs {
 
     /// The manifest in force for the function in `file`.
     pub(crate) fn manifest(&self, file: &Path) -> Result<Manifest> {
-        let mut manifest = match self.manifest_file(file) {
+        let manifest = match self.manifest_file(file) {
             Some(path) => self.one_of(&path, file)?,
             None => Manifest::new(function_of(file)?),
         };
+        self.applied(manifest)
+    }
+
+    /// The manifest that was named.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.manifest.as_deref()
+    }
+
+    /// Which function of a pipeline is meant, where that was said.
+    pub(crate) fn one_function(&self) -> Option<&str> {
+        self.function.as_deref()
+    }
+
+    /// Refuses settings of one function where the pipeline `name` is run as a whole.
+    ///
+    /// # Errors
+    /// `E-USAGE`.
+    pub(crate) fn refuse_flags(&self, name: &str) -> Result<()> {
+        let given = [
+            ("--config", !self.config.is_empty()),
+            ("--window", self.window.is_some()),
+            ("--advance", self.advance.is_some()),
+            ("--gap", self.gap.is_some()),
+            ("--grace", self.grace.is_some()),
+            ("--late-output", self.late_output.is_some()),
+            ("--out-of-orderness", self.out_of_orderness.is_some()),
+            ("--event-time", self.event_time.is_some()),
+        ];
+        let Some((flag, _)) = given.iter().find(|(_, given)| *given) else { return Ok(()) };
+        let text = format!("{flag} is a setting of one function, and {name} is a pipeline");
+        Err(CliError::new("E-USAGE", Exit::Usage, text).next(
+            "set it in the pipeline's pelton.toml, or run one of its functions: --function NAME",
+        ))
+    }
+
+    /// A manifest with the flags, which go before it.
+    pub(crate) fn applied(&self, mut manifest: Manifest) -> Result<Manifest> {
+        self.apply(&mut manifest)?;
+        Ok(manifest)
+    }
+
+    fn apply(&self, manifest: &mut Manifest) -> Result<()> {
         if manifest.inputs.is_empty() {
             let tenant = manifest.function.tenant().clone();
             let topic = TopicName::new(tenant, &format!("{}.in", manifest.function.name()));
@@ -114,7 +157,7 @@ impl SettingsArgs {
                 (input.event_time, input.carried) = (Some(event_time.clone()), false);
             });
         }
-        Ok(manifest)
+        Ok(())
     }
 }
 

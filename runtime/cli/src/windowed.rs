@@ -29,7 +29,7 @@ pub(crate) fn invoke(wasm: &[u8], manifest: &Manifest, row: Row, ui: &mut Ui) ->
     let time = row.timestamp.unwrap_or_default();
     let from = LoadFrom { file: "the record", ..LoadFrom::default() };
     job.load(&mut OneRow(Some(row)), &from)?;
-    let progress = job.run(&ui.progress(None, manifest.function.name()))?;
+    let progress = job.run(|manifest| ui.progress(None, manifest.function.name()))?;
     let mut lines = Vec::new();
     let mut summary = job.outputs(&mut |piece| {
         lines.extend_from_slice(piece);
@@ -44,7 +44,11 @@ pub(crate) fn invoke(wasm: &[u8], manifest: &Manifest, row: Row, ui: &mut Ui) ->
     let windows: Vec<_> =
         windows.unwrap_or_default().iter().map(|window| (window.start, window.end)).collect();
     show(&windows, &sent, &summary, ui)?;
-    Ok(if progress.poison == 0 { Exit::Ok } else { Exit::DeadLetters })
+    Ok(if progress.iter().all(|progress| progress.poison == 0) {
+        Exit::Ok
+    } else {
+        Exit::DeadLetters
+    })
 }
 
 fn show(windows: &[(i64, i64)], sent: &[Value], summary: &Summary, ui: &mut Ui) -> Result<()> {

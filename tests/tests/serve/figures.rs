@@ -69,8 +69,7 @@ fn a_function_s_figures_are_the_same_everywhere() {
         (&json!("default/faulty"), &json!("running"))
     );
     assert_eq!((&function["records_in"], &function["lag"]), (&json!(3), &json!(0)));
-    let topics: Vec<_> =
-        graph["topics"].as_array().unwrap().iter().map(|t| &t["topic"]).collect();
+    let topics: Vec<_> = graph["topics"].as_array().unwrap().iter().map(|t| &t["topic"]).collect();
     assert_eq!(topics, ["default/faulty.dead", "default/fine", "default/in"]);
 
     let metrics = get(&server, "/metrics");

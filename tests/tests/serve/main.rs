@@ -23,6 +23,7 @@ mod manifest;
 mod openapi;
 #[path = "../../../runtime/otel/tests/receiver/mod.rs"]
 mod otlp_receiver;
+mod pipelines;
 mod poisoned;
 mod readme;
 mod replay_kill;

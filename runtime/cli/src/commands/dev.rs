@@ -7,10 +7,11 @@ use clap::Args;
 use serde_json::json;
 
 use crate::client::ServerArgs;
-use crate::dev::{Dev, Embedded, Project as Session};
+use crate::dev::{Dev, Embedded, Project as Session, Subject};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::input::InputArgs;
+use crate::project::pipeline::PipelineProject;
 use crate::project::{Project, show, wasm_target};
 use crate::ui::Ui;
 use crate::up::{PORT, signals};
@@ -34,7 +35,7 @@ Examples:
   pelton dev --fresh
   pelton dev --server http://127.0.0.1:7070")]
 pub(crate) struct DevCommand {
-    /// The project's folder
+    /// The project's folder: a function's, or a pipeline's
     #[arg(value_name = "DIR", default_value = ".")]
     folder: PathBuf,
     #[command(flatten)]
@@ -59,14 +60,19 @@ pub(crate) struct DevCommand {
 impl DevCommand {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        let project = Project::open(&folder)?;
-        if project.manifest.inputs.is_empty() {
-            let text = format!("{} reads no topic", project.manifest.function.name());
-            return Err(CliError::bad_input("E-INPUT-NONE", text)
-                .next("add [[input]] with topic = \"...\" to pelton.toml"));
-        }
-        if project.manifest.build.command.is_none() && folder.join("Cargo.toml").is_file() {
-            wasm_target::ensure(&folder, ui)?;
+        let projects = match PipelineProject::find(&folder, None)? {
+            Some(pipeline) => pipeline.projects().collect(),
+            None => vec![Project::open(&folder)?],
+        };
+        for Project { folder, manifest } in &projects {
+            if manifest.inputs.is_empty() {
+                let text = format!("{} reads no topic", manifest.function.name());
+                return Err(CliError::bad_input("E-INPUT-NONE", text)
+                    .next("add [[input]] with topic = \"...\" to pelton.toml"));
+            }
+            if manifest.build.command.is_none() && folder.join("Cargo.toml").is_file() {
+                wasm_target::ensure(folder, ui)?;
+            }
         }
         self.check_input()?;
         let signals = signals()?;
@@ -78,7 +84,7 @@ impl DevCommand {
                 Some(Embedded::start(&data_dir, self.listen, fresh)?)
             }
         };
-        let done = self.develop(&folder, project, embedded.as_ref(), &signals, ui);
+        let done = self.develop(&folder, &projects, embedded.as_ref(), &signals, ui);
         ui.note("ending");
         let ended = embedded.map_or(Ok(()), Embedded::end);
         done.and(ended).map(|()| Exit::Ok)
@@ -87,33 +93,29 @@ impl DevCommand {
     fn develop(
         &self,
         folder: &Path,
-        project: Project,
+        projects: &[Project],
         embedded: Option<&Embedded>,
         signals: &std::sync::mpsc::Receiver<()>,
         ui: &mut Ui,
     ) -> Result<()> {
-        let tenant = project.manifest.function.tenant().as_str().to_owned();
+        let subject = Subject::read(folder)?;
         let address = match embedded {
             Some(embedded) => embedded.address(),
             None => self.server.clone().unwrap_or_default(),
         };
         // A server of its own asks for no token.
         let token = self.token.clone().filter(|_| embedded.is_none());
-        let client = ServerArgs::of(address.clone(), token, &tenant).client()?;
+        let client = ServerArgs::of(address.clone(), token, subject.tenant()).client()?;
         announce(&address, embedded.map(|embedded| &*embedded.data_dir), ui)?;
         if embedded.is_some_and(|embedded| embedded.has_other_port) {
             ui.warn(format!(
                 "port {PORT} is taken, so other commands need --server {address} to reach this one"
             ));
         }
-        let mut results = vec![project.wasm()];
+        let mut results: Vec<_> = projects.iter().map(Project::wasm).collect();
         results.extend(embedded.map(|embedded| embedded.data_dir.clone()));
-        let session = Session {
-            folder: folder.to_owned(),
-            manifest: project.manifest,
-            results,
-            inputs: self.inputs(),
-        };
+        let session =
+            Session { folder: folder.to_owned(), subject, results, inputs: self.inputs() };
         let health = || embedded.map_or(Ok(()), Embedded::health);
         Dev::begin(session, client, ui)?.run(signals, health)
     }

@@ -13,6 +13,7 @@ use crate::clock::Stopwatch;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::input::InputArgs;
+use crate::project::pipeline::PipelineProject;
 use crate::project::show;
 use crate::settings::SettingsArgs;
 use crate::sink::{LineSink, refuse_shared, refuse_within};
@@ -22,16 +23,19 @@ use crate::ui::Ui;
 /// Run a function over a file of records, to its end
 ///
 /// Records are JSON lines: {"key","value","timestamp","headers","topic"}, or plain lines, CSV or Parquet.
-/// The function's outputs are written as JSON lines. Every record counts exactly once; records
+/// With a pipeline's folder its functions run one after the other, each to the end of what the ones
+/// before have sent. What no other function reads is written as JSON lines. Every record counts exactly once; records
 /// that the function cannot do go to the dead letters, and the exit code is then 6.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   pelton run stats.wasm --input flights.csv --key-column carrier --output out.jsonl
   cat events.jsonl | pelton run count.wasm --window 1h > counts.jsonl
-  pelton run stats.wasm --input monday.jsonl --data-dir data   # state stays in data")]
+  pelton run stats.wasm --input monday.jsonl --data-dir data   # state stays in data
+  pelton run flights --input flights.csv                       # a pipeline's folder, all built")]
 pub(crate) struct Run {
-    /// The function
+    /// The function, or the folder of a pipeline
+    #[arg(value_name = "FILE|DIR")]
     file: PathBuf,
     #[command(flatten)]
     input: InputArgs,
@@ -51,15 +55,26 @@ pub(crate) struct Run {
     settings: SettingsArgs,
 }
 
+/// What is to be run.
+enum Subject {
+    Function(Box<Manifest>),
+    Pipeline(PipelineProject),
+}
+
 impl Run {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
         self.check_files()?;
-        let manifest = self.settings.manifest(&self.file)?;
-        let wasm = read_module(&self.file, &manifest.limits)?;
+        let (subject, modules) = self.subject()?;
         let mut reader = self.input.open()?;
         let mut output = LineSink::open(&self.output)?;
         let mut dead = self.dead_letters.as_deref().map(LineSink::open).transpose()?;
-        let mut job = Job::open(&wasm, &manifest, self.data_dir.as_deref(), ui)?;
+        let folder = self.data_dir.as_deref();
+        let mut job = match &subject {
+            Subject::Function(manifest) => Job::open(&modules[0], manifest, folder, ui)?,
+            Subject::Pipeline(pipeline) => {
+                Job::open_pipeline(&pipeline.manifest, &modules, folder, ui)?
+            }
+        };
         let clock = Stopwatch::start();
         let bar = ui.progress(None, "reading");
         let from = LoadFrom {
@@ -70,8 +85,12 @@ impl Run {
         let loaded = job.load(reader.as_mut(), &from);
         bar.finish_and_clear();
         let loaded = loaded?;
-        let bar = ui.progress(Some(loaded.records), manifest.function.name());
-        let progress = job.run(&bar)?;
+        let records = |manifest: &Manifest| match subject {
+            Subject::Function(_) => ui.progress(Some(loaded.records), manifest.function.name()),
+            // What reaches the functions behind the first is not known before.
+            Subject::Pipeline(_) => ui.progress(None, manifest.function.name()),
+        };
+        let ran = job.run(records)?;
         let seconds = clock.seconds();
         let mut summary = job.outputs(&mut |lines| output.write(lines, ui))?;
         match &mut dead {
@@ -87,21 +106,58 @@ impl Run {
             let lines = text::count(loaded.bad_lines, "bad line");
             ui.warn(format!("left out {lines}; the first: {first}"));
         }
-        if progress.calls > 0 {
+        if ran.iter().all(|progress| progress.calls > 0) {
             job.config_warnings().iter().for_each(|warning| ui.warn(warning));
         }
-        self.report(&manifest, &summary, &progress, seconds, ui)?;
+        match &subject {
+            Subject::Function(manifest) => self.report(manifest, &summary, &ran[0], seconds, ui)?,
+            Subject::Pipeline(pipeline) => {
+                self.report_pipeline(pipeline, &summary, &ran, seconds, ui)?;
+            }
+        }
         // The last of all: a run that is stopped before is not done. What nobody has read stays to
         // be written.
         if !ui.reader_gone() {
             job.finish()?;
         }
-        Ok(if progress.poison == 0 { Exit::Ok } else { Exit::DeadLetters })
+        let whole = ran.iter().all(|progress| progress.poison == 0);
+        Ok(if whole { Exit::Ok } else { Exit::DeadLetters })
+    }
+
+    /// What is to be run, and its modules.
+    fn subject(&self) -> Result<(Subject, Vec<Vec<u8>>)> {
+        if self.file.is_dir()
+            && let Some(pipeline) = PipelineProject::find(&self.file, self.settings.file())?
+        {
+            return match self.settings.one_function() {
+                Some(name) => {
+                    let project = pipeline.function(name)?;
+                    let manifest = self.settings.applied(project.manifest.clone())?;
+                    let module = read_module(&project.wasm(), &manifest.limits)?;
+                    Ok((Subject::Function(Box::new(manifest)), vec![module]))
+                }
+                None => {
+                    self.settings.refuse_flags(pipeline.manifest.pipeline.name())?;
+                    let read = |(name, wasm): (String, PathBuf)| {
+                        let member = pipeline.function(&name)?;
+                        read_module(&wasm, &member.manifest.limits)
+                    };
+                    let modules = pipeline.built()?.into_iter().map(read).collect::<Result<_>>()?;
+                    Ok((Subject::Pipeline(pipeline), modules))
+                }
+            };
+        }
+        let manifest = self.settings.manifest(&self.file)?;
+        let module = read_module(&self.file, &manifest.limits)?;
+        Ok((Subject::Function(Box::new(manifest)), vec![module]))
     }
 
     /// What is read is not written to.
     fn check_files(&self) -> Result<()> {
-        let manifest = self.settings.manifest_file(&self.file);
+        let manifest = self.settings.manifest_file(&match self.file.is_dir() {
+            true => self.file.join("function"),
+            false => self.file.clone(),
+        });
         let mut named = vec![("the function", self.file.as_path())];
         named.extend(manifest.as_deref().map(|file| ("the manifest", file)));
         let file = |name: &String| (name != "-").then(|| PathBuf::from(name));
@@ -139,39 +195,81 @@ impl Run {
                 "topics": summary.topics,
                 "dead_letters": summary.first_dead_letters,
             });
-            // stdout is the records' where they go there.
-            if self.output == "-" {
-                ui.report_json(&value)
-            } else {
-                ui.json(&value)?
-            }
-            return Ok(());
+            return self.show_json(&value, ui);
         }
-        let (read, written) = (progress.records_in, summary.records);
-        // Of a few records a rate says nothing.
-        let rate = match read {
-            0..1_000 => String::new(),
-            _ => format!(" ({})", text::rate(read, seconds)),
-        };
-        ui.note(format!(
-            "{}: {} in, {} out in {}{rate}",
-            manifest.function.name(),
-            text::count(read, "record"),
-            text::thousands(written),
-            text::seconds(seconds),
-        ));
-        if progress.late > 0 {
-            ui.warn(format!("{} too late for every window", text::count(progress.late, "record")));
-        }
-        self.show_dead_letters(summary, progress, ui);
-        if self.output != "-" {
-            ui.next(format!("look into {}", show(Path::new(&self.output))));
-        }
+        let name = manifest.function.name();
+        note_records(name, progress.records_in, summary.records, seconds, ui);
+        warn_of_late(progress, ui);
+        self.show_dead_letters(summary, progress.poison, ui);
+        self.show_next(ui);
         Ok(())
     }
 
-    fn show_dead_letters(&self, summary: &Summary, progress: &Progress, ui: &mut Ui) {
-        let rejected = progress.poison;
+    fn report_pipeline(
+        &self,
+        pipeline: &PipelineProject,
+        summary: &Summary,
+        ran: &[Progress],
+        seconds: f64,
+        ui: &mut Ui,
+    ) -> Result<()> {
+        let names = pipeline.manifest.functions.iter().map(|member| &member.manifest.function);
+        let each: Vec<_> = names.zip(ran).collect();
+        let rejected = ran.iter().map(|progress| progress.poison).sum();
+        if ui.is_json() {
+            let functions = each.iter().map(|(function, progress)| {
+                json!({
+                    "function": function.to_string(),
+                    "records_in": progress.records_in,
+                    "records_out": progress.records_out,
+                    "late": progress.late,
+                    "rejected": progress.poison,
+                    "faults": progress.faults,
+                })
+            });
+            let value = json!({
+                "pipeline": pipeline.manifest.pipeline.to_string(),
+                "functions": functions.collect::<Vec<_>>(),
+                "records_out": summary.records,
+                "rejected": rejected,
+                "seconds": seconds,
+                "topics": summary.topics,
+                "dead_letters": summary.first_dead_letters,
+            });
+            return self.show_json(&value, ui);
+        }
+        for (function, progress) in each {
+            let (read, sent) = (progress.records_in, progress.records_out);
+            let name = function.name();
+            let (read, sent) = (text::count(read, "record"), text::thousands(sent));
+            ui.note(format!("{name}: {read} in, {sent} out"));
+            warn_of_late(progress, ui);
+        }
+        let read = ran.first().map_or(0, |progress| progress.records_in);
+        note_records(pipeline.manifest.pipeline.name(), read, summary.records, seconds, ui);
+        self.show_dead_letters(summary, rejected, ui);
+        self.show_next(ui);
+        Ok(())
+    }
+
+    /// Shows a report where the records leave room for it: stdout is theirs where they go there.
+    fn show_json(&self, value: &serde_json::Value, ui: &mut Ui) -> Result<()> {
+        match self.output.as_str() {
+            "-" => {
+                ui.report_json(value);
+                Ok(())
+            }
+            _ => ui.json(value),
+        }
+    }
+
+    fn show_next(&self, ui: &mut Ui) {
+        if self.output != "-" {
+            ui.next(format!("look into {}", show(Path::new(&self.output))));
+        }
+    }
+
+    fn show_dead_letters(&self, summary: &Summary, rejected: u64, ui: &mut Ui) {
         if rejected == 0 {
             return;
         }
@@ -193,5 +291,25 @@ impl Run {
             }
             _ => {}
         }
+    }
+}
+
+fn note_records(name: &str, read: u64, written: u64, seconds: f64, ui: &mut Ui) {
+    // Of a few records a rate says nothing.
+    let rate = match read {
+        0..1_000 => String::new(),
+        _ => format!(" ({})", text::rate(read, seconds)),
+    };
+    ui.note(format!(
+        "{name}: {} in, {} out in {}{rate}",
+        text::count(read, "record"),
+        text::thousands(written),
+        text::seconds(seconds),
+    ));
+}
+
+fn warn_of_late(progress: &Progress, ui: &mut Ui) {
+    if progress.late > 0 {
+        ui.warn(format!("{} too late for every window", text::count(progress.late, "record")));
     }
 }

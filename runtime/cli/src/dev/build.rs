@@ -20,15 +20,16 @@ pub(crate) struct Build {
 /// How a build ended.
 #[derive(Debug)]
 pub(crate) struct Built {
-    /// The module, or why there is none.
-    pub wasm: Result<PathBuf>,
+    /// The module, where it is one, or why there is none.
+    pub wasm: Result<Option<PathBuf>>,
     /// How long it took.
     pub seconds: f64,
 }
 
 #[derive(Deserialize)]
 struct Done {
-    file: PathBuf,
+    /// Absent where the functions of a pipeline were built.
+    file: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -92,7 +93,7 @@ impl Drop for Build {
     }
 }
 
-fn follow(mut child: Child, line: impl Fn(String)) -> Result<PathBuf> {
+fn follow(mut child: Child, line: impl Fn(String)) -> Result<Option<PathBuf>> {
     let mut error = None;
     for text in child.stderr.take().into_iter().flat_map(|stderr| BufReader::new(stderr).lines()) {
         let Ok(text) = text else { break };

@@ -5,6 +5,7 @@ mod input;
 mod server;
 mod show;
 mod sources;
+mod subject;
 mod tail;
 mod watch;
 
@@ -14,26 +15,28 @@ use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use pelton_core::Manifest;
 use pelton_core::manifest::FILE_NAME;
-use pelton_server::functions::{EventKind, FunctionStatus, Outcome, TrialState};
+use pelton_server::functions::{
+    Event as Happened, EventKind, FunctionStatus, Outcome, PipelineState, PipelineStatus,
+    TrialState,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
 use crate::client::{Client, Consumed};
 use crate::clock::Stopwatch;
-use crate::commands::deploy::{Asked, deploy};
+use crate::commands::deploy::{Asked, deploy, deploy_pipeline};
 use crate::commands::logs::Line;
-use crate::commands::versions::History;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::input::InputArgs;
-use crate::project::read_manifest;
+use crate::project::pipeline::PipelineProject;
 use crate::ui::Ui;
 use build::{Build, Built};
 pub(crate) use server::Embedded;
 pub(crate) use sources::Sources;
+pub(crate) use subject::Subject;
 use tail::Role;
 
 /// How often it looks at signals, the disk and a trial.
@@ -55,7 +58,8 @@ pub(crate) enum Event {
         topic: String,
         records: Vec<Consumed>,
     },
-    Log(Line),
+    /// A function has logged this.
+    Log(String, Line),
     /// A record that was given cannot be used.
     BadInput(CliError),
     /// Something that passes.
@@ -66,8 +70,8 @@ pub(crate) enum Event {
 pub(crate) struct Project {
     /// The project's folder.
     pub folder: PathBuf,
-    /// Its manifest at the start: the name holds for the session.
-    pub manifest: Manifest,
+    /// What its manifest described at the start: the name holds for the session.
+    pub subject: Subject,
     /// Files and folders in it that are results.
     pub results: Vec<PathBuf>,
     /// What to produce once the function runs.
@@ -91,9 +95,18 @@ pub(crate) struct Dev<'a> {
     /// Where topics ended when the session began.
     ends: BTreeMap<String, String>,
     tailed: HashSet<String>,
+    /// Functions whose logs are followed.
+    logged: HashSet<String>,
     /// The topics that the running version reads.
     reads: input::Topics,
     has_input: bool,
+}
+
+/// What has happened to a function or a pipeline.
+#[derive(Deserialize)]
+struct History {
+    active: u64,
+    events: Vec<Happened>,
 }
 
 #[derive(Deserialize)]
@@ -143,16 +156,17 @@ impl<'a> Dev<'a> {
             on_trial: None,
             ends,
             tailed: HashSet::new(),
+            logged: HashSet::new(),
             reads: input::Topics::default(),
             has_input: false,
         };
-        dev.make_inputs(&dev.project.manifest)?;
+        dev.make_inputs(&dev.project.subject)?;
         Ok(dev)
     }
 
     /// Creates the topics that the function is to read, where they are missing.
-    fn make_inputs(&self, manifest: &Manifest) -> Result<()> {
-        for input in &manifest.inputs {
+    fn make_inputs(&self, subject: &Subject) -> Result<()> {
+        for input in subject.inputs() {
             let name = self.own(&input.topic.to_string());
             let made = || {
                 let body = json!({ "name": name, "partitions": input.partitions });
@@ -209,7 +223,10 @@ impl<'a> Dev<'a> {
                     show::record(role, &topic, record, self.ui)?;
                 }
             }
-            Event::Log(line) => show::log(&line, self.ui)?,
+            Event::Log(function, line) => {
+                let several = self.project.subject.functions().len() > 1;
+                show::log(several.then_some(&*function), &line, self.ui)?;
+            }
             Event::BadInput(error) => drop(self.ui.show_error(&error)),
             Event::Trouble(text) => self.ui.warn(text),
         }
@@ -230,62 +247,67 @@ impl<'a> Dev<'a> {
     /// Deploys what was built; what was saved meanwhile is built next.
     fn built(&mut self, built: Built) -> Result<()> {
         self.building.take().into_iter().for_each(Build::ended);
-        if let Err(error) = built.wasm.and_then(|wasm| self.deploy(&wasm, built.seconds)) {
+        if let Err(error) = built.wasm.and_then(|wasm| self.deploy(wasm.as_deref(), built.seconds))
+        {
             show::failed(&error, self.running, &self.output, self.ui)?;
         }
         let waiting = std::mem::take(&mut self.waiting);
         if waiting.is_empty() { Ok(()) } else { self.build(&waiting) }
     }
 
-    fn deploy(&mut self, wasm: &Path, build: f64) -> Result<()> {
-        let path = self.project.folder.join(FILE_NAME);
-        let manifest = read_manifest(&path)?;
-        let function = &self.project.manifest.function;
-        if manifest.function != *function {
-            let text =
-                format!("{FILE_NAME} is of {} now, no longer of {function}", manifest.function);
-            return Err(CliError::bad_input("E-DEV-NAME", text)
-                .next("end pelton dev and start it again, or take the name back"));
-        }
-        self.make_inputs(&manifest)?;
+    /// Deploys what was built: `wasm`, or, without one, the modules of a pipeline.
+    fn deploy(&mut self, wasm: Option<&Path>, build: f64) -> Result<()> {
+        let folder = self.project.folder.clone();
+        let now = Subject::read(&folder)?;
+        self.project.subject.check_same(&now)?;
+        self.make_inputs(&now)?;
         let clock = Stopwatch::start();
-        let asked = Asked { wait: TRIAL_WAIT, ..Asked::default() };
-        let report = deploy(&self.client, wasm, &path, &asked)?;
-        let seconds = clock.seconds();
-        self.running = Some(report.version);
-        let reads = manifest.inputs.iter().map(|input| self.own(&input.topic.to_string()));
+        let (version, on_trial) = match (wasm, PipelineProject::find(&folder, None)?) {
+            (None, Some(pipeline)) => {
+                let modules = pipeline.built()?;
+                let report = deploy_pipeline(&self.client, &pipeline, &modules, false, TRIAL_WAIT)?;
+                show::live_pipeline(&report, build, clock.seconds(), self.ui)?;
+                (report.version, report.is_on_trial() && report.before.is_some())
+            }
+            (wasm, _) => {
+                let asked = Asked { wait: TRIAL_WAIT, ..Asked::default() };
+                let wasm = wasm.unwrap_or(Path::new(""));
+                let report = deploy(&self.client, wasm, &folder.join(FILE_NAME), &asked)?;
+                show::live(&report, build, clock.seconds(), self.ui)?;
+                let swapped = report.outcome == Outcome::Swapped;
+                (report.version, report.trial == TrialState::OnTrial && swapped)
+            }
+        };
+        self.running = Some(version);
+        self.on_trial = on_trial.then_some(version);
+        let reads = now.inputs().into_iter().map(|input| self.own(&input.topic.to_string()));
         let reads: Vec<_> = reads.collect();
         *self.reads.write().unwrap_or_else(PoisonError::into_inner) = reads;
-        let is_waiting = report.trial == TrialState::OnTrial && report.outcome == Outcome::Swapped;
-        self.on_trial = is_waiting.then_some(report.version);
-        show::live(&report, build, seconds, self.ui)?;
-        self.follow()
+        self.follow(&now)
     }
 
-    /// Follows every topic that is not followed yet, and gives the first input.
-    fn follow(&mut self) -> Result<()> {
-        let name = self.project.manifest.function.name().to_owned();
-        let status: FunctionStatus = self.client.get(&["functions", &name])?;
-        let inputs: Vec<_> = status.inputs.iter().map(|topic| self.own(topic)).collect();
-        let with = |role| move |topic: String| (topic, role);
-        let outputs = status.outputs.values().map(|topic| self.own(topic));
-        let letters = status.dead_letters.iter().map(|topic| self.own(topic));
-        let topics: Vec<_> = (inputs.iter().cloned().map(with(Role::Input)))
-            .chain(outputs.map(with(Role::Output)))
-            .chain(letters.map(with(Role::DeadLetter)))
-            .collect();
-        for (topic, role) in topics {
-            // Where records go that it does not make (it halts, or skips) there may be no topic.
-            let exists = || self.client.get::<Value>(&["topics", &topic]).is_ok();
-            if !self.tailed.contains(&topic) && exists() {
-                let from = self.ends.get(&topic).cloned().unwrap_or_else(|| "earliest".to_owned());
-                tail::topic(self.client.clone(), topic.clone(), role, from, self.sender.clone());
-                self.tailed.insert(topic);
+    /// Follows every topic and every function that is not followed yet, and gives the first input.
+    fn follow(&mut self, now: &Subject) -> Result<()> {
+        let names: Vec<_> =
+            now.functions().iter().map(|manifest| manifest.function.name().to_owned()).collect();
+        let reads = self.reads.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for topic in reads {
+            self.tail(topic, Role::Input);
+        }
+        for name in names {
+            let status: FunctionStatus = self.client.get(&["functions", &name])?;
+            for topic in status.outputs.values() {
+                self.tail(self.own(topic), Role::Output);
+            }
+            if let Some(topic) = &status.dead_letters {
+                self.tail(self.own(topic), Role::DeadLetter);
+            }
+            if self.logged.insert(name.clone()) {
+                tail::logs(self.client.clone(), name, self.sender.clone());
             }
         }
         if !self.has_input {
             self.has_input = true;
-            tail::logs(self.client.clone(), name, self.sender.clone());
             self.ui.next(
                 "type a record, such as {\"key\":\"k\",\"value\":{}}, or edit the source; Ctrl-C ends",
             );
@@ -293,6 +315,17 @@ impl<'a> Dev<'a> {
             input::produce(&self.client, &self.reads, given, &self.sender)?;
         }
         Ok(())
+    }
+
+    /// Follows a topic that is there and not followed yet. Where records go that a function does not
+    /// make (it halts, or skips) there may be none.
+    fn tail(&mut self, topic: String, role: Role) {
+        let exists = || self.client.get::<Value>(&["topics", &topic]).is_ok();
+        if !self.tailed.contains(&topic) && exists() {
+            let from = self.ends.get(&topic).cloned().unwrap_or_else(|| "earliest".to_owned());
+            tail::topic(self.client.clone(), topic.clone(), role, from, self.sender.clone());
+            self.tailed.insert(topic);
+        }
     }
 
     /// A topic's name in the client's tenant.
@@ -304,8 +337,8 @@ impl<'a> Dev<'a> {
     /// Tells how a trial has ended that had to wait for its first record.
     fn look_at_trial(&mut self) -> Result<()> {
         let Some(version) = self.on_trial else { return Ok(()) };
-        let name = self.project.manifest.function.name();
-        let call = self.client.call(Method::GET, &["functions", name, "versions"]);
+        let [kind, name] = self.project.subject.parts();
+        let call = self.client.call(Method::GET, &[kind, name, "versions"]);
         let Ok(history) = self.client.json::<History>(call) else { return Ok(()) };
         let newest = history.events.iter().rev().find(|event| event.version == version);
         match newest.map(|event| (event.kind, event.message.as_deref())) {
@@ -317,9 +350,17 @@ impl<'a> Dev<'a> {
                 let error = CliError::new("E-DEPLOY-TRIAL", Exit::Function, text);
                 show::failed(&error, self.running, &[], self.ui)?;
             }
-            Some((EventKind::Deployed, _)) => {}
+            Some((EventKind::Deployed, _)) if !self.has_passed() => {}
             _ => self.on_trial = None,
         }
         Ok(())
+    }
+
+    /// Whether a pipeline is over its trial; a function tells that by an event.
+    fn has_passed(&self) -> bool {
+        let Subject::Pipeline(pipeline) = &self.project.subject else { return false };
+        let call = self.client.call(Method::GET, &["pipelines", pipeline.pipeline.name()]);
+        let status = self.client.json::<PipelineStatus>(call);
+        status.is_ok_and(|status| status.state == PipelineState::Running)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pelton_server::functions::{DeployReport, Outcome};
+use pelton_server::functions::{DeployReport, Outcome, PipelineReport};
 use serde_json::{Value, json};
 
 use super::tail::Role;
@@ -46,14 +46,14 @@ pub(crate) fn record(role: Role, topic: &str, record: Consumed, ui: &mut Ui) -> 
     ui.line(line)
 }
 
-/// A line that the function has logged.
-pub(crate) fn log(line: &Line, ui: &mut Ui) -> Result<()> {
+/// A line that a function has logged, with its name where there are several.
+pub(crate) fn log(function: Option<&str>, line: &Line, ui: &mut Ui) -> Result<()> {
     if ui.is_json() {
         return event(
             ui,
             &json!({
                 "event": "log", "time_ms": line.time_ms, "level": line.level,
-                "partition": line.partition, "message": line.message,
+                "partition": line.partition, "message": line.message, "function": function,
             }),
         );
     }
@@ -63,7 +63,8 @@ pub(crate) fn log(line: &Line, ui: &mut Ui) -> Result<()> {
         _ => Style::Dim,
     };
     let lead = ui.paint(&format!("log  {}", line.level), style);
-    ui.line(format!("{lead} {}", printable(&line.message)))
+    let name = function.map(|name| format!("{} ", ui.paint(name, Style::Dim))).unwrap_or_default();
+    ui.line(format!("{lead} {name}{}", printable(&line.message)))
 }
 
 /// That a build begins, and why.
@@ -114,6 +115,41 @@ pub(crate) fn live(report: &DeployReport, build: f64, deploy: f64, ui: &mut Ui) 
     report.changes.iter().filter(|line| !line.starts_with("version:")).for_each(|line| {
         ui.note(format!("  {line}"));
     });
+    Ok(())
+}
+
+/// That a version of a pipeline has gone live. Times in seconds.
+pub(crate) fn live_pipeline(
+    report: &PipelineReport,
+    build: f64,
+    deploy: f64,
+    ui: &mut Ui,
+) -> Result<()> {
+    if ui.is_json() {
+        return event(
+            ui,
+            &json!({
+                "event": "live", "version": report.version, "before": report.before,
+                "functions": report.functions, "removed": report.removed,
+                "build_ms": (build * 1e3) as u64, "deploy_ms": (deploy * 1e3) as u64,
+            }),
+        );
+    }
+    let version = report.version;
+    if report.is_unchanged() {
+        ui.note(format!("version {version} is the same and goes on"));
+        return Ok(());
+    }
+    let (built, swapped) = (text::seconds(build), text::seconds(deploy));
+    ui.note(format!("version {version} is live (built in {built}, then {swapped})"));
+    let changed = report.functions.iter().filter(|report| report.outcome != Outcome::Unchanged);
+    for DeployReport { function, version, before, .. } in changed {
+        let before = before.map(|before| format!(" in place of {before}")).unwrap_or_default();
+        ui.note(format!("  {} version {version}{before}", function.name()));
+    }
+    for function in &report.removed {
+        ui.note(format!("  {} is gone; its state is kept", function.name()));
+    }
     Ok(())
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn logs(client: Client, function: String, events: SyncSender<Event>) 
                 continue;
             }
             from_ms = line.time_ms;
-            if events.send(Event::Log(line)).is_err() {
+            if events.send(Event::Log(function.clone(), line)).is_err() {
                 return Ok(false);
             }
         }

@@ -93,7 +93,8 @@ impl PipelineProject {
         if missing.is_empty() {
             return Ok(all);
         }
-        let text = format!("{} is not built: there is no {}", show(&self.folder), missing.join(", "));
+        let text =
+            format!("{} is not built: there is no {}", show(&self.folder), missing.join(", "));
         let next = format!("pelton deploy {} --build", show(&self.folder));
         Err(CliError::new("E-WASM-NOT-FOUND", Exit::NotFound, text).next(next))
     }

@@ -8,10 +8,16 @@ use pelton_core::manifest::{duration_text, keys};
 /// Where a new project has it, for the first line of its manifest.
 pub(crate) const FILE: &str = ".pelton/pelton.schema.json";
 
-/// The schema, by JSON Schema's draft 7, which is what editors of TOML understand.
+/// The schema, by JSON Schema's draft 7, which is what editors of TOML understand: of one function, or
+/// of a pipeline.
 pub(crate) fn schema() -> Value {
+    let known: Vec<&str> = (keys::TOP[..keys::TOP.len() - 1].iter())
+        .chain(&keys::PIPELINE_TOP[..keys::PIPELINE_TOP.len() - 1])
+        .copied()
+        .collect();
     let mut top = tables();
-    let profile = object(&keys::TOP[..keys::TOP.len() - 1], top.clone(), &[]);
+    top.extend(pipeline_tables());
+    let profile = object(&known, top.clone(), &[]);
     let about = "Settings that replace the others where `--profile NAME` asks for them.";
     top.insert(
         "profile".into(),
@@ -19,12 +25,48 @@ pub(crate) fn schema() -> Value {
             "description": about, "type": "object", "additionalProperties": profile,
         }),
     );
-    let mut schema = object(&keys::TOP, top, &["function"]);
+    let known: Vec<&str> = known.into_iter().chain(["profile"]).collect();
+    let mut schema = object(&known, top, &[]);
+    schema["oneOf"] =
+        json!([{ "required": ["function"] }, { "required": ["pipeline", "functions"] }]);
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("pelton.toml");
-    schema["description"] =
-        json!("What belongs to a deployment of a Pelton function beside its code.");
+    schema["description"] = json!(
+        "What belongs to a deployment of a Pelton function, or of a pipeline of several, beside the code."
+    );
     schema
+}
+
+fn pipeline_tables() -> Map<String, Value> {
+    let name = text("The pipeline, by its name; `tenant/name` for another tenant than `default`.");
+    let pipeline = entries([("name", example(name, json!("flights")))]);
+    let internal = truth("Whether only the functions of this pipeline may read and write it.");
+    let topic = entries([
+        ("name", example(text("The topic."), json!("parsed"))),
+        ("partitions", example(partitions(), json!(4))),
+        ("internal", default(internal, json!(false))),
+    ]);
+    let topic = object(&keys::TOPIC, topic, &["name"]);
+    let mut member = tables();
+    member.remove("function");
+    let path =
+        text("The folder that it is built in; else the one of its name, else the manifest's.");
+    member.insert("path".into(), path);
+    let functions = json!({
+        "description": "The functions of a pipeline, by name: each takes the tables of a function's \
+                        manifest, such as `[[functions.parse.input]]`, and `path`, the folder that it is \
+                        built in; else the folder of its name, else the manifest's.",
+        "type": "object",
+        "maxProperties": keys::FUNCTIONS_MAX,
+        "additionalProperties": object(&keys::MEMBER, member, &["input"]),
+    });
+    let about_pipeline =
+        "In place of `[function]`: several functions, deployed and versioned together.";
+    entries([
+        ("pipeline", about(about_pipeline, object(&keys::PIPELINE, pipeline, &["name"]))),
+        ("topic", list("A topic that functions of a pipeline read or write.", topic)),
+        ("functions", functions),
+    ])
 }
 
 fn tables() -> Map<String, Value> {

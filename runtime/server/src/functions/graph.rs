@@ -102,11 +102,7 @@ impl Functions {
         Ok(Graph { functions, topics })
     }
 
-    fn graph_topics(
-        &self,
-        tenant: &TenantId,
-        functions: &[GraphFunction],
-    ) -> Vec<GraphTopic> {
+    fn graph_topics(&self, tenant: &TenantId, functions: &[GraphFunction]) -> Vec<GraphTopic> {
         let named = functions
             .iter()
             .flat_map(|function| function.inputs.iter().chain(function.outputs.values()).cloned());

@@ -44,7 +44,7 @@ pub use graph::{Graph, GraphFunction, GraphTopic};
 pub use inspect::StateEntry;
 pub use pipelines::{
     PIPELINE_VERSIONS_MAX, PipelineFunction, PipelineRecord, PipelineReport, PipelineRequest,
-    PipelineState, PipelineStatus, PipelineTopic, PipelineVersion,
+    PipelineState, PipelineStatus, PipelineTopic, PipelineVersion, Planned,
 };
 pub use record::{
     EVENTS_MAX, Event, EventKind, FunctionRecord, RewindMark, VERSIONS_MAX, Version, deployed_last,

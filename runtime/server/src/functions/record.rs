@@ -149,11 +149,7 @@ pub fn deployed_last(events: &[Event]) -> Option<u64> {
 }
 
 /// The version that ran before `active` did, of those that are `kept`. `events` are oldest first.
-pub(super) fn ran_before(
-    events: &[Event],
-    active: u64,
-    kept: impl Fn(u64) -> bool,
-) -> Option<u64> {
+pub(super) fn ran_before(events: &[Event], active: u64, kept: impl Fn(u64) -> bool) -> Option<u64> {
     let mut ran: Vec<u64> = Vec::new();
     for Event { kind, version, .. } in events {
         match kind {

@@ -13,8 +13,8 @@ use super::names::{CursorText, FromText, Name};
 use super::state::App;
 use super::{
     auth, backup, capsules, console, consume, explain, functions, groups, health, history, inspect,
-    invoke, metrics, pipelines, produce, redrive, replays, replication, savepoints, shadow, tap, token_routes,
-    topics,
+    invoke, metrics, pipelines, produce, redrive, replays, replication, savepoints, shadow, tap,
+    token_routes, topics,
 };
 
 #[derive(utoipa::OpenApi)]

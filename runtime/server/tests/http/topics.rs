@@ -87,13 +87,29 @@ fn a_topic_that_somebody_uses_is_not_deleted() {
     assert!(message.contains("default/counts writes to it"), "{message}");
 }
 
-/// `t` is used.
+#[test]
+fn a_topic_of_a_pipeline_alone_takes_no_records_from_elsewhere_and_is_read() {
+    let rig = Rig::start();
+    rig.post(TOPICS, r#"{"name":"own"}"#).expect(201);
+    rig.node.data().ask_first(Used);
+    let records = format!("{TOPICS}/own/records");
+    let refused = rig.post(&records, r#"{"records":[{"value":1}]}"#);
+    let message = refused.refused(409, "E-TOPIC-INTERNAL");
+    assert!(message.contains("internal to the pipeline default/p"), "{message}");
+    rig.get(&records).expect(200);
+}
+
+/// `t` is used, and `own` is a pipeline's.
 struct Used;
 
 impl TopicHooks for Used {
     fn users(&self, topic: &TopicName) -> Vec<String> {
         let used = TopicName::parse("default/t").unwrap();
         if *topic == used { vec!["function default/counts".to_owned()] } else { Vec::new() }
+    }
+
+    fn owner(&self, topic: &TopicName) -> Option<String> {
+        (topic.name() == "own").then(|| "default/p".to_owned())
     }
 
     fn reliant(&self, topic: &TopicName) -> Vec<String> {

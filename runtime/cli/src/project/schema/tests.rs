@@ -4,6 +4,7 @@ mod reference;
 use std::path::Path;
 
 use pelton_core::Manifest;
+use pelton_core::manifest::ManifestFile;
 
 use super::*;
 
@@ -18,18 +19,22 @@ fn the_schema_has_the_keys_of_the_manifest() {
         let Some(keys) = keys else { continue };
         let head =
             if value["type"] == "array" { format!("[[{table}]]") } else { format!("[{table}]") };
+        // The tables of a pipeline are read where there is one.
+        let before = if table == "topic" { "[pipeline]\nname = \"p\"\n" } else { "" };
         for key in keys.keys() {
             // A date is no key's type: known keys complain about it, unknown ones about themselves.
-            let text = format!("{head}\n{key} = 2020-01-01\n");
+            let text = format!("{before}{head}\n{key} = 2020-01-01\n");
             let error = Manifest::parse(&text, "f").unwrap_err().to_string();
             assert!(error.contains(key.as_str()), "{error}");
             assert!(!error.contains("unknown key"), "{error}");
         }
-        let text = format!("{head}\nno-such-key = 1\n");
+        let text = format!("{before}{head}\nno-such-key = 1\n");
         assert!(Manifest::parse(&text, "f").unwrap_err().to_string().contains("unknown key"));
     }
     let limits = schema["properties"]["limits"]["properties"].as_object().unwrap();
     assert_eq!(limits.len(), Limits::default().all().count());
+    let member = &schema["properties"]["functions"]["additionalProperties"]["properties"];
+    assert_eq!(member["limits"], schema["properties"]["limits"]);
     let profile = &schema["properties"]["profile"]["additionalProperties"]["properties"];
     assert_eq!(profile["limits"], schema["properties"]["limits"]);
     assert!(profile.get("profile").is_none());
@@ -65,19 +70,20 @@ fn manifests_of_the_repository_are_right() {
     let template = crate::project::template::files("hello", "sdk");
     let mut manifests: Vec<String> =
         template.filter(|(path, _)| *path == "pelton.toml").map(|(_, text)| text).collect();
-    for page in ["README.md", "docs/cli.md"] {
+    for page in ["README.md", "docs/cli.md", "docs/pipelines.md"] {
         let page = std::fs::read_to_string(root.join(page)).unwrap();
         let blocks = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-        let whole = |block: &str| match block.contains("[function]") {
-            true => block.to_owned(),
-            false => format!("[function]\nname = \"f\"\n{block}"),
-        };
+        let whole =
+            |block: &str| match ["[function]", "[pipeline]"].iter().any(|t| block.contains(t)) {
+                true => block.to_owned(),
+                false => format!("[function]\nname = \"f\"\n{block}"),
+            };
         manifests.extend(blocks.map(whole));
     }
     assert!(manifests.len() >= 3, "{}", manifests.len());
     let schema = schema();
     for text in manifests {
-        Manifest::parse(&text, "f").unwrap_or_else(|error| panic!("{error}\n{text}"));
+        ManifestFile::parse(&text, "f", None).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let value: Value = toml::from_str(&text).unwrap();
         conform::check(&schema, &value).unwrap_or_else(|error| panic!("{error}\n{text}"));
     }
@@ -105,6 +111,23 @@ fn the_schema_refuses_what_the_parser_refuses() {
         assert!(Manifest::parse(&text, "f").is_err(), "{text}");
         let value: Value = toml::from_str(&text).unwrap();
         assert!(conform::check(&schema, &value).is_err(), "{text}");
+    }
+    let pipeline = "[pipeline]\nname = \"p\"\n[[functions.f.input]]\ntopic = \"t\"\n";
+    let wrong = [
+        "",
+        "[function]\nname = \"f\"",
+        "[[topic]]\nname = \"t\"\npartitions = 0",
+        "[[topic]]\nname = \"t\"\ninternal = \"yes\"",
+        "[functions.f]\nname = \"g\"",
+        "[functions.g]\npath = \"g\"",
+        "[profile.x.functions.f.limits]\nbatch_records = 0",
+    ];
+    for more in wrong {
+        let text = format!("{pipeline}{more}\n");
+        let value: Value = toml::from_str(&text).unwrap();
+        let by_parser = ManifestFile::parse(&text, "f", None).is_err();
+        assert_eq!(conform::check(&schema, &value).is_err(), by_parser, "{text}");
+        assert_eq!(by_parser, !more.is_empty(), "{text}");
     }
 }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use pelton_core::{Error, FunctionId, PipelineId, Result};
 
+use super::PipelineReport;
 use super::deploy::{Ready, ReadyMember, function_of};
 use super::record::{Phase, PipelineRecord};
-use super::PipelineReport;
+use crate::functions::deploy::Failed;
 use crate::functions::record::EventKind;
-use crate::functions::{DeployReport, FunctionRecord, Functions, Outcome, blocking};
+use crate::functions::{DeployReport, FunctionRecord, Functions, Outcome, Running, blocking};
 
 /// What a function was before the pipeline changed it.
 struct Was {
@@ -22,21 +23,22 @@ struct Was {
 }
 
 impl Functions {
-    /// Lets the functions of the version `number` take over. Where one does not pass its trial, all go
-    /// back to what they ran.
+    /// Lets the functions of the version `number` take over: `kind` says why, in their records and,
+    /// unless it `is_noted`, in the pipeline's. Where one does not pass its trial, all go back to what
+    /// they ran.
     pub(super) async fn apply(
         self: &Arc<Self>,
         mut record: PipelineRecord,
         number: u64,
         ready: Ready,
-        event: Option<EventKind>,
+        (kind, is_noted): (EventKind, bool),
         wait: Duration,
     ) -> Result<PipelineReport> {
         let report = ready.report(&record, number);
         let was = was(&ready, &record);
         let before = record.active;
         (record.active, record.phase) = (number, Phase::Changing);
-        if let Some(kind) = event {
+        if !is_noted {
             record.note(self.now_ms(), kind, number, None);
         }
         for member in &ready.members {
@@ -46,7 +48,7 @@ impl Functions {
         let Ready { members, left_out, planned } = ready;
         let node = Arc::clone(&self.node);
         let done = match blocking(move || planned.create(&node)).await {
-            Ok(()) => self.deploy_members(&record.pipeline, members, wait).await,
+            Ok(()) => self.deploy_members(&record.pipeline, members, kind, wait).await,
             Err(error) => {
                 // Whoever waits for its turn to change one of them may have it now.
                 drop(members);
@@ -72,9 +74,10 @@ impl Functions {
         self: &Arc<Self>,
         pipeline: &PipelineId,
         members: Vec<ReadyMember>,
+        kind: EventKind,
         wait: Duration,
     ) -> Result<Vec<DeployReport>> {
-        let deploy = |member| Box::pin(self.deploy_member(pipeline, member, wait));
+        let deploy = |member| Box::pin(self.deploy_member(pipeline, member, kind, wait));
         join_all(members.into_iter().map(deploy)).await.into_iter().collect()
     }
 
@@ -82,6 +85,7 @@ impl Functions {
         self: &Arc<Self>,
         pipeline: &PipelineId,
         ReadyMember { prepared, request, mut report }: ReadyMember,
+        kind: EventKind,
         wait: Duration,
     ) -> Result<DeployReport> {
         report.dry_run = false;
@@ -93,7 +97,7 @@ impl Functions {
             }
             return Ok(report);
         }
-        self.activate(record, prepared.new.clone(), report, EventKind::Deployed, wait).await
+        self.activate(record, prepared.new.clone(), report, kind, wait).await
     }
 
     /// Removes a function that a version leaves out. Its state is kept.
@@ -154,22 +158,48 @@ impl Functions {
         if record.active == was.version || goes_on(&record) {
             return self.write(record).await;
         }
-        let old = self.load(&record, was.version).await?;
-        let report = self.report(&record, &old, false);
-        self.activate(record, old, report, EventKind::RolledBack, Duration::ZERO).await?;
+        self.write(record.clone()).await?;
+        match self.running(&was.function).filter(|_| record.before == Some(was.version)) {
+            Some(running) => self.end_trial_for(&running, &record).await?,
+            None => {
+                let old = self.load(&record, was.version).await?;
+                let report = self.report(&record, &old, false);
+                self.activate(record, old, report, EventKind::RolledBack, Duration::ZERO).await?;
+            }
+        }
         if was.paused {
             self.pause_in_turn(&was.function).await?;
         }
         Ok(())
+    }
+
+    /// Ends the trial of a function since another one has failed its own.
+    async fn end_trial_for(
+        self: &Arc<Self>,
+        running: &Arc<Running>,
+        record: &FunctionRecord,
+    ) -> Result<()> {
+        let deployment = &running.deployment;
+        let mut passed = Vec::new();
+        for partition in 0..deployment.partitions() {
+            let on_trial = deployment.visit(partition, |task| task.is_on_trial()).await;
+            passed.extend((on_trial == Some(false)).then_some(partition));
+        }
+        let failed = Failed {
+            function: &record.function,
+            number: record.active,
+            task: 0,
+            passed,
+            cause: "another function of its pipeline has failed".to_owned(),
+        };
+        self.end_trial_badly(running, &failed).await.map(drop)
     }
 }
 
 /// Whether a function's version has failed its trial on some task and goes on all the same.
 fn goes_on(record: &FunctionRecord) -> bool {
     let last = record.events.last();
-    last.is_some_and(|event| {
-        event.kind == EventKind::TrialFailed && event.version == record.active
-    })
+    last.is_some_and(|event| event.kind == EventKind::TrialFailed && event.version == record.active)
 }
 
 /// What the functions were. Those that a server which was stopped in the middle had changed already

@@ -105,7 +105,7 @@ impl Functions {
             let created_ms = self.now_ms();
             record.add(PipelineVersion { number, manifest, functions, created_ms });
         }
-        let event = Some(EventKind::Deployed);
+        let event = (EventKind::Deployed, false);
         Box::pin(self.apply(record, number, ready, event, request.wait)).await
     }
 
@@ -126,7 +126,8 @@ impl Functions {
             journal.topic(&topic.to_string()).ok().map(|topic| topic.config().partitions)
         });
         let active = record.active_version().map(|version| version.functions.keys());
-        let left_out = active.into_iter().flatten().filter(|name| !members.contains(&name.as_str()));
+        let left_out =
+            active.into_iter().flatten().filter(|name| !members.contains(&name.as_str()));
         let left_out: Vec<FunctionId> =
             left_out.filter_map(|name| function_of(&manifest.pipeline, name)).collect();
         let mut ready = Vec::with_capacity(members.len());

@@ -65,7 +65,7 @@ impl Functions {
             );
             Error::new("E-VERSION-NONE", Domain::User, text)
         })?;
-        Box::pin(self.take(record, number, Some(EventKind::RolledBack), wait)).await
+        Box::pin(self.take(record, number, (EventKind::RolledBack, false), wait)).await
     }
 
     /// Makes the functions of a pipeline what its version `number` says.
@@ -73,7 +73,7 @@ impl Functions {
         self: &Arc<Self>,
         record: PipelineRecord,
         number: u64,
-        event: Option<EventKind>,
+        event: (EventKind, bool),
         wait: Duration,
     ) -> Result<PipelineReport> {
         let version = record.version(number).ok_or_else(|| no_version(&record, number))?;
@@ -161,7 +161,9 @@ impl Functions {
             Phase::Removing { keep_state } => self.finish_removal(&record, keep_state).await,
             Phase::Changing => {
                 let number = record.active;
-                self.take(record, number, None, Duration::ZERO).await.map(drop)
+                self.take(record, number, (EventKind::Deployed, true), Duration::ZERO)
+                    .await
+                    .map(drop)
             }
         }
     }
@@ -198,7 +200,7 @@ impl Functions {
         let is_active = active.is_some_and(|function| function.version == version);
         let (true, Some(before)) = (is_active, record.ran_before()) else { return Ok(()) };
         record.note(self.now_ms(), EventKind::TrialFailed, record.active, Some(cause));
-        self.take(record, before, None, Duration::ZERO).await.map(drop)
+        self.take(record, before, (EventKind::RolledBack, true), Duration::ZERO).await.map(drop)
     }
 }
 

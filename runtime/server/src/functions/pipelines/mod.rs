@@ -16,11 +16,11 @@ mod status;
 mod store;
 
 pub use deploy::PipelineRequest;
+pub use plan::Planned;
 pub use record::{PIPELINE_VERSIONS_MAX, PipelineFunction, PipelineRecord, PipelineVersion};
 pub use report::PipelineReport;
 pub use status::{PipelineState, PipelineStatus, PipelineTopic};
 
 pub(super) use internal::Internal;
 pub(super) use member::check_free;
-pub(super) use plan::Planned;
 pub(super) use store::{Store, modules};

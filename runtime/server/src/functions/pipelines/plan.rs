@@ -9,7 +9,7 @@ use crate::node::Node;
 
 /// Missing topics with their numbers of partitions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::functions) struct Planned {
+pub struct Planned {
     partitions: BTreeMap<TopicName, u32>,
 }
 
@@ -17,10 +17,8 @@ impl Planned {
     /// What the functions of a pipeline need. `known` tells the number of partitions of a topic that is
     /// there. A topic that one of them writes has as many as that one's first input, unless something
     /// else is said; who writes comes before who reads.
-    pub(super) fn new(
-        manifest: &PipelineManifest,
-        known: impl Fn(&TopicName) -> Option<u32>,
-    ) -> Self {
+    #[must_use]
+    pub fn new(manifest: &PipelineManifest, known: impl Fn(&TopicName) -> Option<u32>) -> Self {
         let mut partitions = BTreeMap::new();
         let is_written = |topic: &TopicName| {
             let outputs = manifest.functions.iter().flat_map(|member| &member.manifest.outputs);
@@ -54,7 +52,10 @@ impl Planned {
     }
 
     /// Creates the missing topics.
-    pub(super) fn create(&self, node: &Node) -> Result<()> {
+    ///
+    /// # Errors
+    /// Where the journal refuses one.
+    pub fn create(&self, node: &Node) -> Result<()> {
         self.partitions.iter().try_for_each(|(topic, number)| node.ensure_topic(topic, *number))
     }
 }
@@ -67,7 +68,8 @@ mod tests {
 
     fn planned(text: &str, known: &[(&str, u32)]) -> Vec<(String, u32)> {
         let text = format!("[pipeline]\nname = \"p\"\n{text}");
-        let ManifestFile::Pipeline(manifest) = ManifestFile::parse(&text, "f", None).unwrap() else {
+        let ManifestFile::Pipeline(manifest) = ManifestFile::parse(&text, "f", None).unwrap()
+        else {
             panic!("no pipeline")
         };
         let of = |topic: &TopicName| {

@@ -24,6 +24,10 @@ pub(super) fn check(schema: &Value, value: &Value) -> Result<(), String> {
                 let mut all = wanted.as_array().into_iter().flatten();
                 all.any(|schema| check(schema, value).is_ok())
             }
+            "oneOf" => {
+                let all = wanted.as_array().into_iter().flatten();
+                all.filter(|schema| check(schema, value).is_ok()).count() == 1
+            }
             "items" => {
                 let all = value.as_array().into_iter().flatten();
                 all.map(|item| check(wanted, item)).collect::<Result<Vec<_>, _>>()?;

@@ -30,6 +30,10 @@ pub(super) fn page(schema: &Value) -> String {
             None if name == "profile" => {
                 page += "\n`[profile.NAME.TABLE]` takes the keys of `[TABLE]`, for every table above.\n";
             }
+            None if name == "functions" => {
+                let most = &table["maxProperties"];
+                write!(page, "\nAt most {most} functions.\n").unwrap();
+            }
             None => {
                 let most = &table["maxProperties"];
                 write!(
