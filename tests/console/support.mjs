@@ -59,6 +59,14 @@ export class Server {
     return this.run(["deploy", join(GUESTS, `${module}.wasm`), "--manifest", file, "--wait", "100ms"]);
   }
 
+  /** Deploys a pipeline of ready-made functions under this manifest. */
+  deployPipeline(manifest) {
+    const folder = join(this.folder, "pipeline");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "pelton.toml"), manifest);
+    return this.run(["deploy", folder, "--wait", "100ms"]);
+  }
+
   /** Waits until a function has done so many records. */
   async settled(name, records) {
     for (;;) {

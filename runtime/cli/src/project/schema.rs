@@ -16,8 +16,11 @@ pub(crate) fn schema() -> Value {
         .copied()
         .collect();
     let mut top = tables();
-    top.extend(pipeline_tables());
-    let profile = object(&known, top.clone(), &[]);
+    top.extend(pipeline_tables(&["input"]));
+    // A profile may replace any part of a function's tables.
+    let mut parts = tables();
+    parts.extend(pipeline_tables(&[]));
+    let profile = object(&known, parts, &[]);
     let about = "Settings that replace the others where `--profile NAME` asks for them.";
     top.insert(
         "profile".into(),
@@ -37,7 +40,8 @@ pub(crate) fn schema() -> Value {
     schema
 }
 
-fn pipeline_tables() -> Map<String, Value> {
+/// The tables of a pipeline; each of its functions must have those that are `required`.
+fn pipeline_tables(required: &[&str]) -> Map<String, Value> {
     let name = text("The pipeline, by its name; `tenant/name` for another tenant than `default`.");
     let pipeline = entries([("name", example(name, json!("flights")))]);
     let internal = truth("Whether only the functions of this pipeline may read and write it.");
@@ -58,7 +62,7 @@ fn pipeline_tables() -> Map<String, Value> {
                         built in; else the folder of its name, else the manifest's.",
         "type": "object",
         "maxProperties": keys::FUNCTIONS_MAX,
-        "additionalProperties": object(&keys::MEMBER, member, &["input"]),
+        "additionalProperties": object(&keys::MEMBER, member, required),
     });
     let about_pipeline =
         "In place of `[function]`: several functions, deployed and versioned together.";

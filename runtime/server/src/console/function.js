@@ -36,7 +36,7 @@ export async function functionView(view, name, tab) {
   const path = of("functions", name);
   const refresh = async () => {
     const status = await get(path, view.signal);
-    update(head, title(name), badge(status.state), h("span", { class: "quiet" }, `version ${status.version}`),
+    update(head, title(name), badge(status.state), h("span", { class: "quiet" }, about(status)),
       actions(view, name, status, refresh),
       status.error && h("p", { class: "error" }, status.error));
     return status;
@@ -56,9 +56,27 @@ export async function change(view, { question, details, action, path, body, done
   });
 }
 
+const about = (status) => status.pipeline
+  ? `version ${status.version}, of pipeline ${local(status.pipeline)}` : `version ${status.version}`;
+
+/** The way back: of the function, or, where it belongs to a pipeline, of all of that one's. */
+function wayBack(name, status) {
+  const pipeline = status.pipeline && local(status.pipeline);
+  return pipeline ? {
+    action: "Roll pipeline back", question: `Roll the pipeline ${pipeline} back?`,
+    path: of("pipelines", pipeline, "rollback"), done: `The pipeline ${pipeline} was rolled back.`,
+    details: "All its functions become what they were in the version before. Positions and state stay.",
+  } : {
+    action: "Roll back", question: `Roll ${name} back?`,
+    path: of("functions", name, "rollback"), done: `${name} was rolled back.`,
+    details: `The version before ${status.version} goes live. Positions and state stay.`,
+  };
+}
+
 function actions(view, name, status, refresh) {
   const button = (action, request) =>
     h("button", { type: "button", "data-key": action, onclick: () => change(view, { action, ...request }, refresh) }, action);
+  const { action, ...back } = wayBack(name, status);
   const stopped = status.state === "paused" || status.state === "stopped";
   return h("span", { class: "actions" },
     stopped
@@ -66,9 +84,7 @@ function actions(view, name, status, refresh) {
         details: "It goes on where it stopped.", done: `${name} runs.` })
       : button("Pause", { question: `Pause ${name}?`, path: of("functions", name, "pause"),
         details: "Its tasks stop behind their next commit. Positions and state stay.", done: `${name} is paused.` }),
-    status.version > 1 && button("Roll back", {
-      question: `Roll ${name} back?`, path: of("functions", name, "rollback"), done: `${name} was rolled back.`,
-      details: `The version before ${status.version} goes live. Positions and state stay.` }));
+    (status.version > 1 || status.pipeline) && button(action, back));
 }
 
 function figure(name, value, isBad) {

@@ -17,7 +17,10 @@ export const functionPath = (name, ...more) =>
 function row(one) {
   const name = local(one.function);
   const cells = [
-    h("a", { href: functionPath(name) }, name),
+    one.pipeline
+      ? h("span", null, h("a", { href: functionPath(name) }, name), " ",
+        h("span", { class: "quiet" }, local(one.pipeline)))
+      : h("a", { href: functionPath(name) }, name),
     badge(one.state),
     `v${one.version}`,
     one.recent ? rate(one.recent.records_in_rate) : "–",

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pelton_core::{FunctionId, Result, TenantId};
+use pelton_core::{FunctionId, PipelineId, Result, TenantId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,6 +16,10 @@ pub struct GraphFunction {
     /// The function.
     #[schema(value_type = String)]
     pub function: FunctionId,
+    /// The pipeline that it belongs to.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<PipelineId>,
     /// Whether it runs.
     pub state: FunctionState,
     /// The version that is active.
@@ -84,6 +88,7 @@ impl Functions {
                         (state, _) => state,
                     },
                     function: status.function,
+                    pipeline: status.pipeline,
                     version: status.version,
                     error: status.error,
                     inputs: status.inputs,
