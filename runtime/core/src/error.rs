@@ -40,6 +40,10 @@ pub struct Error {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// The code of an error of a commit: what the task has read is not what was appended. The task must be
+/// started again from its last commit; nothing is lost by that.
+pub const COMMIT_STALE: &str = "E-COMMIT-STALE";
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

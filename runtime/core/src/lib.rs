@@ -24,7 +24,7 @@ pub use commit::{
     TaskRecord, Triggers,
 };
 pub use declaration::{Declaration, StoreDeclaration, StoreKind, TimeDomain, TimerDeclaration};
-pub use error::{Coded, Domain, Error, Result};
+pub use error::{COMMIT_STALE, Coded, Domain, Error, Result};
 pub use fault::{Fault, FaultKind};
 pub use guest::{BoxFuture, Environment, Guest, GuestFactory, LogLevel, SharedEnvironment};
 pub use ids::{FunctionId, NameError, PipelineId, TaskId, TenantId, TopicName, TopicPartition};

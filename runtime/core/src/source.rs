@@ -124,6 +124,15 @@ pub trait Source: Send {
     /// A storage error; a retryable one may pass.
     fn fetch(&mut self, input: usize) -> Result<Option<Fetch>>;
 
+    /// To be called when a step of the task is over, which has committed what it has read or not: what it
+    /// was handed before it was appended is appended then.
+    ///
+    /// # Errors
+    /// [`crate::COMMIT_STALE`] where that cannot be: the task must be started again.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Moves the read position of an input.
     ///
     /// # Errors

@@ -227,7 +227,7 @@ impl Shared {
             if let Target::Partition(partition) = target
                 && part.flags & CARRIED == 0
             {
-                part.base_offset = partition.reserve(part.rows);
+                part.base_offset = partition.reserve(part.span);
             }
         }
         commit.fill_offsets();

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use crate::config::Limits;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::frame::{ALIGN, CARRIED, PartHead, PartKind, head_len, padded};
+use crate::frame::{ALIGN, CARRIED, PartHead, PartKind, SPARSE, head_len, padded};
 use crate::task::{Claim, Producer, Task};
-use crate::topic::{Partition, Topic};
+use crate::topic::{Partition, Topic, prefix};
 
 /// What one [`crate::Journal::append`] writes: all of it or nothing.
 ///
@@ -39,6 +39,8 @@ enum Condition {
     NotCompacted(Topic),
     /// Nothing was appended to the topic behind these offsets.
     EndsAt(Topic, Vec<u64>),
+    /// Nothing was appended to the partition behind this offset.
+    PartitionEndsAt(Partition, u64),
 }
 
 /// A place in an entry's value that waits for the offset of a batch.
@@ -114,6 +116,28 @@ impl<'a> Commit<'a> {
         self.add(head, Target::Partition(to.clone()), bytes.into_iter().map(Cow::Borrowed))
     }
 
+    /// Uses `rows` offsets for records that are not kept: those who read get none there.
+    pub(crate) fn hole(&mut self, by: Producer, to: &Partition, rows: u32, timestamp_max: i64) {
+        let empty = pelton_batch::RecordsBuilder::new().finish();
+        let head = PartHead {
+            owner: to.topic().0,
+            partition: to.number(),
+            flags: SPARSE,
+            span: rows,
+            timestamp_max,
+            producer: Some(by),
+            time_ms: self.time_ms,
+            ..part(PartKind::Batch)
+        };
+        let bytes = [prefix(&[], &[]), empty].into_iter().map(Cow::Owned);
+        self.add(head, Target::Partition(to.clone()), bytes);
+    }
+
+    /// Refuses the append once something was appended to a partition behind this offset.
+    pub(crate) fn expect_end(&mut self, partition: &Partition, end: u64) {
+        self.conditions.push(Condition::PartitionEndsAt(partition.clone(), end));
+    }
+
     /// Checks that a batch may be appended to `topic`, where every record needs a key once it is
     /// compacted. Where it becomes so before the append, that is refused.
     ///
@@ -139,14 +163,17 @@ impl<'a> Commit<'a> {
     pub(crate) fn check_conditions(&self) -> Result<()> {
         let broken = self.conditions.iter().find_map(|condition| match condition {
             Condition::NotCompacted(topic) => {
-                topic.config().cleanup.compaction().is_some().then_some(topic)
+                topic.config().cleanup.compaction().is_some().then_some(topic.name())
+            }
+            Condition::PartitionEndsAt(partition, end) => {
+                (partition.offsets().end != *end).then_some(partition.topic_name())
             }
             Condition::EndsAt(topic, ends) => {
                 let now = topic.partitions().iter().map(|partition| partition.offsets().end);
-                (!now.eq(ends.iter().copied())).then_some(topic)
+                (!now.eq(ends.iter().copied())).then_some(topic.name())
             }
         });
-        broken.map_or(Ok(()), |topic| Err(Error::TopicChanged { topic: topic.name().to_owned() }))
+        broken.map_or(Ok(()), |topic| Err(Error::TopicChanged { topic: topic.to_owned() }))
     }
 
     /// Appends a task's commit record. With a claim, the commit is refused once another one was

@@ -18,6 +18,12 @@ impl Task {
     /// Storage errors that do not pass, and faults that halt the task by its policy. Nothing is
     /// half done: a task that is started again goes on where its last commit is.
     pub async fn step(&mut self) -> Result<Step> {
+        let done = self.step_once().await;
+        self.source.settle()?;
+        done
+    }
+
+    async fn step_once(&mut self) -> Result<Step> {
         self.poll_snapshot()?;
         self.tell_time();
         if self.is_over {

@@ -1,9 +1,11 @@
 //! The journal as the engine's [`pelton_core::Source`] and [`pelton_core::Sink`].
 
+mod fused;
 mod sink;
 mod snapshots;
 mod source;
 
+pub(crate) use fused::Held;
 pub use sink::JournalSink;
 pub use source::JournalSource;
 

@@ -11,11 +11,12 @@ use pelton_core::{
     TaskId, TaskMeta, TaskRecord, TopicName,
 };
 
+use super::fused::{Held, append_as_they_are, append_together, stale};
 use super::{of, snapshots};
 use crate::config::SyncMode;
 use crate::journal::Journal;
 use crate::task::{Claim, Producer, Task};
-use crate::topic::Topic;
+use crate::topic::{Answer, Topic};
 
 /// A journal as the place of commits. Any number of sinks may share one journal; a task belongs
 /// to the one that loaded it last.
@@ -89,8 +90,7 @@ impl JournalSink {
     fn append(&mut self, commit: &Commit<'_>) -> Result<u64> {
         let (task, claim) = self.task(commit.task)?.clone();
         let meta = &commit.record.meta;
-        // The changes are written from where they are: only the head is encoded.
-        let head = TaskRecord { meta: meta.clone(), changes: Bytes::new() }.encode()?;
+        let head = head_of(commit)?;
         let mut frame = crate::Commit::new(meta.time_ms);
         frame.task(&task, Some(claim), [&head[..], &commit.record.changes]);
         for output in commit.outputs {
@@ -105,6 +105,105 @@ impl JournalSink {
         self.hold(task.key(), meta)?;
         Ok(seq)
     }
+
+    /// The commits whose records this one has read before they were appended. At most one partition's:
+    /// those of others are appended first.
+    fn taken(&mut self, commit: &Commit<'_>) -> Result<Vec<Held>> {
+        let mut taken = Vec::new();
+        for position in &commit.record.meta.positions {
+            if !position.input.cluster.is_empty() {
+                continue;
+            }
+            let Ok(topic) = self.topic(&position.input.topic) else { continue };
+            let Ok(partition) = topic.partition(position.input.partition) else { continue };
+            if !partition.junction().was_on() {
+                continue;
+            }
+            match partition.junction().taken() {
+                Some(mut list) if taken.is_empty() => {
+                    list.last_mut().into_iter().for_each(|held| held.read_to(position.next));
+                    taken = list;
+                }
+                Some(list) => append_as_they_are(&self.journal, list)?,
+                None if position.next > partition.offsets().end => {
+                    return Err(stale(partition.topic_name()));
+                }
+                None => {}
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Which output goes straight to the task that reads it: that waits for the partition of this
+    /// task's own number, and nothing goes to others of that topic.
+    fn through(&mut self, commit: &Commit<'_>) -> Option<usize> {
+        let mut through = None;
+        for (number, output) in commit.outputs.iter().enumerate() {
+            let topic = self.topic(&output.topic).ok()?;
+            let junction = topic.partition(output.partition).ok()?.junction();
+            if junction.is_on() {
+                let is_alone = through.is_none() && output.partition == commit.task.partition;
+                if !is_alone || !junction.is_awaited() {
+                    return None;
+                }
+                through = Some(number);
+            }
+        }
+        through
+    }
+
+    fn held(&mut self, commit: &Commit<'_>, through: Option<usize>) -> Result<Held> {
+        let mut outputs = Vec::with_capacity(commit.outputs.len());
+        for output in commit.outputs {
+            let topic = self.topic(&output.topic).map_err(of)?;
+            let partition = topic.partition(output.partition).map_err(of)?.clone();
+            outputs.push((topic, partition, output.clone()));
+        }
+        let mut holds = Vec::new();
+        let local = commit.record.meta.positions.iter().filter(|at| at.input.cluster.is_empty());
+        for position in local {
+            let Ok(topic) = self.topic(&position.input.topic) else { continue };
+            if topic.config().retention.until_consumed_by > 0 {
+                let partition = topic.partition(position.input.partition).map_err(of)?.clone();
+                holds.push((partition, position.next));
+            }
+        }
+        let owner = self.task(commit.task)?.clone();
+        Ok(Held::new(owner, commit, head_of(commit)?, outputs, through, holds))
+    }
+
+    /// Commits together with those whose records were read, and with the task that reads what this one
+    /// writes, where either is.
+    async fn commit_fused(
+        &mut self,
+        commit: &Commit<'_>,
+        mut list: Vec<Held>,
+        through: Option<usize>,
+    ) -> Result<u64> {
+        match self.held(commit, through) {
+            Ok(own) => list.push(own),
+            Err(error) => {
+                append_as_they_are(&self.journal, list)?;
+                return Err(error);
+            }
+        }
+        let awaits = list.last().zip(through).map(|(own, _)| Arc::clone(&own.reply));
+        if let Some((reply, number)) = awaits.zip(through) {
+            let output = &commit.outputs[number];
+            let topic = self.topic(&output.topic).map_err(of)?;
+            let partition = topic.partition(output.partition).map_err(of)?.clone();
+            match partition.junction().offer(list, reply).await {
+                Answer::Appended(sequence) => return Ok(sequence),
+                Answer::Returned(back) => list = back,
+            }
+        }
+        append_together(&self.journal, list)
+    }
+}
+
+/// The head of a task's record. The changes are written from where they are.
+fn head_of(commit: &Commit<'_>) -> Result<Vec<u8>> {
+    TaskRecord { meta: commit.record.meta.clone(), changes: Bytes::new() }.encode()
 }
 
 impl Sink for JournalSink {
@@ -128,7 +227,11 @@ impl Sink for JournalSink {
 
     fn commit<'a>(&'a mut self, commit: &'a Commit<'a>) -> BoxFuture<'a, Result<Committed>> {
         Box::pin(async move {
-            let sequence = self.append(commit)?;
+            let (taken, through) = (self.taken(commit)?, self.through(commit));
+            let sequence = match (taken.is_empty(), through) {
+                (true, None) => self.append(commit)?,
+                _ => self.commit_fused(commit, taken, through).await?,
+            };
             if self.journal.shared.config.sync_mode == SyncMode::Each {
                 self.journal.step_if_manual(sequence).map_err(of)?;
                 let journal = &self.journal;

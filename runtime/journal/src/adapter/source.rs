@@ -9,6 +9,7 @@ use pelton_core::{
     Domain, Error, Fetch, Offsets, Producer, Result, Source, Start, Told, TopicName, TopicPartition,
 };
 
+use super::fused::{Passed, append_as_they_are};
 use super::of;
 use crate::journal::Journal;
 use crate::task::TaskId;
@@ -25,6 +26,8 @@ pub struct JournalSource {
     visibility: Visibility,
     inputs: Vec<Input>,
     builder: RecordsBuilder,
+    /// Whether it takes what is handed to it before it is appended.
+    is_fused: bool,
 }
 
 struct Input {
@@ -32,6 +35,35 @@ struct Input {
     waiter: Waiter,
     position: u64,
     is_paused: bool,
+    /// What was fetched last is not appended yet.
+    has_taken: bool,
+}
+
+impl Input {
+    /// Takes what the task that writes here offers before it is appended.
+    fn take(&mut self) -> Option<Fetch> {
+        let base = self.position;
+        let junction = self.partition.junction();
+        if !junction.is_on() || self.partition.offsets().end != base {
+            return None;
+        }
+        let Passed { batch, rows, producer } = junction.take(|held| held.pass(base)).flatten()?;
+        (self.has_taken, self.position) = (true, base + u64::from(rows));
+        Some(Fetch {
+            batch,
+            rows: rows as usize,
+            offsets: Offsets::From(base),
+            next: self.position,
+            producer: Some(producer_of(producer)),
+        })
+    }
+}
+
+impl Drop for JournalSource {
+    fn drop(&mut self) {
+        let own = self.inputs.iter().filter(|_| self.is_fused);
+        own.for_each(|input| input.partition.junction().leave());
+    }
 }
 
 impl JournalSource {
@@ -39,7 +71,17 @@ impl JournalSource {
     /// same journal, [`Visibility::Durable`] for all others.
     #[must_use]
     pub fn new(journal: Arc<Journal>, visibility: Visibility) -> JournalSource {
-        JournalSource { journal, visibility, inputs: Vec::new(), builder: RecordsBuilder::new() }
+        let (inputs, builder) = (Vec::new(), RecordsBuilder::new());
+        JournalSource { journal, visibility, inputs, builder, is_fused: false }
+    }
+
+    /// Takes records of fused topics (see [`crate::Topic::fuse`]) straight from the task that writes
+    /// them: for the one task that reads such a partition, whose commits go through a
+    /// [`super::JournalSink`] of the same journal.
+    #[must_use]
+    pub fn fused(mut self) -> JournalSource {
+        self.is_fused = self.visibility == Visibility::Appended;
+        self
     }
 
     fn input(&mut self, input: usize) -> Result<&mut Input> {
@@ -88,7 +130,7 @@ impl Source for JournalSource {
             let partition = topic.partition(at.partition).map_err(of)?.clone();
             let position = first_position(&partition, *start, self.visibility)?;
             let waiter = partition.waiter();
-            Ok(Input { partition, waiter, position, is_paused: false })
+            Ok(Input { partition, waiter, position, is_paused: false, has_taken: false })
         };
         self.inputs = inputs.iter().map(resolve).collect::<Result<_>>()?;
         Ok(())
@@ -96,7 +138,7 @@ impl Source for JournalSource {
 
     fn fetch(&mut self, input: usize) -> Result<Option<Fetch>> {
         self.journal.health().map_err(of)?;
-        let visibility = self.visibility;
+        let (visibility, is_fused) = (self.visibility, self.is_fused);
         let input = self.input(input)?;
         if input.is_paused {
             return Ok(None);
@@ -113,8 +155,12 @@ impl Source for JournalSource {
             input.position = start;
         }
         let (batch, skipped) = loop {
-            let Some(batch) = partition.read(input.position, visibility).map_err(of)? else {
+            if input.has_taken {
+                // What was taken is not in the partition yet, and nothing is behind it.
                 return Ok(None);
+            }
+            let Some(batch) = partition.read(input.position, visibility).map_err(of)? else {
+                return Ok(if is_fused { input.take() } else { None });
             };
             let skipped = batch.row_at(input.position);
             input.position = batch.next_offset();
@@ -124,6 +170,17 @@ impl Source for JournalSource {
             }
         };
         Ok(Some(fetch_of(&mut self.builder, batch, skipped)?))
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        for input in self.inputs.iter_mut().filter(|input| input.has_taken) {
+            input.has_taken = false;
+            // Where it is no longer held, it was appended with the task's own commit.
+            if let Some(taken) = input.partition.junction().taken() {
+                append_as_they_are(&self.journal, taken)?;
+            }
+        }
+        Ok(())
     }
 
     fn seek(&mut self, input: usize, offset: u64) -> Result<()> {
@@ -150,6 +207,10 @@ impl Source for JournalSource {
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
         for input in self.inputs.iter().filter(|input| !input.is_paused) {
+            let junction = input.partition.junction();
+            if self.is_fused && junction.is_on() && junction.poll(context.waker()).is_ready() {
+                return Poll::Ready(());
+            }
             // Ready as well where it was deleted or the journal stopped: a fetch says so.
             if input.waiter.poll(input.position, self.visibility, context.waker()).is_ready() {
                 return Poll::Ready(());
@@ -194,13 +255,16 @@ fn fetch_of(builder: &mut RecordsBuilder, batch: Batch, skipped: usize) -> Resul
         }
     };
     let next = batch.next_offset();
-    let producer =
-        batch.producer.map(|by| Producer { task: u64::from(by.task.0), watermark: by.watermark });
+    let producer = batch.producer.map(producer_of);
     let batch = match skipped {
         0 => batch.bytes,
         _ => rest_of(builder, &batch, skipped)?,
     };
     Ok(Fetch { batch, rows, offsets, next, producer })
+}
+
+fn producer_of(by: crate::task::Producer) -> Producer {
+    Producer { task: u64::from(by.task.0), watermark: by.watermark }
 }
 
 /// The records of a batch behind the first `skipped` ones: the one case where it is copied.

@@ -5,6 +5,7 @@ mod cleaned;
 mod config;
 mod index;
 mod info;
+mod junction;
 mod partition;
 mod sparse;
 mod time;
@@ -16,6 +17,7 @@ pub use cleaned::Cleaned;
 pub use config::{Cleanup, Compaction, Retention, TopicConfig};
 pub(crate) use index::{BatchEntry, PartitionIndex};
 pub use info::PartitionInfo;
+pub(crate) use junction::{Answer, Junction, Reply, give_back};
 pub use partition::{Partition, Visibility};
 pub(crate) use sparse::{prefix, prefix_len};
 pub use waiting::Waiter;
@@ -129,6 +131,25 @@ impl Topic {
     #[must_use]
     pub fn is_deleted(&self) -> bool {
         self.0.deleted.load(Ordering::Acquire)
+    }
+
+    /// Lets what a task writes to a partition go straight to the one task that reads it, in one commit of
+    /// both, wherever that waits for it: then the records are not kept. To be switched on where one
+    /// function writes to the topic, one reads it, and nobody else is to.
+    pub fn fuse(&self, on: bool) {
+        self.partitions().iter().for_each(|partition| partition.junction().switch(on));
+    }
+
+    /// Whether it is fused.
+    #[must_use]
+    pub fn is_fused(&self) -> bool {
+        self.partitions().iter().any(|partition| partition.junction().is_on())
+    }
+
+    /// Records that have gone straight from task to task since the journal was opened.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.partitions().iter().map(|partition| partition.junction().passed()).sum()
     }
 
     /// What the last round of the cleaner did that changed something here since the journal was

@@ -8,7 +8,7 @@ use std::sync::{Arc, RwLock};
 use std::task::Waker;
 
 use super::batch::Found;
-use super::{Batch, BatchEntry, PartitionIndex, TopicId, Waiting, waiting};
+use super::{Batch, BatchEntry, Junction, PartitionIndex, TopicId, Waiting, waiting};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::locks::{read, write};
@@ -37,6 +37,7 @@ struct Inner {
     next: AtomicU64,
     index: RwLock<PartitionIndex>,
     waiting: Arc<Waiting>,
+    junction: Junction,
 }
 
 impl Partition {
@@ -59,6 +60,7 @@ impl Partition {
             next: AtomicU64::new(index.end),
             index: RwLock::new(index),
             waiting,
+            junction: Junction::default(),
         }))
     }
 
@@ -205,9 +207,21 @@ impl Partition {
         self.0.deleted.load(Ordering::Acquire)
     }
 
-    /// Takes the next `rows` offsets. Only under the append lock.
-    pub(crate) fn reserve(&self, rows: u32) -> u64 {
-        self.0.next.fetch_add(u64::from(rows), Ordering::AcqRel)
+    /// Takes the next `span` offsets. Only under the append lock.
+    pub(crate) fn reserve(&self, span: u32) -> u64 {
+        self.0.next.fetch_add(u64::from(span), Ordering::AcqRel)
+    }
+
+    pub(crate) fn junction(&self) -> &Junction {
+        &self.0.junction
+    }
+
+    /// Whether records at or behind `offset` are gone that were read without having been kept.
+    #[must_use]
+    pub fn has_passed_behind(&self, offset: u64) -> bool {
+        let index = read(&self.0.index);
+        let mut entries = index.entries.range(index.position(offset)..);
+        entries.any(|entry| entry.rows == 0 && index.compacted_to <= entry.base)
     }
 
     /// Shows a batch to readers and moves those who waited for it to `wakers`.

@@ -14,6 +14,7 @@ mod damage;
 mod durable;
 mod faults;
 mod fixture;
+mod fused;
 mod limits;
 mod model;
 mod records;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pelton_core::Result;
+use pelton_core::{COMMIT_STALE, Result};
 use pelton_engine::{Parts, Peers, Replacement, Task};
 use pelton_journal::adapter::{JournalSink, JournalSource};
 use pelton_journal::{Journal, Visibility};
@@ -41,6 +41,9 @@ impl RunningTask {
         let mut wait = RESTART_MS;
         loop {
             match self.once().await {
+                Err(error) if error.code == COMMIT_STALE && !self.driver.control.is_stopped() => {
+                    tracing::debug!(task = %self.driver.control.config().id, %error);
+                }
                 Err(error) if error.retryable && !self.driver.control.is_stopped() => {
                     let task = &self.driver.control.config().id;
                     tracing::warn!(%task, %error, wait_ms = wait, "a task is started again");
@@ -58,7 +61,9 @@ impl RunningTask {
         let Replacement { config, pool } = self.driver.control.current();
         let partition = config.id.partition as usize;
         let parts = Parts {
-            source: Box::new(JournalSource::new(Arc::clone(&journal), Visibility::Appended)),
+            source: Box::new(
+                JournalSource::new(Arc::clone(&journal), Visibility::Appended).fused(),
+            ),
             sink: Box::new(JournalSink::new(journal, Arc::clone(&self.driver.clock))),
             pool,
             clock: Arc::clone(&self.driver.clock),
