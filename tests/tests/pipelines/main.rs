@@ -3,5 +3,6 @@
 
 mod crashes;
 mod deploy;
+mod fused;
 #[path = "../support/functions.rs"]
 mod support;

@@ -175,7 +175,13 @@ impl One {
             table.row(&[
                 text::short(&topic.topic.to_string()).to_owned(),
                 topic.partitions.map_or_else(|| "missing".into(), |number| number.to_string()),
-                if topic.internal { "internal" } else { "" }.to_owned(),
+                match (topic.fused, topic.internal) {
+                    (true, _) => {
+                        format!("internal, {} handed on", text::thousands(topic.handed_on))
+                    }
+                    (false, true) => "internal".to_owned(),
+                    (false, false) => String::new(),
+                },
                 topic.written_by.join(", "),
                 topic.read_by.join(", "),
             ]);

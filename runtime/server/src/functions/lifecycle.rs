@@ -19,7 +19,7 @@ impl Functions {
     pub async fn start_all(self: &Arc<Self>) -> Result<()> {
         self.sweep().await?;
         self.replays.recall(self.node.journal(), self.now_ms())?;
-        self.recall_internal()?;
+        self.recall_pipelines()?;
         for record in self.registry.all()? {
             if record.paused || record.active == 0 {
                 continue;

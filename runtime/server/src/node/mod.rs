@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use pelton_core::{Clock, Domain, Error, GuestFactory, Result};
+use dashmap::DashMap;
+use pelton_core::{Clock, Domain, Error, GuestFactory, Result, TopicName};
 use pelton_engine::Telemetry;
 use pelton_journal::{Config, Hooks, Journal, SyncMode};
 
@@ -68,6 +69,8 @@ pub struct Node {
     telemetry: Arc<NodeTelemetry>,
     loader: Loader,
     next_worker: AtomicUsize,
+    /// Topics whose functions run together, and the worker of their first task.
+    together: DashMap<TopicName, usize>,
     data: Arc<DataPlane>,
     taps: Arc<Taps>,
 }
@@ -109,6 +112,7 @@ impl Node {
             directory: config.directory,
             taps: Arc::default(),
             next_worker: AtomicUsize::new(0),
+            together: DashMap::new(),
         })
     }
 

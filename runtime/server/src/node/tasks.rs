@@ -46,7 +46,7 @@ impl Node {
         before: impl FnOnce(&Deployment) -> Result<()>,
     ) -> Result<Deployment> {
         let partitions = self.co_partitions(spec)?;
-        let first = self.next_worker.fetch_add(partitions as usize, Ordering::Relaxed);
+        let first = self.first_worker(spec, partitions);
         let parts = self.task_parts(spec, &factory, partitions, first)?;
         let (shared, peers) = (Arc::new(Shared::default()), Peers::new(partitions as usize));
         shared.begin(partitions as usize);
@@ -77,6 +77,24 @@ impl Node {
             self.workers.spawn(worker, tenant, weight, Box::pin(running.run()));
         }
         Ok(deployment)
+    }
+
+    /// Has the functions that read or write one of these topics run together from their next start on: the
+    /// first task of each on `worker`, or on the next one in turn.
+    pub(crate) fn keep_together(&self, topics: &[TopicName], worker: Option<usize>) {
+        let worker = worker.unwrap_or_else(|| self.next_worker.fetch_add(1, Ordering::Relaxed));
+        for topic in topics {
+            self.together.insert(topic.clone(), worker);
+        }
+    }
+
+    /// The worker of the first task; the others follow it.
+    fn first_worker(&self, spec: &DeploymentSpec, partitions: u32) -> usize {
+        let inputs = spec.inputs.iter().map(|input| &input.topic);
+        let mut topics = inputs.chain(spec.outputs.values());
+        let together = topics.find_map(|topic| self.together.get(topic).map(|worker| *worker));
+        let next = || self.next_worker.fetch_add(partitions as usize, Ordering::Relaxed);
+        together.unwrap_or_else(next)
     }
 
     /// Registers all tasks before the first of them writes: who reads what one has written then knows of

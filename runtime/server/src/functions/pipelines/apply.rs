@@ -45,7 +45,8 @@ impl Functions {
             record.note_function(number, member.report.function.name(), member.report.version);
         }
         self.put_pipeline(&record).await?;
-        let Ready { members, left_out, planned } = ready;
+        let Ready { members, left_out, planned, manifest } = ready;
+        self.place_chains(&manifest);
         let node = Arc::clone(&self.node);
         let done = match blocking(move || planned.create(&node)).await {
             Ok(()) => self.deploy_members(&record.pipeline, members, kind, wait).await,

@@ -34,6 +34,7 @@ pub(super) struct Ready {
     /// Functions that the active version has, and this one has not.
     pub(super) left_out: Vec<FunctionId>,
     pub(super) planned: Planned,
+    pub(super) manifest: PipelineManifest,
 }
 
 /// A function of it.
@@ -145,7 +146,7 @@ impl Functions {
             let report = self.report(&prepared.record, &prepared.new, true);
             ready.push(ReadyMember { prepared, request, report });
         }
-        Ok(Ready { members: ready, left_out, planned })
+        Ok(Ready { members: ready, left_out, planned, manifest: manifest.clone() })
     }
 }
 

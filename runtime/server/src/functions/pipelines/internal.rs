@@ -58,9 +58,13 @@ impl Internal {
 }
 
 impl Functions {
-    /// Reads from the registry which topics are internal.
-    pub(in crate::functions) fn recall_internal(&self) -> Result<()> {
-        self.pipelines.all()?.iter().for_each(|record| self.internal.set(record));
+    /// Reads from the registry which topics are internal, and which functions are to run together.
+    pub(in crate::functions) fn recall_pipelines(&self) -> Result<()> {
+        for record in self.pipelines.all()? {
+            self.internal.set(&record);
+            let active = record.active_version().and_then(|version| version.manifest().ok());
+            active.iter().for_each(|manifest| self.place_chains(manifest));
+        }
         Ok(())
     }
 

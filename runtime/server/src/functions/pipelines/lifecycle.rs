@@ -33,6 +33,7 @@ impl Functions {
         let (store, now, kept) = (self.pipelines.clone(), self.now_ms(), record.clone());
         blocking(move || store.put(&kept, now)).await?;
         self.internal.set(record);
+        self.fuse(record);
         Ok(())
     }
 
@@ -142,6 +143,7 @@ impl Functions {
     pub(in crate::functions) fn settle_pipelines(self: &Arc<Self>) -> Result<()> {
         for record in self.pipelines.all()? {
             let functions = Arc::clone(self);
+            self.fuse(&record);
             if !record.is_settled() {
                 self.following.spawn(async move {
                     let pipeline = record.pipeline.clone();

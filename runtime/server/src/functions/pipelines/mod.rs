@@ -6,6 +6,7 @@
 
 mod apply;
 mod deploy;
+mod fuse;
 mod internal;
 mod lifecycle;
 mod member;

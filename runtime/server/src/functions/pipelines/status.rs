@@ -36,6 +36,11 @@ pub struct PipelineTopic {
     pub partitions: Option<u32>,
     /// Whether only this pipeline's functions read and write it.
     pub internal: bool,
+    /// Whether its records are handed on without being kept, wherever the task that reads them waits
+    /// for them.
+    pub fused: bool,
+    /// How many were, since the server was started.
+    pub handed_on: u64,
     /// Its functions that write it.
     pub written_by: Vec<String>,
     /// Its functions that read it.
@@ -125,6 +130,8 @@ impl Functions {
             let there = self.node.journal().topic(&topic.to_string()).ok();
             topics.push(PipelineTopic {
                 topic: topic.clone(),
+                fused: there.as_ref().is_some_and(pelton_journal::Topic::is_fused),
+                handed_on: there.as_ref().map_or(0, pelton_journal::Topic::passed),
                 partitions: there.map(|topic| topic.config().partitions),
                 internal: internal.contains(topic),
                 written_by: Vec::new(),

@@ -240,6 +240,9 @@ fn check_inputs(node: &Node, savepoint: &Savepoint) -> Result<()> {
             }
             Err(error) => return Err(of(error)),
         };
+        if found.partition(number).map_err(of)?.has_passed_behind(next) {
+            return gone("records behind it were handed on without being kept".into());
+        }
         let held = found.partition(number).map_err(of)?.offsets();
         if next < held.start {
             return gone(format!("retention has removed what was before {}", held.start));
