@@ -15,6 +15,9 @@ pub(crate) struct SettingsArgs {
     /// The manifest; else the pelton.toml beside FILE, else none
     #[arg(short, long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// A topic that the function reads, in place of the manifest's; may be given several times
+    #[arg(long = "topic", value_name = "TOPIC", value_parser = TopicName::parse)]
+    topics: Vec<TopicName>,
     /// A configuration entry for the function; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     config: Vec<(String, String)>,
@@ -66,6 +69,9 @@ impl SettingsArgs {
             Some(path) => read_manifest(&path)?,
             None => Manifest::new(function_of(file)?),
         };
+        if !self.topics.is_empty() {
+            manifest.inputs = self.topics.iter().cloned().map(Input::new).collect();
+        }
         if manifest.inputs.is_empty() {
             let tenant = manifest.function.tenant().clone();
             let topic = TopicName::new(tenant, &format!("{}.in", manifest.function.name()));

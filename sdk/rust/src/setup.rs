@@ -75,6 +75,12 @@ impl<'a> Setup<'a> {
         }) as u16)
     }
 
+    /// The names of the inputs, in the order of the manifest.
+    #[must_use]
+    pub fn inputs(&self) -> &[String] {
+        &self.info.inputs
+    }
+
     /// An input by its name, to tell records of several subscriptions apart with
     /// [`Input::is_of`].
     ///
