@@ -21,6 +21,7 @@ mod shadow;
 mod snapshot;
 mod start;
 mod step;
+mod times;
 mod triggers;
 mod work;
 

@@ -42,6 +42,9 @@ impl Task {
             return Ok(Step::Worked);
         }
         self.fill()?;
+        if let Some(step) = self.tell_times().await? {
+            return Ok(step);
+        }
         if !self.ended() && self.expire() {
             return self.commit_decisions().await;
         }

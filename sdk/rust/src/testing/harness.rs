@@ -115,7 +115,8 @@ impl Harness {
 
     /// Takes the time of records from a field, as `event_time` and `event_time_format` of an input do in
     /// `pelton.toml`: a JSON pointer into the value or `header:NAME`; `auto`, `ms`, `s`, `rfc3339` or a
-    /// pattern.
+    /// pattern. By default records happened at their timestamps, or where the function says that they did
+    /// ([`event_time`](crate::event_time())).
     ///
     /// # Panics
     /// Where that is no field or no format.
@@ -419,12 +420,13 @@ impl Harness {
     }
 
     fn task_config(&self, id: TaskId, declared: &Declaration, bounded: bool) -> TaskConfig {
+        let told = || declared.tells_time.then(EventTime::guest);
         let inputs = self.inputs.iter().map(|name| {
             let topic = input_topic(name);
             self.log.create(&topic, 1);
             InputConfig {
                 out_of_orderness_ms: self.out_of_orderness_ms,
-                event_time: self.event_time.clone(),
+                event_time: self.event_time.clone().or_else(told),
                 ..InputConfig::new(TopicPartition::local(topic, 0))
             }
         });
