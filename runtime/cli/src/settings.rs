@@ -16,8 +16,8 @@ pub(crate) struct SettingsArgs {
     #[arg(short, long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// A topic that the function reads, in place of the manifest's; may be given several times
-    #[arg(long = "topic", value_name = "TOPIC", value_parser = TopicName::parse)]
-    topics: Vec<TopicName>,
+    #[arg(long = "reads", value_name = "TOPIC", value_parser = TopicName::parse)]
+    reads: Vec<TopicName>,
     /// A configuration entry for the function; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     config: Vec<(String, String)>,
@@ -69,8 +69,8 @@ impl SettingsArgs {
             Some(path) => read_manifest(&path)?,
             None => Manifest::new(function_of(file)?),
         };
-        if !self.topics.is_empty() {
-            manifest.inputs = self.topics.iter().cloned().map(Input::new).collect();
+        if !self.reads.is_empty() {
+            manifest.inputs = self.reads.iter().cloned().map(Input::new).collect();
         }
         if manifest.inputs.is_empty() {
             let tenant = manifest.function.tenant().clone();

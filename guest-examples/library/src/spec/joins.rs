@@ -50,7 +50,7 @@ pub(super) const ALL: &[Spec] = &[
         sends: "The two values as one (`apart`: as `left` and `right`, null for none), under their \
                 key, with the time of the later record.",
         example: Example {
-            flags: &["--topic", "orders", "--topic", "payments"],
+            flags: &["--reads", "orders", "--reads", "payments"],
             config: &[("within-ms", "60000"), ("kind", "left")],
             input: r#"{"topic":"orders","key":"1","value":{"item":"tea","at":"shop"},"timestamp":0}
 {"topic":"payments","key":"1","value":{"cents":250,"at":"bank"},"timestamp":45000}
@@ -101,7 +101,7 @@ pub(super) const ALL: &[Spec] = &[
         sends: "The two values as one (`apart`: as `record` and `table`, null for none), under the \
                 record's key and with its time.",
         example: Example {
-            flags: &["--topic", "flights", "--topic", "weather"],
+            flags: &["--reads", "flights", "--reads", "weather"],
             config: &[("prefix", "weather_")],
             input: r#"{"topic":"weather","key":"JFK","value":{"wind":12},"timestamp":0}
 {"topic":"flights","key":"JFK","value":{"flight":"UA1"},"timestamp":1000}
