@@ -139,8 +139,8 @@ fn a_join_takes_its_inputs_in_their_order_or_by_name_and_two_it_needs() {
         sent.iter().map(|one| (one.text(), one.timestamp)).collect::<Vec<_>>()
     };
     let both = (r#"{"left":1,"right":2}"#.to_owned(), 15);
-    assert_eq!(pair("", "", "inner"), [both.clone()]);
-    assert_eq!(pair("a", "", "left"), [both.clone()]);
+    assert_eq!(pair("", "", "inner"), std::slice::from_ref(&both));
+    assert_eq!(pair("a", "", "left"), std::slice::from_ref(&both));
     assert_eq!(pair("", "b", "outer"), [both, (r#"{"left":null,"right":3}"#.to_owned(), 26)]);
     let turned = (r#"{"left":2,"right":1}"#.to_owned(), 15);
     assert_eq!(pair("b", "", "inner"), std::slice::from_ref(&turned));
