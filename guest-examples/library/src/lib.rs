@@ -6,6 +6,7 @@
 pub mod spec;
 
 mod field;
+mod joins;
 mod records;
 mod settings;
 mod sketch;
@@ -29,10 +30,14 @@ fn chosen() -> Box<dyn Function> {
 /// The function of this name; one that cannot be opened where there is none.
 #[must_use]
 pub fn named(name: &str) -> Box<dyn Function> {
-    match spec::find(name).and_then(|spec| windows::make(spec).or_else(|| records::make(spec))) {
+    match spec::find(name).and_then(made) {
         Some(function) => function,
         None => Box::new(Unknown(name.to_owned())),
     }
+}
+
+fn made(spec: &'static spec::Spec) -> Option<Box<dyn Function>> {
+    windows::make(spec).or_else(|| records::make(spec)).or_else(|| joins::make(spec))
 }
 
 pelton_sdk::function!(chosen());

@@ -41,6 +41,11 @@ impl Settings {
         Ok(Self(spec))
     }
 
+    /// What follows `std:`.
+    pub(crate) fn name(self) -> &'static str {
+        self.0.name
+    }
+
     /// The text of an entry, or its default.
     pub(crate) fn text(self, name: &str) -> Option<String> {
         let key = self.0.keys.iter().find(|key| key.name == name);

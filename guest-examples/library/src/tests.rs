@@ -14,8 +14,7 @@ fn harness(name: &'static str) -> Harness {
 #[test]
 fn every_function_that_is_listed_is_there() {
     for spec in crate::spec::all() {
-        let made = crate::windows::make(spec).or_else(|| crate::records::make(spec));
-        assert!(made.is_some(), "{}", spec.name);
+        assert!(crate::made(spec).is_some(), "{}", spec.name);
     }
 }
 
@@ -122,4 +121,73 @@ fn batches_fresh_instances_and_disorder_change_nothing() {
     let debounce = || harness("debounce").config("quiet-ms", "1000").out_of_orderness_ms(2_000);
     assert_eq!(run(debounce()), ["at 700", "at 5000", "at 20000"]);
     assert_eq!(run(debounce().batch(1).fresh_instances()), run(debounce()));
+}
+
+#[test]
+fn a_join_takes_its_inputs_in_their_order_or_by_name_and_two_it_needs() {
+    let pair = |left: &str, right: &str, kind: &str| {
+        let mut test = harness("join").input("a").input("b").config("within-ms", "10");
+        for (name, value) in [("left", left), ("right", right)] {
+            test = if value.is_empty() { test } else { test.config(name, value) };
+        }
+        let mut test = test.config("kind", kind).config("value", "apart");
+        test.push_to("a", "k", "1", 5);
+        test.push_to("b", "k", "2", 15);
+        test.push_to("b", "k", "3", 26);
+        test.finish();
+        let sent = test.outputs("out");
+        sent.iter().map(|one| (one.text(), one.timestamp)).collect::<Vec<_>>()
+    };
+    let both = (r#"{"left":1,"right":2}"#.to_owned(), 15);
+    assert_eq!(pair("", "", "inner"), std::slice::from_ref(&both));
+    assert_eq!(pair("a", "", "left"), std::slice::from_ref(&both));
+    assert_eq!(pair("", "b", "outer"), [both, (r#"{"left":null,"right":3}"#.to_owned(), 26)]);
+    let turned = (r#"{"left":2,"right":1}"#.to_owned(), 15);
+    assert_eq!(pair("b", "", "inner"), std::slice::from_ref(&turned));
+    assert_eq!(pair("", "a", "inner"), [turned]);
+    for wrong in [("a", "a"), ("c", "")] {
+        assert!(catch_unwind(AssertUnwindSafe(|| pair(wrong.0, wrong.1, "inner"))).is_err());
+    }
+}
+
+#[test]
+fn values_that_are_no_objects_cannot_be_merged_and_fields_of_both_can() {
+    let mut test = harness("join").input("a").input("b").config("within-ms", "0");
+    test.push_to("a", "k", r#"{"x":1,"y":1}"#, 5);
+    test.push_to("b", "k", r#"{"y":2}"#, 5);
+    test.push_to("b", "k", "7", 5);
+    assert_eq!(test.texts("out"), [r#"{"x":1,"y":2}"#]);
+    assert!(test.rejected()[0].reason.contains("no JSON object"));
+}
+
+#[test]
+fn the_ends_of_an_interval_belong_to_it_and_what_is_beyond_does_not() {
+    let mut test = harness("join").input("a").input("b").config("within-ms", "0");
+    test = test.config("before-ms", "2").config("after-ms", "3").config("value", "apart");
+    test.push_to("a", "k", "0", 10);
+    for time in [7, 8, 13, 14] {
+        test.push_to("b", "k", &*time.to_string(), time);
+    }
+    test.finish();
+    let mut found = test.texts("out");
+    found.sort();
+    assert_eq!(found, [r#"{"left":0,"right":13}"#, r#"{"left":0,"right":8}"#]);
+}
+
+#[test]
+fn a_table_is_looked_up_by_a_field_and_as_of_the_time_of_the_record() {
+    for (kind, sent) in [("left", 3), ("inner", 2)] {
+        let mut test = harness("lookup").input("flights").input("carriers").config("key", "/by");
+        test = test.config("kind", kind).config("prefix", "c_");
+        test.push_to("carriers", "UA", r#"{"name":"old"}"#, 1);
+        test.push_to("carriers", "UA", r#"{"name":"new"}"#, 5);
+        test.push_to("flights", "1", r#"{"by":"UA"}"#, 4);
+        test.push_to("flights", "2", r#"{"by":"UA"}"#, 5);
+        test.push_to("flights", "3", "{}", 6);
+        test.finish();
+        let texts = test.texts("out");
+        assert_eq!(texts.len(), sent, "{texts:?}");
+        let found = [r#"{"by":"UA","c_name":"old"}"#, r#"{"by":"UA","c_name":"new"}"#];
+        assert_eq!(texts[..2], found);
+    }
 }

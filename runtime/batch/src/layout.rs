@@ -35,6 +35,8 @@ pub enum Kind {
     Timers = 0x0006,
     /// Stored values of another schema version than the code's.
     Migrate = 0x0007,
+    /// Records whose event time the guest is to tell.
+    Times = 0x0008,
     /// What a guest call answers: an ordered list of operations.
     Operations = 0x0100,
     /// Keys of a multi-get.
@@ -57,6 +59,7 @@ impl Kind {
             0x0005 => Self::Finish,
             0x0006 => Self::Timers,
             0x0007 => Self::Migrate,
+            0x0008 => Self::Times,
             0x0100 => Self::Operations,
             0x0200 => Self::Keys,
             0x0201 => Self::Values,

@@ -40,6 +40,8 @@ pub enum OpKind {
     /// The pane under `key` goes to the key that is `value`. Only in state changes that a commit
     /// journals: from a guest it is an error.
     MovePane = 14,
+    /// The record that is the cause happened at `timestamp`: what answers a batch of kind `Times`.
+    Time = 15,
 }
 
 impl OpKind {
@@ -48,7 +50,7 @@ impl OpKind {
     #[inline]
     pub fn from_u8(number: u8) -> Option<Self> {
         use OpKind::*;
-        const ALL: [OpKind; 14] = [
+        const ALL: [OpKind; 15] = [
             Forward,
             Emit,
             Put,
@@ -63,6 +65,7 @@ impl OpKind {
             PurgeWindow,
             Accumulator,
             MovePane,
+            Time,
         ];
         ALL.get((number as usize).wrapping_sub(1)).copied()
     }
@@ -279,7 +282,7 @@ impl<'a> Operations<'a> {
     /// What the operation at `row` needs for its kind and has not.
     #[inline]
     fn lacks(&self, kind: OpKind, row: usize) -> Option<(u32, &'static str)> {
-        use OpKind::{Append, Delete, DeletePrefix, MovePane, Put, SetTimer};
+        use OpKind::{Append, Delete, DeletePrefix, MovePane, Put, SetTimer, Time};
         let there = |column: Option<BytesColumn<'_>>| column.is_some_and(|c| !c.is_null(row));
         match kind {
             Put | Append | Delete | DeletePrefix | MovePane if !there(self.keys) => {
@@ -290,6 +293,9 @@ impl<'a> Operations<'a> {
             }
             SetTimer if self.timestamp(row).is_none() => {
                 Some((tag::TIMESTAMP, "a timer is set to no time"))
+            }
+            Time if self.timestamp(row).is_none() => {
+                Some((tag::TIMESTAMP, "a record is told to have happened at no time"))
             }
             _ => None,
         }

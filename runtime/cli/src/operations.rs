@@ -65,6 +65,7 @@ fn name(kind: OpKind) -> &'static str {
         OpKind::PurgeWindow => "purge-window",
         OpKind::Accumulator => "accumulator",
         OpKind::MovePane => "move-pane",
+        OpKind::Time => "time",
     }
 }
 

@@ -20,6 +20,9 @@ pub(crate) struct SettingsArgs {
     /// Which function it is, where the manifest is a pipeline's; else the one with the name of FILE
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
+    /// A topic that the function reads, in place of the manifest's; may be given several times
+    #[arg(long = "reads", value_name = "TOPIC", value_parser = TopicName::parse)]
+    reads: Vec<TopicName>,
     /// A configuration entry for the function; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     config: Vec<(String, String)>,
@@ -106,6 +109,7 @@ impl SettingsArgs {
     pub(crate) fn refuse_flags(&self, name: &str) -> Result<()> {
         let given = [
             ("--config", !self.config.is_empty()),
+            ("--reads", !self.reads.is_empty()),
             ("--window", self.window.is_some()),
             ("--advance", self.advance.is_some()),
             ("--gap", self.gap.is_some()),
@@ -128,6 +132,9 @@ impl SettingsArgs {
     }
 
     fn apply(&self, manifest: &mut Manifest) -> Result<()> {
+        if !self.reads.is_empty() {
+            manifest.inputs = self.reads.iter().cloned().map(Input::new).collect();
+        }
         if manifest.inputs.is_empty() {
             let tenant = manifest.function.tenant().clone();
             let topic = TopicName::new(tenant, &format!("{}.in", manifest.function.name()));

@@ -23,6 +23,12 @@ pub(crate) fn stored(value: Option<&[u8]>) -> String {
     }
 }
 
+/// The same, as JSON.
+pub(crate) fn stored_value(bytes: &[u8]) -> Value {
+    let text = || serde_json::from_str(&json(Some(bytes))).unwrap_or_default();
+    message_pack(bytes).unwrap_or_else(text)
+}
+
 /// The JSON for bytes, from which they can be made again: `{"base64":"..."}` where they are no text.
 pub(crate) fn json(bytes: Option<&[u8]>) -> String {
     let mut out = Vec::new();

@@ -59,6 +59,9 @@ pub struct Declaration {
     pub wants_offsets: bool,
     /// Whether input batches carry the index of the subscription.
     pub wants_inputs: bool,
+    /// Whether it tells the event time of records, for inputs that ask it to.
+    #[serde(default)]
+    pub tells_time: bool,
     /// Whether the function exports `save`: then it gets an instance per task.
     pub saves: bool,
 }

@@ -33,4 +33,4 @@ pub use manifest::Manifest;
 pub use partition::{murmur2, partition_for_key};
 pub use sink::{Committed, Recovered, Sink, SnapshotReader, SnapshotWriter};
 pub use source::{Fetch, Offsets, Producer, Source, Start, Told};
-pub use time::{EventTime, TimeField, TimeFormat};
+pub use time::{EventTime, GUEST_TIME, TimeField, TimeFormat};

@@ -32,6 +32,20 @@ pub struct EventTime {
     pub format: TimeFormat,
 }
 
+impl EventTime {
+    /// What the function itself tells.
+    #[must_use]
+    pub fn guest() -> Self {
+        Self { field: TimeField::Guest, format: TimeFormat::default() }
+    }
+
+    /// Whether the function itself tells it.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        self.field == TimeField::Guest
+    }
+}
+
 /// A field of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimeField {
@@ -39,16 +53,25 @@ pub enum TimeField {
     Value(Vec<String>),
     /// The last of its headers with this name.
     Header(String),
+    /// The function itself tells the time.
+    Guest,
 }
+
+/// How [`TimeField::Guest`] is written, in a manifest and in what a function declares.
+pub const GUEST_TIME: &str = "guest";
 
 impl FromStr for TimeField {
     type Err = String;
 
-    /// `/a/b`, or `header:NAME`.
+    /// `/a/b`, `header:NAME`, or `guest`.
     fn from_str(text: &str) -> Result<Self, String> {
+        if text == GUEST_TIME {
+            return Ok(Self::Guest);
+        }
         let wrong = || {
             format!(
-                "{text:?} is no field: write a JSON pointer such as \"/time\", or \"header:NAME\""
+                "{text:?} is no field: write a JSON pointer such as \"/time\", \"header:NAME\", or \
+                 \"guest\" where the function tells it"
             )
         };
         if let Some(name) = text.strip_prefix("header:") {
@@ -65,6 +88,7 @@ impl fmt::Display for TimeField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header(name) => write!(f, "header:{name}"),
+            Self::Guest => f.write_str(GUEST_TIME),
             Self::Value(steps) => steps
                 .iter()
                 .try_for_each(|step| write!(f, "/{}", step.replace('~', "~0").replace('/', "~1"))),

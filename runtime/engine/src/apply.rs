@@ -292,6 +292,11 @@ impl Applying<'_> {
                 let text = format!("operation {} (MovePane) is not for guests", operation.row);
                 Err(Fault::new(FaultKind::Malformed, text))
             }
+            OpKind::Time => {
+                let row = operation.row;
+                let text = format!("operation {row} (Time) in a call that asks for no event time");
+                Err(Fault::new(FaultKind::Malformed, text))
+            }
             OpKind::Reject | OpKind::Retry | OpKind::FireWindow => Ok(()),
         }
     }

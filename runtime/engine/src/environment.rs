@@ -102,21 +102,15 @@ impl Environment for TaskEnvironment {
     }
 
     fn random(&self, row: u32, draw: u32) -> u64 {
-        let function = self.config.id.function.to_string();
         match self.slice.locate(row as usize) {
             Some((piece, at)) => {
-                let input = &self.config.inputs[piece.input].partition;
-                let seed = seed(&[
-                    function.as_bytes(),
-                    input.cluster.as_bytes(),
-                    input.topic.to_string().as_bytes(),
-                    &input.partition.to_le_bytes(),
-                ]);
+                let seed = input_seed(&self.config, piece.input);
                 random(seed, piece.fetch.offsets.get(at), draw)
             }
             None => {
                 let partition = self.config.id.partition.to_le_bytes();
                 let (key, time) = self.units.get(row as usize).unwrap_or_default();
+                let function = self.config.id.function.to_string();
                 let seed = seed(&[function.as_bytes(), b"unit", &partition, key]);
                 random(seed, time as u64, draw)
             }
@@ -146,6 +140,17 @@ impl Environment for TaskEnvironment {
     fn gauge(&self, name: &str, value: f64) {
         self.telemetry.gauge(&self.config.id, name, value);
     }
+}
+
+/// The seed of the random numbers of the records of an input.
+pub(crate) fn input_seed(config: &TaskConfig, input: usize) -> u64 {
+    let input = &config.inputs[input].partition;
+    seed(&[
+        config.id.function.to_string().as_bytes(),
+        input.cluster.as_bytes(),
+        input.topic.to_string().as_bytes(),
+        &input.partition.to_le_bytes(),
+    ])
 }
 
 /// A state error as a fault of the guest.

@@ -31,6 +31,8 @@ pub(crate) struct Incoming {
     pub(crate) siblings: Arc<[u64]>,
     /// Which of the function's inputs it is of.
     pub(crate) input: u16,
+    /// The function itself is to tell when its records happened, and has not yet.
+    pub(crate) is_untold: bool,
 }
 
 impl Incoming {
@@ -41,8 +43,22 @@ impl Incoming {
         siblings: Arc<[u64]>,
         input: u16,
     ) -> Result<Self, FormatError> {
-        let untimed = how.map_or(Ok(Vec::new()), |how| stamp(&mut fetch, how))?;
-        Ok(Self { fetch, untimed, siblings, input })
+        let is_untold = how.is_some_and(EventTime::is_guest);
+        let untimed = match how.filter(|_| !is_untold) {
+            Some(how) => stamp(&mut fetch, |records, row| event_time_of(how, records, row))?,
+            None => Vec::new(),
+        };
+        Ok(Self { fetch, untimed, siblings, input, is_untold })
+    }
+
+    /// The same batch, its records stamped with what the function has told of each: when it happened,
+    /// ms, or why that is not known.
+    pub(crate) fn told(&self, times: &[Result<i64, String>]) -> Result<Self, FormatError> {
+        let mut fetch = self.fetch.clone();
+        let untold = || Err("the function has told nothing of it".to_owned());
+        let untimed = stamp(&mut fetch, |_, row| times.get(row).cloned().unwrap_or_else(untold))?;
+        let (siblings, input) = (Arc::clone(&self.siblings), self.input);
+        Ok(Self { fetch, untimed, siblings, input, is_untold: false })
     }
 
     /// What the record at `row` brings of the time of the task that wrote the batch: the last one does.
@@ -72,14 +88,17 @@ impl Deref for Incoming {
 
 /// Gives each record of `fetch` the time that it tells itself as its timestamp, and names those that
 /// tell none.
-fn stamp(fetch: &mut Fetch, how: &EventTime) -> Result<Vec<Untimed>, FormatError> {
+fn stamp(
+    fetch: &mut Fetch,
+    time: impl Fn(&Records<'_>, usize) -> Result<i64, String>,
+) -> Result<Vec<Untimed>, FormatError> {
     let mut builder = RecordsBuilder::new();
     let mut untimed = Vec::new();
     let batch = fetch.batch.clone();
     let records = Batch::parse(&batch)?.records()?;
     let mut times = Vec::with_capacity(fetch.rows);
     for row in 0..fetch.rows {
-        times.push(event_time_of(how, &records, row).unwrap_or_else(|why| {
+        times.push(time(&records, row).unwrap_or_else(|why| {
             untimed.push(Untimed { row, why });
             records.timestamp(row)
         }));
@@ -93,10 +112,11 @@ fn stamp(fetch: &mut Fetch, how: &EventTime) -> Result<Vec<Untimed>, FormatError
 /// The time that a record tells, ms.
 ///
 /// # Errors
-/// Why it tells none.
+/// Why it tells none; where the function is to tell it, that this is so.
 pub fn event_time_of(how: &EventTime, records: &Records<'_>, row: usize) -> Result<i64, String> {
     let named = |text: String| format!("event_time {}: {text}", how.field);
     match &how.field {
+        TimeField::Guest => Err(named("the function itself tells it".to_owned())),
         TimeField::Header(name) => {
             let mut headers = records.headers(row).filter(|header| header.name == name);
             let value = headers.by_ref().last().and_then(|header| header.value);

@@ -29,6 +29,8 @@ pub(crate) struct Input {
     pub(crate) ended: bool,
     /// Records from this offset on are not looked at yet; `u64::MAX` but in a replay.
     pub(crate) until: u64,
+    /// Calls in a row that have failed to tell when records happened.
+    pub(crate) attempts: u32,
     /// The tasks of the function that wrote the last batch that was fetched.
     siblings: Arc<[u64]>,
     queue: VecDeque<Arc<Incoming>>,
@@ -48,6 +50,7 @@ impl Input {
             waiting_since: None,
             ended: false,
             until,
+            attempts: 0,
             siblings: Arc::default(),
             queue,
             consumed: 0,
@@ -100,6 +103,20 @@ impl Input {
             self.queue.push_back(Arc::new(incoming.map_err(format_error)?));
         }
         Ok(())
+    }
+
+    /// The first batch that waits for the function to tell when its records happened.
+    pub(crate) fn untold(&self) -> Option<Arc<Incoming>> {
+        self.config.event_time.as_ref().filter(|how| how.is_guest())?;
+        self.queue.iter().find(|fetch| fetch.is_untold).cloned()
+    }
+
+    /// Puts a batch whose times are told in the place of the first that waits for that.
+    pub(crate) fn told(&mut self, fetch: Incoming) {
+        self.attempts = 0;
+        if let Some(untold) = self.queue.iter_mut().find(|fetch| fetch.is_untold) {
+            *untold = Arc::new(fetch);
+        }
     }
 
     /// The tasks of the function that wrote a batch, where its watermark counts.

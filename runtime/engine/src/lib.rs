@@ -16,6 +16,7 @@ mod due;
 mod environment;
 mod event_time;
 mod faults;
+mod guest_time;
 mod input;
 pub mod memory;
 mod migrate;

@@ -100,6 +100,7 @@ impl WitDeclaration {
     /// A sentence about the windows.
     pub(crate) fn into_core(self, saves: bool) -> Result<Declaration, String> {
         let settings = self.windows.iter().map(|it| (it.name.as_str(), it.value.as_str()));
+        let tells_time = WindowSettings::tells_time(settings.clone())?;
         let window = WindowSettings::declared(settings, &self.outputs)?;
         Ok(Declaration {
             outputs: self.outputs,
@@ -108,6 +109,7 @@ impl WitDeclaration {
             window,
             wants_offsets: self.columns.contains(WitColumns::OFFSETS),
             wants_inputs: self.columns.contains(WitColumns::INPUTS),
+            tells_time,
             saves,
         })
     }

@@ -1,7 +1,9 @@
 //! Waiting until a deployment has done all that there is to do: for tests that go step by step.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::control::Control;
 use crate::deployment::Deployment;
 
 /// How often is looked.
@@ -21,5 +23,15 @@ impl Deployment {
                 std::thread::park_timeout(LOOK_EVERY);
             }
         }
+    }
+
+    /// Takes it for told that every record before `time` (ms) has come, of every input, as
+    /// [`pelton_engine::Task::advance_watermark`] does: all that is due by then fires.
+    pub fn advance_watermark(&self, time: i64) {
+        let told = |task: &Arc<Control>| {
+            task.visit(Box::new(move |task| task.advance_watermark(time)));
+        };
+        self.tasks.iter().for_each(told);
+        self.settle();
     }
 }

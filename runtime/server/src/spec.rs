@@ -203,9 +203,11 @@ impl DeploymentSpec {
     ///
     /// # Errors
     /// `E-MANIFEST-WINDOW` where the manifest's window does not go with the declared one,
-    /// `E-MANIFEST-STORE` where the function keeps other state than the manifest lists.
+    /// `E-MANIFEST-STORE` where the function keeps other state than the manifest lists,
+    /// `E-MANIFEST-EVENT-TIME` where only one of them says that the function tells event time.
     pub fn complete(&mut self, manifest: &Manifest, declared: &Declaration) -> Result<()> {
         manifest.check_stores(&declared.stores)?;
+        manifest.check_event_time(declared.tells_time)?;
         let ttls =
             manifest.stores.iter().filter_map(|store| Some((store.name.clone(), store.ttl_ms?)));
         self.store_ttls = ttls.collect();

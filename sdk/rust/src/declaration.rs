@@ -65,6 +65,8 @@ pub struct Declaration {
     pub offsets: bool,
     /// Whether batches carry the index of the input.
     pub inputs: bool,
+    /// Whether it tells when records happened.
+    pub tells_time: bool,
     /// Whether the host keeps its memory.
     pub saves: bool,
 }

@@ -151,6 +151,7 @@ pub(crate) fn unexpected(kind: Kind) -> Error {
     Error::fail(match kind {
         Kind::Records => "called with records, but this is a windowed function",
         Kind::Timers => "called with timers, but this function has none",
+        Kind::Times => "asked when records happened, but this function does not tell",
         Kind::Migrate => "called with state of an older schema, but this function migrates none",
         _ => "called with a kind of batch that this function does not take",
     })

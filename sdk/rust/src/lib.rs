@@ -74,7 +74,7 @@ pub mod testing;
 pub use context::{Context, Runtime};
 pub use entry::{
     Aggregate, Contents, Join, Keep, Looked, Lookup, Mapped, Pair, Process, Stateful, Window,
-    aggregate, aggregate_with, filter, join_with, lookup_by, lookup_with, map, process,
+    aggregate, aggregate_with, event_time, filter, join_with, lookup_by, lookup_with, map, process,
     process_with, stateful, window, window_with,
 };
 pub use error::{Error, Outcome, Result};

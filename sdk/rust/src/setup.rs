@@ -55,6 +55,9 @@ impl<'a> Setup<'a> {
         if self.declaration.outputs.is_empty() {
             self.output("out");
         }
+        if self.declaration.tells_time {
+            self.declaration.windows.push(("event_time", "guest".to_owned()));
+        }
         Ok(self.declaration)
     }
 
@@ -73,6 +76,12 @@ impl<'a> Setup<'a> {
             outputs.push(name.to_owned());
             outputs.len() - 1
         }) as u16)
+    }
+
+    /// The names of the inputs, in the order of the manifest.
+    #[must_use]
+    pub fn inputs(&self) -> &[String] {
+        &self.info.inputs
     }
 
     /// An input by its name, to tell records of several subscriptions apart with
@@ -181,6 +190,11 @@ impl<'a> Setup<'a> {
     /// Asks for each record's offset: see [`Record::offset`](crate::Record::offset).
     pub fn with_offsets(&mut self) {
         self.declaration.offsets = true;
+    }
+
+    /// Says that the function answers batches of kind `Times`: see [`event_time`](crate::event_time()).
+    pub fn tells_time(&mut self) {
+        self.declaration.tells_time = true;
     }
 
     /// A configuration entry, read as a `T`; `default` where there is none.

@@ -78,6 +78,55 @@ fn the_clock_stands_still_until_it_is_advanced() {
 }
 
 #[test]
+fn event_time_is_moved_by_hand_and_what_comes_after_it_is_late() {
+    let place = Place::new();
+    let text = r#"{"input":{"key":"ann","value":"page","timestamp":1000}}
+{"advance_watermark":59999}
+{"expect_nothing":true}
+{"advance_watermark":"1970-01-01T00:01:00Z"}
+{"expect":{"key":"ann","timestamp":59999}}
+{"advance_watermark":30000}
+{"input":{"key":"ann","value":"late","timestamp":2000}}
+{"input":{"key":"ann","value":"page","timestamp":60000}}
+{"expect":{"topic":"late","value":"late"}}
+{"end":true}
+{"expect":{"key":"ann","timestamp":119999}}
+"#;
+    place.write("f.jsonl", text);
+    test(&place, &[]).expect(0);
+    place.write("f.jsonl", "{\"end\":true}\n{\"advance_watermark\":1}\n");
+    test(&place, &[]).expect_error(3, "E-FIXTURE");
+}
+
+const STORED: &str = r#"{"expect_state":{"store":"stats","key":"a","absent":true}}
+{"input":{"key":"a","value":3}}
+{"expect":{"key":"a"}}
+{"expect_state":{"store":"stats","key":"a","value":{"count":1,"sum":3,"min":3,"max":3,"histogram":[0,0,0,0,0,1,0,0,0,0,0,0,0,0,0,0,0]}}}
+{"expect_state":{"store":"stats","key":"b","absent":true}}
+{"end":true}
+{"expect_state":{"store":"stats","key":"a","value":{"count":1,"sum":3,"min":3,"max":3,"histogram":[0,0,0,0,0,1,0,0,0,0,0,0,0,0,0,0,0]}}}
+"#;
+
+#[test]
+fn what_a_store_holds_is_expected_before_and_after_the_end() {
+    let (place, wasm) = (Place::new(), built("running_stats"));
+    let test =
+        |more: &[&str]| place.pelton(&[&["test", "--wasm", &wasm, "f.jsonl"], more].concat());
+    place.write("f.jsonl", STORED);
+    test(&[]).expect(0);
+    place.write("f.jsonl", STORED.replace("\"count\":1", "\"count\":2"));
+    let ended = test(&[]).expect(6);
+    assert!(ended.out.contains("f.jsonl:4: stored otherwise"), "{}", ended.out);
+    assert!(ended.out.contains("f.jsonl:7: stored otherwise"), "{}", ended.out);
+    test(&["--update"]).expect(0);
+    assert!(place.read("f.jsonl").contains("\"sum\":3.0"), "{}", place.read("f.jsonl"));
+    test(&[]).expect(0);
+    place.write("f.jsonl", STORED.replace("\"stats\"", "\"stat\""));
+    let ended = test(&[]).expect_error(3, "E-STORE-UNKNOWN");
+    assert!(ended.err.contains("f.jsonl:1: ") && ended.err.contains("stats"), "{}", ended.err);
+}
+
+#[test]
 fn rejected_records_are_expected_by_their_code() {
     let place = Place::new();
     place.write(

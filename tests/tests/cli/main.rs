@@ -3,6 +3,7 @@
 
 mod basics;
 mod demo;
+mod event_time;
 mod files;
 mod fixtures;
 mod flights;

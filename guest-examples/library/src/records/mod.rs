@@ -33,6 +33,6 @@ fn send(record: &Record<'_>, value: Value, ctx: &mut Context<'_>) -> Result<()> 
 }
 
 /// A text as bytes of a key: what a JSON string holds, or the JSON of anything else.
-fn key_of(value: &Value) -> String {
+pub(crate) fn key_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -1,6 +1,7 @@
 //! What the ready-made functions are: their names, settings and examples. The program that carries
 //! the module reads this too, so it needs nothing but `core`.
 
+mod joins;
 mod records;
 mod windows;
 
@@ -67,7 +68,7 @@ pub struct Example {
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Spec> {
-    windows::ALL.iter().chain(records::ALL)
+    windows::ALL.iter().chain(records::ALL).chain(joins::ALL)
 }
 
 /// The function of this name.

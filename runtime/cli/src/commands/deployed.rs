@@ -26,7 +26,7 @@ pub(super) struct DeployedArgs {
     /// The function of a server to call, in place of FILE
     #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "manifest", "config", "window",
         "advance", "gap", "grace", "late_output", "out_of_orderness",
-        "event_time", "event_time_format"])]
+        "event_time", "event_time_format", "reads"])]
     deployed: Option<String>,
     /// With --deployed: the version; else the active one
     #[arg(long, value_name = "VERSION", requires = "deployed", conflicts_with = "file")]

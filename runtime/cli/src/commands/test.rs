@@ -22,9 +22,10 @@ const EXTENSION: &str = "jsonl";
 ///
 /// Builds the function and runs each tests/*.jsonl through it, on a node of its own with a clock that
 /// stands still. A fixture is a script of JSON lines: {"input": RECORD}, {"marker": {"header"}},
-/// {"advance_clock": "10s"}, {"end": true}, {"expect": RECORD}, {"expect_dead_letter": {"code"}},
-/// {"expect_nothing": true}. Lines that begin with # are comments. The exit code is 6 where something
-/// else was sent than is expected.
+/// {"advance_clock": "10s"}, {"advance_watermark": TIME}, {"end": true}, {"expect": RECORD},
+/// {"expect_dead_letter": {"code"}}, {"expect_nothing": true}, {"expect_state": {"store", "key",
+/// "value"}}. Lines that begin with # are comments. The exit code is 6 where something else was sent or
+/// stored than is expected.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -125,7 +125,7 @@ fn build() -> Value {
 fn input() -> Value {
     let field = text(
         "Where a record says when it happened, in place of its timestamp: a JSON pointer into its \
-         value, or `header:NAME`.",
+         value, `header:NAME`, or `guest` where the function tells it.",
     );
     let format = text(
         "How that is written: `auto` (ms, or RFC 3339), `ms`, `s`, `rfc3339`, or a pattern such as \

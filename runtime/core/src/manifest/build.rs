@@ -14,7 +14,7 @@ use super::{canary, pipeline, profile, store, window};
 use crate::ids::{FunctionId, NAME_BYTES_MAX, NameError, TopicName};
 use crate::limits::{Limit, Limits};
 use crate::source::Start;
-use crate::time::EventTime;
+use crate::time::{EventTime, TimeField};
 
 /// Reads the function or the pipeline that a file describes.
 pub(super) fn file(
@@ -172,6 +172,10 @@ fn event_time(section: &Section<'_>, problems: &mut Problems<'_>) -> Option<Even
     let format = section.parsed("event_time_format", str::parse, problems);
     if format.is_some() && section.get("event_time").is_none() {
         let text = "needs `event_time` beside it: the field that is written so";
+        section.wrong("event_time_format", text, problems);
+    }
+    if format.is_some() && field == Some(TimeField::Guest) {
+        let text = "is how a field is written; where the function tells the time there is none";
         section.wrong("event_time_format", text, problems);
     }
     Some(EventTime { field: field?, format: format.unwrap_or_default() })

@@ -18,7 +18,7 @@ mod window;
 use std::collections::BTreeMap;
 
 use crate::declaration::StoreDeclaration;
-use crate::error::Result;
+use crate::error::{Domain, Error, Result};
 use crate::ids::{FunctionId, TopicName};
 use crate::limits::Limits;
 use crate::source::Start;
@@ -213,6 +213,28 @@ impl Manifest {
     /// `E-MANIFEST-STORE` names the store that is not as listed.
     pub fn check_stores(&self, declared: &[StoreDeclaration]) -> Result<()> {
         store::check(&self.stores, declared)
+    }
+
+    /// Whether the function `tells` event time where an input asks it to, and only there.
+    ///
+    /// # Errors
+    /// `E-MANIFEST-EVENT-TIME` says on which side it is missing.
+    pub fn check_event_time(&self, tells: bool) -> Result<()> {
+        let asks = |input: &&Input| input.event_time.as_ref().is_some_and(EventTime::is_guest);
+        let text = match (self.inputs.iter().find(asks), tells) {
+            (Some(input), false) => format!(
+                "input `{}` has event_time = \"guest\", but {} does not tell event time; wrap the \
+                 function in `pelton_sdk::event_time`, or name a field of its records",
+                input.name, self.function
+            ),
+            (None, true) => format!(
+                "{} tells event time, but no input asks for it; set event_time = \"guest\" in its \
+                 [[input]], or give --event-time guest",
+                self.function
+            ),
+            _ => return Ok(()),
+        };
+        Err(Error::new("E-MANIFEST-EVENT-TIME", Domain::User, text))
     }
 
     /// Where dead letters go: the topic that the manifest names, else `<function>.dead`.

@@ -82,8 +82,8 @@ impl Task {
         let bytes = self.config.limits.batch_bytes.value as usize;
         let from = |index: usize| match &self.clocks[index] {
             clock if self.repeats || clock.progress.idle => i64::MAX,
-            clock if clock.producers.is_empty() => i64::MIN,
-            clock => clock.watermark(),
+            clock if clock.producers.is_empty() => self.reached,
+            clock => clock.watermark().max(self.reached),
         };
         let declared = &self.config.declaration;
         let stateless = declared.window.is_none() && declared.stores.is_empty();

@@ -142,7 +142,7 @@ impl Task {
 
     /// After too many poisonous units in a row the function is not called for a while; a bounded
     /// run stops.
-    fn breaker(&mut self, fault: &Fault) -> Result<()> {
+    pub(super) fn breaker(&mut self, fault: &Fault) -> Result<()> {
         let policy = self.config.retry;
         if self.poison_in_a_row < policy.breaker_after {
             return Ok(());

@@ -3,6 +3,7 @@
 //! [`Task::step`] does one thing at a time: fires what is due, or takes the next records, calls the
 //! guest and commits. It never waits by itself: it answers what to wait for.
 
+mod by_hand;
 mod calls;
 mod commit;
 mod cutout;
@@ -20,6 +21,7 @@ mod shadow;
 mod snapshot;
 mod start;
 mod step;
+mod times;
 mod triggers;
 mod work;
 
@@ -131,6 +133,8 @@ pub struct Task {
     /// Inputs that a version before has read.
     left: Vec<InputLeft>,
     watermark: i64,
+    /// Every record before this time (ms) has come, as a test says.
+    reached: i64,
     triggers: Triggers,
     /// Sliding windows that end up to here (event time, ms) have been looked at for what is no longer
     /// needed.

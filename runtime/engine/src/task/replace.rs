@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use pelton_core::{Domain, Error, Fault, Result, Triggers};
+use pelton_core::{Domain, Error, EventTime, Fault, Result, Triggers};
 
 use super::migrate::Sweep;
 use super::{Task, owned, start};
@@ -139,7 +139,9 @@ impl Task {
         state.relayout(start::state_layout(&start::layout_of(&new.config), &new.config));
         for (index, config) in new.config.inputs.iter().enumerate() {
             let input = &mut self.inputs[index];
-            let retimed = input.config.event_time != config.event_time
+            // Other code may tell other times.
+            let retimed = config.event_time.as_ref().is_some_and(EventTime::is_guest)
+                || input.config.event_time != config.event_time
                 || input.config.carried != config.carried;
             input.config = config.clone();
             if retimed {

@@ -127,6 +127,7 @@ impl Task {
             topic_ids: self.topic_ids.clone(),
             left: self.left.clone(),
             watermark: self.watermark,
+            reached: i64::MIN,
             triggers: self.triggers,
             closed_to: i64::MIN,
             flushing: self.flushing,

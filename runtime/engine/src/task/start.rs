@@ -204,6 +204,7 @@ impl Task {
             topic_ids,
             left,
             watermark,
+            reached: i64::MIN,
             triggers,
             closed_to: i64::MIN,
             flushing: false,

@@ -48,6 +48,9 @@ impl Task {
             return Ok(Step::Worked);
         }
         self.fill()?;
+        if let Some(step) = self.tell_times().await? {
+            return Ok(step);
+        }
         if !self.ended() && self.expire() {
             return self.commit_decisions().await;
         }
@@ -121,7 +124,7 @@ impl Task {
             self.last_timers = self.state.timer_count() as u64 + ENDING_TIMERS_MAX;
             return Ok(Step::Worked);
         }
-        if self.ask_producers() || self.follow_peers() {
+        if self.ask_producers() || self.follow_peers() || self.reach() {
             return Ok(Step::Worked);
         }
         self.tell_readers(self.clocks.iter().all(|clock| clock.progress.idle));

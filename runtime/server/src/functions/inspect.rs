@@ -4,13 +4,15 @@
 
 use std::sync::Arc;
 
-use pelton_core::{Domain, Error, FunctionId, Result};
+use pelton_core::{Declaration, Domain, Error, FunctionId, GuestFactory, Result};
 use pelton_engine::Task;
 use pelton_journal::Role;
 
 use super::registry::unknown;
 use super::travel::stored_task;
 use super::{FunctionRecord, Functions, blocking};
+use crate::node::Node;
+use crate::spec::DeploymentSpec;
 
 /// An entry of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,14 +140,41 @@ impl Functions {
     }
 }
 
+impl Node {
+    /// The entries of a store under `key`, of a function that is deployed on the node without a registry:
+    /// one for each partition that has it, as of the last commits.
+    ///
+    /// # Errors
+    /// `E-STORE-UNKNOWN`; a storage error.
+    pub fn state_get(
+        &self,
+        spec: &DeploymentSpec,
+        factory: &Arc<dyn GuestFactory>,
+        store: &str,
+        key: &[u8],
+    ) -> Result<Vec<StateEntry>> {
+        let declared = factory.declaration();
+        let store = index_of(store, declared, &spec.function)?;
+        let mut all = Vec::new();
+        for part in self.replacements(spec, factory)? {
+            let Some(task) = stored_task(self.journal(), part)? else { continue };
+            all.extend(entries(&task, task.state().get(store, key).map(|entry| (key, entry))));
+        }
+        Ok(all)
+    }
+}
+
 fn store_index(task: &Task, name: &str) -> Result<u16> {
-    let stores = &task.config().declaration.stores;
+    index_of(name, &task.config().declaration, &task.config().id.function)
+}
+
+fn index_of(name: &str, declared: &Declaration, function: &FunctionId) -> Result<u16> {
+    let stores = &declared.stores;
     let found = stores.iter().position(|store| store.name == name);
     found.map(|index| index as u16).ok_or_else(|| {
         let known: Vec<_> = stores.iter().map(|store| store.name.as_str()).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        let text =
-            format!("{} has no store `{name}`; it declares: {known}", task.config().id.function);
+        let text = format!("{function} has no store `{name}`; it declares: {known}");
         Error::new("E-STORE-UNKNOWN", Domain::User, text)
     })
 }

@@ -1183,6 +1183,10 @@ pub mod pelton {
             /// that it has in `[window]` of a manifest: `size`, `gap`, `advance`, `grace` ("1h", "500ms"),
             /// `shape` ("contents" or "incremental"), `late_output` (the name of an output). A setting that the
             /// host does not know is an error.
+            ///
+            /// One more stands among them and is none of the windows': `event_time`, always "guest", says that
+            /// the function answers batches of kind `Times`, and so tells when a record happened, for inputs
+            /// that ask for it (`event_time = "guest"` in a manifest).
             #[derive(Clone)]
             pub struct Setting {
                 /// Its name.

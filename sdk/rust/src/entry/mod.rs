@@ -1,6 +1,7 @@
 //! Entry points: what an author writes, turned into a [`Function`](crate::Function).
 
 mod aggregate;
+mod event_time;
 mod filter;
 mod join;
 mod lookup;
@@ -10,6 +11,7 @@ mod stateful;
 mod window;
 
 pub use aggregate::{Aggregate, aggregate, aggregate_with};
+pub use event_time::event_time;
 pub use filter::{Keep, filter};
 pub use join::{Join, Pair, join_with};
 pub use lookup::{Looked, Lookup, lookup_by, lookup_with};

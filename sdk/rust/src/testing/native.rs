@@ -128,8 +128,9 @@ impl Guest for NativeGuest {
 
 fn declared(declared: Declaration) -> Result<pelton_core::Declaration, Fault> {
     let settings = declared.windows.iter().map(|(name, value)| (*name, value.as_str()));
-    let window = WindowSettings::declared(settings, &declared.outputs);
-    let window = window.map_err(|text| Fault::new(FaultKind::Open, text))?;
+    let wrong = |text: String| Fault::new(FaultKind::Open, text);
+    let tells_time = WindowSettings::tells_time(settings.clone()).map_err(wrong)?;
+    let window = WindowSettings::declared(settings, &declared.outputs).map_err(wrong)?;
     let store = |store: declaration::StoreDeclaration| pelton_core::StoreDeclaration {
         name: store.name,
         kind: match store.kind {
@@ -152,6 +153,7 @@ fn declared(declared: Declaration) -> Result<pelton_core::Declaration, Fault> {
         window,
         wants_offsets: declared.offsets,
         wants_inputs: declared.inputs,
+        tells_time,
         saves: declared.saves,
     })
 }

@@ -10,6 +10,7 @@ use std::mem::discriminant;
 use super::keys;
 use super::units::parse_duration_ms;
 use crate::error::{Domain, Error, Result};
+use crate::time::GUEST_TIME;
 use crate::window::{CalendarUnit, Shape, WindowSpec, Zone};
 
 const SHAPES: [(&str, Shape); 2] =
@@ -69,10 +70,26 @@ impl WindowSettings {
         outputs: &[String],
     ) -> std::result::Result<Option<WindowSpec>, String> {
         let mut all = Self::default();
-        for (name, value) in settings {
+        for (name, value) in settings.into_iter().filter(|(name, _)| *name != "event_time") {
             all.set(name, value).map_err(|text| format!("windows, `{name}`: {text}"))?;
         }
         all.apply(None, outputs).map_err(|error| error.to_string())
+    }
+
+    /// Whether a function's settings say that it tells the event time of records: `event_time` stands
+    /// among those of its windows, and is no setting of theirs.
+    ///
+    /// # Errors
+    /// A sentence, where it stands there otherwise.
+    pub fn tells_time<'a>(
+        settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> std::result::Result<bool, String> {
+        let mut told = settings.into_iter().filter(|(name, _)| *name == "event_time");
+        match told.next() {
+            None => Ok(false),
+            Some((_, GUEST_TIME)) => Ok(true),
+            Some((_, other)) => Err(format!("`event_time`: {other:?} is not {GUEST_TIME:?}")),
+        }
     }
 
     fn set(&mut self, name: &str, value: &str) -> std::result::Result<(), String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pelton_batch::Batch;
 use pelton_core::manifest::{Input, Manifest};
 use pelton_core::window::WindowSpec;
-use pelton_core::{Error, FunctionId, Result, TaskMeta};
+use pelton_core::{Error, EventTime, FunctionId, Result, TaskMeta};
 use pelton_engine::{EventClock, event_time_of};
 use pelton_journal::{Journal, Visibility};
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,8 @@ pub struct RecordExplained {
     pub key: Option<String>,
     /// Its timestamp, ms.
     pub timestamp_ms: i64,
-    /// When it happened, ms: what it says, or its timestamp; absent where it should say and does not.
+    /// When it happened, ms: what it says, or its timestamp; absent where it should say and does not, and
+    /// where the function tells it.
     pub event_time_ms: Option<i64>,
     /// What became of it.
     pub fate: Fate,
@@ -191,6 +192,10 @@ impl Asked {
             return Ok((Fate::Waits, "the function has not come to it yet".to_owned()));
         };
         let read = || format!("it was read at {}", time(meta.time_ms));
+        if self.spec.is_some() && self.input.event_time.as_ref().is_some_and(EventTime::is_guest) {
+            let why = "the function told when it happened, so that its windows are not known here";
+            return Ok((Fate::Read, format!("{}; {why}", read())));
+        }
         let (Some(spec), Some(at)) = (&self.spec, found.event_time_ms) else {
             return Ok((Fate::Read, read()));
         };
