@@ -167,3 +167,26 @@ fn what_is_no_right_pipeline_says_so_and_where() {
     let shadow = place.pelton(&["deploy", "flights", "--shadow"]).expect(2);
     assert!(shadow.err.contains("deployed as a whole"), "{}", shadow.err);
 }
+
+#[test]
+fn functions_of_a_pipeline_have_fixtures() {
+    let place = Place::new();
+    project(&place, MANIFEST);
+    let none = place.pelton(&["test", "--path", "flights"]).expect(5);
+    assert!(none.err.contains("tests/NAME of the pipeline's"), "{}", none.err);
+    let folder = place.path().join("flights/tests/rekey");
+    fs::create_dir_all(&folder).unwrap();
+    let input = json!({"key": "1", "value": {"carrier": "UA", "delay": 5, "x": 1}, "timestamp": 0});
+    let kept = json!({"carrier": "UA", "delay": 5});
+    let expected = json!({"topic": "by-carrier", "key": "UA", "value": kept});
+    let script = format!("{}\n{}\n", json!({ "input": input }), json!({ "expect": expected }));
+    fs::write(folder.join("one.jsonl"), &script).unwrap();
+    let passed = place.pelton(&["test", "--path", "flights"]).expect(0);
+    assert!(passed.out.contains("tests/rekey/one.jsonl"), "{}", passed.out);
+    fs::write(folder.join("one.jsonl"), script.replace("UA", "DL").replacen("DL", "UA", 1))
+        .unwrap();
+    place.pelton(&["test", "--path", "flights", "--function", "rekey"]).expect(6);
+    let which = ["test", "--path", "flights", "flights/tests/rekey/one.jsonl"];
+    let which = place.pelton(&which).expect(2);
+    assert!(which.err.contains("say which one: --function NAME"), "{}", which.err);
+}

@@ -6,6 +6,7 @@ mod deduplicate;
 mod flatten;
 mod mask;
 mod project;
+mod rekey;
 mod sample;
 
 use pelton_sdk::{Context, Function, Json, OUT, Record, Result, process};
@@ -22,6 +23,7 @@ pub(crate) fn make(spec: &'static Spec) -> Option<Box<dyn Function>> {
         "sample" => Box::new(process::<sample::Sample>()),
         "flatten" => Box::new(process::<flatten::Flatten>()),
         "project" => Box::new(process::<project::Project>()),
+        "rekey" => Box::new(process::<rekey::Rekey>()),
         "mask" => Box::new(process::<mask::Mask>()),
         _ => return None,
     })

@@ -182,6 +182,22 @@ pub(super) const ALL: &[Spec] = &[
         },
     },
     Spec {
+        name: "rekey",
+        about: "Sends records under another key, as they are: to the partition of that key.",
+        window: None,
+        keys: &[required("key", "a JSON pointer", "What becomes the record's key.")],
+        sends: "The record under its new key. One without the field is left to the delivery policy (a \
+                dead letter).",
+        example: Example {
+            flags: &[],
+            config: &[("key", "/carrier")],
+            input: r#"{"key":"1","value":{"carrier":"UA","delay":5},"timestamp":0}
+"#,
+            output: r#"{"topic":"out","key":"UA","value":{"carrier":"UA","delay":5},"timestamp":0}
+"#,
+        },
+    },
+    Spec {
         name: "mask",
         about: "Replaces fields by a text, so that what is personal goes no further.",
         window: None,

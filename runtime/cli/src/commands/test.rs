@@ -4,12 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use pelton_core::Manifest;
 use serde_json::json;
 
 use super::check::read_module;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::fixtures::{Mismatch, Script, rewrite, run};
+use crate::project::pipeline::PipelineProject;
 use crate::project::{Project, cargo};
 use crate::settings::SettingsArgs;
 use crate::text;
@@ -41,7 +43,7 @@ A fixture:
 pub(crate) struct Test {
     /// Fixtures, or folders of them; else the project's tests/
     paths: Vec<PathBuf>,
-    /// The project's folder
+    /// The project's folder: a function's, or a pipeline's
     #[arg(long, value_name = "DIR", default_value = ".")]
     path: PathBuf,
     /// A built function, in place of the project's
@@ -57,10 +59,44 @@ pub(crate) struct Test {
     settings: SettingsArgs,
 }
 
+/// A function with its fixtures.
+struct Subject {
+    wasm: Vec<u8>,
+    manifest: Manifest,
+    scripts: Vec<Script>,
+}
+
 impl Test {
     pub(crate) fn run(self, ui: &mut Ui) -> Result<Exit> {
-        let scripts =
-            self.files()?.iter().map(|file| Script::read(file)).collect::<Result<Vec<_>>>()?;
+        let subjects = match (&self.wasm, PipelineProject::find(&self.path, self.settings.file())?)
+        {
+            (None, Some(pipeline)) => self.of_pipeline(&pipeline, ui)?,
+            _ => vec![self.of_function(ui)?],
+        };
+        let mut results = Vec::new();
+        for Subject { wasm, manifest, scripts } in &subjects {
+            for script in scripts {
+                let outcome = run(wasm, manifest, script)?;
+                if self.update && !outcome.wrong.is_empty() {
+                    let path = Path::new(&script.file);
+                    fs::write(path, rewrite(script, &outcome))
+                        .map_err(|error| CliError::file("write", path, &error))?;
+                    ui.note(format!("updated {}", script.file));
+                    results.push((script, Vec::new()));
+                } else {
+                    results.push((script, outcome.wrong));
+                }
+            }
+        }
+        self.report(&results, ui)
+    }
+
+    /// The project's function, or the one that was named, with its fixtures.
+    fn of_function(&self, ui: &mut Ui) -> Result<Subject> {
+        let scripts = self.scripts(&self.path.join("tests"))?;
+        if scripts.is_empty() {
+            return Err(no_fixtures("tests/"));
+        }
         let (file, manifest) = match &self.wasm {
             Some(file) => (file.clone(), self.settings.manifest(file)?),
             None => {
@@ -70,26 +106,50 @@ impl Test {
             }
         };
         let wasm = read_module(&file, &manifest.limits)?;
-        let mut results = Vec::new();
-        for script in &scripts {
-            let outcome = run(&wasm, &manifest, script)?;
-            if self.update && !outcome.wrong.is_empty() {
-                let path = Path::new(&script.file);
-                fs::write(path, rewrite(script, &outcome))
-                    .map_err(|error| CliError::file("write", path, &error))?;
-                ui.note(format!("updated {}", script.file));
-                results.push((script, Vec::new()));
-            } else {
-                results.push((script, outcome.wrong));
-            }
-        }
-        self.report(&results, ui)
+        Ok(Subject { wasm, manifest, scripts })
     }
 
-    /// The fixtures that are meant, by name.
-    fn files(&self) -> Result<Vec<PathBuf>> {
-        let tests = [self.path.join("tests")];
-        let paths = if self.paths.is_empty() { &tests[..] } else { &self.paths };
+    /// The functions of a pipeline that have fixtures, or the one that was named: in `tests` of the
+    /// function's folder, or, where that is the pipeline's, in `tests/NAME`.
+    fn of_pipeline(&self, pipeline: &PipelineProject, ui: &mut Ui) -> Result<Vec<Subject>> {
+        let named = self.settings.one_function();
+        if named.is_none() {
+            self.settings.refuse_flags(pipeline.manifest.pipeline.name())?;
+            if !self.paths.is_empty() {
+                let text = "a pipeline has several functions, and the fixtures are of one";
+                return Err(CliError::new("E-USAGE", Exit::Usage, text)
+                    .next("say which one: --function NAME"));
+            }
+        }
+        let projects = match named {
+            Some(name) => vec![pipeline.function(name)?],
+            None => pipeline.projects().collect(),
+        };
+        let mut subjects = Vec::new();
+        for project in projects {
+            let tests = project.folder.join("tests");
+            let scripts = self.scripts(&match project.folder == pipeline.folder {
+                true => tests.join(project.manifest.function.name()),
+                false => tests,
+            })?;
+            if !scripts.is_empty() {
+                let manifest = self.settings.applied(project.manifest.clone())?;
+                let wasm = read_module(&cargo::build(&project, ui)?, &manifest.limits)?;
+                subjects.push(Subject { wasm, manifest, scripts });
+            }
+        }
+        if subjects.is_empty() {
+            return Err(no_fixtures(
+                "tests/ of a function's folder, or tests/NAME of the pipeline's",
+            ));
+        }
+        Ok(subjects)
+    }
+
+    /// The fixtures that are meant, by name: else those in the folder `tests`, if there is one.
+    fn scripts(&self, tests: &Path) -> Result<Vec<Script>> {
+        let tests: Vec<_> = tests.is_dir().then(|| tests.to_owned()).into_iter().collect();
+        let paths = if self.paths.is_empty() { &tests } else { &self.paths };
         let mut files = Vec::new();
         for path in paths {
             let unreadable = |error| CliError::file("read", path, &error);
@@ -105,12 +165,7 @@ impl Test {
         files.sort();
         let filter = self.filter.as_deref().unwrap_or_default();
         files.retain(|file| file.to_string_lossy().contains(filter));
-        if files.is_empty() {
-            let text = "there are no fixtures to run";
-            return Err(CliError::new("E-FIXTURE-NOT-FOUND", Exit::NotFound, text)
-                .next("put some into tests/, as *.jsonl; `pelton test --help` shows one"));
-        }
-        Ok(files)
+        files.iter().map(|file| Script::read(file)).collect()
     }
 
     fn report(&self, results: &[(&Script, Vec<Mismatch>)], ui: &mut Ui) -> Result<Exit> {
@@ -141,4 +196,9 @@ impl Test {
         }
         Ok(if failed == 0 { Exit::Ok } else { Exit::DeadLetters })
     }
+}
+
+fn no_fixtures(place: &str) -> CliError {
+    CliError::new("E-FIXTURE-NOT-FOUND", Exit::NotFound, "there are no fixtures to run")
+        .next(format!("put some into {place}, as *.jsonl; `pelton test --help` shows one"))
 }
