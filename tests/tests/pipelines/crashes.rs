@@ -22,8 +22,11 @@ fn pipeline() -> PipelineId {
 }
 
 /// A function that sends on what it gets, and one that leaves out what it has seen. Both are others in
-/// each version.
+/// each version; a third one, which copies the results, is in odd ones only.
 fn manifest(version: u32) -> String {
+    let third = "[[functions.c.input]]\ntopic = \"out\"\nidle_timeout = \"1ms\"\n\
+                 [[functions.c.output]]\nname = \"out\"\ntopic = \"copy\"\n";
+    let third = if version % 2 == 1 { third } else { "" };
     format!(
         "[pipeline]\nname = \"p\"\n[[topic]]\nname = \"mid\"\ninternal = true\n\
          [functions.a.config]\nversion = {version}\n\
@@ -31,7 +34,7 @@ fn manifest(version: u32) -> String {
          [[functions.a.output]]\nname = \"out\"\ntopic = \"mid\"\n\
          [functions.b.config]\nwindow-ms = {}\n\
          [[functions.b.input]]\ntopic = \"mid\"\nidle_timeout = \"1ms\"\n\
-         [[functions.b.output]]\nname = \"out\"\ntopic = \"out\"\n",
+         [[functions.b.output]]\nname = \"out\"\ntopic = \"out\"\n{third}",
         3_600_000 + version
     )
 }
@@ -63,12 +66,17 @@ impl World {
 
     fn deploy(&self, version: u32) -> Result<()> {
         let upload = |name| self.runtime.block_on(self.functions.upload(module(name)));
-        let modules =
-            [("a".to_owned(), upload("faulty")?), ("b".to_owned(), upload("deduplicate")?)];
+        let mut modules = BTreeMap::from([
+            ("a".to_owned(), upload("faulty")?),
+            ("b".to_owned(), upload("deduplicate")?),
+        ]);
+        if version % 2 == 1 {
+            modules.insert("c".to_owned(), upload("faulty")?);
+        }
         let request = PipelineRequest {
             tenant: TenantId::default(),
             manifest: manifest(version),
-            modules: BTreeMap::from(modules),
+            modules,
             dry_run: false,
             wait: SHORT,
         };
@@ -173,6 +181,10 @@ fn check_after(directory: &Path, change: &Change, step: i64) {
         Ok(status) => {
             let runs = [PipelineState::Running, PipelineState::OnTrial].contains(&status.state);
             assert!(runs, "step {step}: {status:?}");
+            let of_version: Vec<_> = status.functions.into_iter().map(|f| f.function).collect();
+            for record in world.functions.records().unwrap() {
+                assert!(of_version.contains(&record.function), "step {step}: {}", record.function);
+            }
         }
         Err(error) => {
             assert_eq!(error.code, "E-PIPELINE-UNKNOWN");
@@ -197,6 +209,19 @@ fn a_first_deployment() {
 #[test]
 fn another_version() {
     stop_at_every_step(&Change { deployed: true, removes: false, run: |world| world.deploy(2) });
+}
+
+#[test]
+fn a_rollback() {
+    let run = |world: &World| {
+        if world.functions.pipeline_record(&pipeline())?.active == 1 {
+            world.deploy(2)?;
+        }
+        let pipeline = pipeline();
+        let back = world.functions.rollback_pipeline(&pipeline, Some(1), SHORT);
+        world.runtime.block_on(back).map(drop)
+    };
+    stop_at_every_step(&Change { deployed: true, removes: false, run });
 }
 
 #[test]

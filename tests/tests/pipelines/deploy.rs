@@ -159,6 +159,7 @@ fn a_trial_that_fails_after_the_answer_takes_all_back_too() {
     let report = deploy(&world, &traps, SHORT).unwrap();
     assert!(report.functions.iter().all(|report| report.trial == TrialState::OnTrial));
     assert_eq!(versions(&world), (2, 2));
+    assert_eq!(world.functions.pipeline_record(&pipeline()).unwrap().active, 2);
     // A restart does not end it.
     let world = world.restart();
     assert_eq!(state(&world), PipelineState::OnTrial);
@@ -226,7 +227,7 @@ fn a_member_changes_with_its_pipeline_only() {
     assert!(taken.to_string().contains("give the function another name"), "{taken}");
     // Pausing does not change it.
     world.runtime.block_on(world.functions.pause(&function("f"))).unwrap();
-    assert_eq!(state(&world), PipelineState::Broken);
+    assert_eq!(state(&world), PipelineState::PartlyPaused);
     world.runtime.block_on(world.functions.pause_pipeline(&pipeline())).unwrap();
     assert_eq!(state(&world), PipelineState::Paused);
     world.runtime.block_on(world.functions.resume_pipeline(&pipeline())).unwrap();
@@ -312,4 +313,60 @@ fn modules_are_given_for_each_function_and_for_no_other() {
     let other = world.runtime.block_on(world.functions.deploy_pipeline(other)).unwrap_err();
     assert_eq!(other.code, "E-TENANT-OTHER");
     assert_eq!(topic("in").name(), "in");
+}
+
+#[test]
+fn a_function_is_renamed_though_its_topic_is_internal() {
+    let world = World::new();
+    deploy(&world, TWO, SHORT).unwrap();
+    let renamed = TWO.replace("functions.f.", "functions.g.");
+    let request = request(&world, &renamed, &[("first", "faulty"), ("g", "faulty")]);
+    let report = world.runtime.block_on(world.functions.deploy_pipeline(request)).unwrap();
+    assert_eq!(report.removed, [function("f")]);
+    roll_back(&world, None).unwrap();
+    assert!(world.functions.record(&function("g")).is_err());
+    assert_eq!(state(&world), PipelineState::Running);
+}
+
+#[test]
+fn dead_letters_of_others_do_not_go_to_an_internal_topic() {
+    let world = World::new();
+    deploy(&world, TWO, SHORT).unwrap();
+    let spy = "[function]\nname = \"spy\"\n[[input]]\ntopic = \"in\"\npartitions = 2\n[[output]]\n\
+               name = \"out\"\ntopic = \"other\"\n[delivery]\ndead_letter = \"mid\"\n";
+    let refused = world.runtime.block_on(world.functions.deploy(World::request(spy))).unwrap_err();
+    assert_eq!(refused.code, "E-TOPIC-INTERNAL");
+}
+
+#[test]
+fn a_rollback_that_fails_late_goes_back_to_what_it_came_from() {
+    let world = World::new();
+    let version = |mode: &str| {
+        format!(
+            "{TWO}[functions.first.config]\nx = \"{mode}\"\n[functions.f.config]\nmode = \"{mode}\"\n"
+        )
+    };
+    deploy(&world, &version("trap"), SHORT).unwrap();
+    deploy(&world, &version("send"), SHORT).unwrap();
+    world.append(&["a=1", "b=1", "c=1", "d=1", "e=1"]);
+    world.append_to(1, &["f=1"]);
+    world.wait_for("the trial", |world| state(world) == PipelineState::Running);
+    roll_back(&world, None).unwrap();
+    assert_eq!(versions(&world), (1, 1));
+    world.append(&["a=2"]);
+    world.wait_for("the way back", |world| versions(world) == (2, 2));
+    world.wait_for("output", |world| world.values("out").contains(&"2".to_owned()));
+    let is_told = |world: &World| {
+        let record = world.functions.pipeline_record(&pipeline()).unwrap();
+        record.active == 2 && record.is_settled()
+    };
+    world.wait_for("the record", is_told);
+}
+
+#[test]
+fn one_paused_function_breaks_nothing() {
+    let world = World::new();
+    deploy(&world, TWO, SHORT).unwrap();
+    world.runtime.block_on(world.functions.pause(&function("f"))).unwrap();
+    assert_eq!(state(&world), PipelineState::PartlyPaused);
 }

@@ -153,8 +153,9 @@ impl Job {
     fn circle(&self) -> Option<&TopicName> {
         (1..self.parts.len()).find_map(|at| {
             let (before, after) = self.parts.split_at(at);
-            let mut written = after.iter().flat_map(|part| &part.outputs);
-            written.find(|topic| before.iter().any(|part| part.reads(topic)))
+            let mut read = before.iter().flat_map(|part| &part.manifest.inputs);
+            read.find(|input| after.iter().any(|part| part.writes(&input.topic)))
+                .map(|input| &input.topic)
         })
     }
 
@@ -297,7 +298,7 @@ impl Job {
 fn inputs_of(parts: &[Part]) -> Vec<Input> {
     let mut inputs: Vec<Input> = Vec::new();
     for input in parts.iter().flat_map(|part| &part.manifest.inputs) {
-        let is_written = parts.iter().any(|part| part.outputs.contains(&input.topic));
+        let is_written = parts.iter().any(|part| part.writes(&input.topic));
         if !is_written && inputs.iter().all(|known| known.topic != input.topic) {
             inputs.push(input.clone());
         }

@@ -50,6 +50,11 @@ impl Part {
         Ok(progress)
     }
 
+    /// Whether it writes to a topic, dead letters included.
+    pub(super) fn writes(&self, topic: &TopicName) -> bool {
+        self.outputs.contains(topic) || self.manifest.writes().any(|written| written == *topic)
+    }
+
     /// Whether it reads a topic.
     pub(super) fn reads(&self, topic: &TopicName) -> bool {
         self.manifest.inputs.iter().any(|input| input.topic == *topic)

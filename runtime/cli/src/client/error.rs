@@ -81,7 +81,9 @@ fn next_of(code: &str) -> Option<&'static str> {
         }
         "E-SAVEPOINT-UNKNOWN" => "`pelton savepoint ls FUNCTION` shows all",
         "E-JOURNAL-LIMIT" => "make it smaller, or remove what nobody needs: the limit is fixed",
-        "E-TOPIC-IN-USE" => "remove these functions first, with `pelton rm`",
+        "E-TOPIC-IN-USE" => {
+            "remove these functions first, with `pelton rm` or `pelton pipeline rm`"
+        }
         "E-FUNCTION-BUSY" | "E-PIPELINE-BUSY" => "run it again when the other change is done",
         "E-DEPLOY-TRIAL" => {
             "the version before goes on; mend the function, try it with `pelton run`, and deploy \

@@ -115,7 +115,10 @@ impl Deploy {
         }
         let modules = match self.build {
             true => pipeline.build(ui)?,
-            false => pipeline.built()?,
+            false => {
+                warn_of_newer(pipeline, ui);
+                pipeline.built()?
+            }
         };
         let client = self.server.client()?;
         let wait = Duration::from_millis(self.wait.unsigned_abs());
@@ -170,6 +173,22 @@ impl Deploy {
             ui.next("pelton deploy --build");
         }
         Ok((wasm, beside(self.what.join(FILE_NAME))))
+    }
+}
+
+/// Warns of functions whose sources are newer than what was built of them.
+fn warn_of_newer(pipeline: &PipelineProject, ui: &mut Ui) {
+    let mut warned = false;
+    for project in pipeline.projects().filter(|project| project.folder != pipeline.folder) {
+        let wasm = project.wasm();
+        if let Some(newer) = newer_source(&project.folder, &wasm) {
+            let (newer, wasm) = (show(&newer), show(&wasm));
+            ui.warn(format!("{newer} is newer than {wasm}: what was built before is deployed"));
+            warned = true;
+        }
+    }
+    if warned {
+        ui.next(format!("pelton deploy {} --build", show(&pipeline.folder)));
     }
 }
 

@@ -58,6 +58,7 @@ impl Ls {
             ui.json(&list.functions)?;
             return Ok(Exit::Ok);
         }
+        let is_any_of_pipeline = list.functions.iter().any(|status| status.pipeline.is_some());
         let titles = [
             "function",
             "state",
@@ -71,10 +72,13 @@ impl Ls {
             ">rejected",
             "reads",
         ];
+        let more = is_any_of_pipeline.then_some("pipeline");
+        let titles: Vec<&str> = titles.into_iter().chain(more).collect();
         let mut table = Columns::new(&titles);
         for status in &list.functions {
             let recent = status.recent;
-            table.row(&[
+            let pipeline = status.pipeline.as_ref().map(|pipeline| pipeline.name().to_owned());
+            let mut row = vec![
                 status.function.name().to_owned(),
                 state(status.state, ui),
                 version(status),
@@ -86,7 +90,9 @@ impl Ls {
                 text::thousands(status.faults),
                 text::thousands(status.poison),
                 status.inputs.iter().map(|topic| text::short(topic)).collect::<Vec<_>>().join(", "),
-            ]);
+            ];
+            row.extend(is_any_of_pipeline.then(|| pipeline.unwrap_or_default()));
+            table.row(&row);
         }
         ui.line(table.to_string())?;
         if list.functions.is_empty() {

@@ -169,6 +169,9 @@ impl One {
             state(status.state, ui),
             status.version
         ))?;
+        if let Some(error) = &status.error {
+            ui.line(format!("{error}\n"))?;
+        }
         show_functions(&status.functions, ui)?;
         let mut table = Columns::new(&["topic", ">partitions", "", "written by", "read by"]);
         for topic in &status.topics {
@@ -264,6 +267,7 @@ fn state(state: PipelineState, ui: &Ui) -> String {
         PipelineState::OnTrial => ("on-trial", Style::Yellow),
         PipelineState::Changing => ("changing", Style::Yellow),
         PipelineState::Paused => ("paused", Style::Dim),
+        PipelineState::PartlyPaused => ("partly-paused", Style::Yellow),
         PipelineState::Replica => ("replica", Style::Dim),
         PipelineState::Broken => ("broken", Style::Red),
     };

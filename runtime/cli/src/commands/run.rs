@@ -112,7 +112,8 @@ impl Run {
         match &subject {
             Subject::Function(manifest) => self.report(manifest, &summary, &ran[0], seconds, ui)?,
             Subject::Pipeline(pipeline) => {
-                self.report_pipeline(pipeline, &summary, &ran, seconds, ui)?;
+                let done = (loaded.records, &*ran, seconds);
+                self.report_pipeline(pipeline, &summary, done, ui)?;
             }
         }
         // The last of all: a run that is stopped before is not done. What nobody has read stays to
@@ -209,8 +210,7 @@ impl Run {
         &self,
         pipeline: &PipelineProject,
         summary: &Summary,
-        ran: &[Progress],
-        seconds: f64,
+        (read, ran, seconds): (u64, &[Progress], f64),
         ui: &mut Ui,
     ) -> Result<()> {
         let names = pipeline.manifest.functions.iter().map(|member| &member.manifest.function);
@@ -230,6 +230,7 @@ impl Run {
             let value = json!({
                 "pipeline": pipeline.manifest.pipeline.to_string(),
                 "functions": functions.collect::<Vec<_>>(),
+                "records_in": read,
                 "records_out": summary.records,
                 "rejected": rejected,
                 "seconds": seconds,
@@ -245,7 +246,6 @@ impl Run {
             ui.note(format!("{name}: {read} in, {sent} out"));
             warn_of_late(progress, ui);
         }
-        let read = ran.first().map_or(0, |progress| progress.records_in);
         note_records(pipeline.manifest.pipeline.name(), read, summary.records, seconds, ui);
         self.show_dead_letters(summary, rejected, ui);
         self.show_next(ui);

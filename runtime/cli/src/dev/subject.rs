@@ -55,11 +55,11 @@ impl Subject {
     /// What its functions read and do not write themselves.
     pub(crate) fn inputs(&self) -> Vec<&Input> {
         let functions = self.functions();
-        let outputs: Vec<_> = functions.iter().flat_map(|manifest| &manifest.outputs).collect();
+        let written: Vec<_> = functions.iter().flat_map(|manifest| manifest.writes()).collect();
         let mut inputs: Vec<&Input> = Vec::new();
         for input in functions.iter().flat_map(|manifest| &manifest.inputs) {
             let is_new = inputs.iter().all(|known| known.topic != input.topic);
-            if is_new && outputs.iter().all(|output| output.topic != input.topic) {
+            if is_new && !written.contains(&input.topic) {
                 inputs.push(input);
             }
         }

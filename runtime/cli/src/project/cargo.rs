@@ -23,8 +23,11 @@ pub(crate) fn build(project: &Project, ui: &mut Ui) -> Result<PathBuf> {
     {
         return standard::module(name).map(|_| wasm);
     }
+    let is_made = || project.manifest.build.file.is_some() && wasm.is_file();
     match &project.manifest.build.command {
         Some(command) => by_command(project, command),
+        // It was made elsewhere.
+        None if is_made() && !project.folder.join("Cargo.toml").is_file() => Ok(wasm),
         None => by_cargo(project, ui),
     }
 }
@@ -48,9 +51,11 @@ fn by_command(project: &Project, command: &str) -> Result<PathBuf> {
 fn by_cargo(project: &Project, ui: &mut Ui) -> Result<PathBuf> {
     let folder = &project.folder;
     if !folder.join("Cargo.toml").is_file() {
-        let text = format!("{} has no Cargo.toml, and pelton.toml no build command", show(folder));
+        let name = project.manifest.function.name();
+        let text =
+            format!("{name}: {} has no Cargo.toml, and pelton.toml no build command", show(folder));
         return Err(CliError::new("E-BUILD-NOTHING", Exit::NotFound, text)
-            .next("add [build] with `command` and `file` to pelton.toml"));
+            .next("give its [build] a `command` and a `file`, or a `file` that is there"));
     }
     wasm_target::ensure(folder, ui)?;
     let built = run_cargo(folder)?;

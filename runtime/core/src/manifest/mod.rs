@@ -237,6 +237,14 @@ impl Manifest {
         Err(Error::new("E-MANIFEST-EVENT-TIME", Domain::User, text))
     }
 
+    /// The topics that it writes to: those of its outputs, and that of its dead letters, where it makes
+    /// some.
+    pub fn writes(&self) -> impl Iterator<Item = TopicName> + '_ {
+        let letters = self.delivery.on_poison == OnPoison::DeadLetter;
+        let letters = letters.then(|| self.dead_letter_topic());
+        self.outputs.iter().map(|output| output.topic.clone()).chain(letters)
+    }
+
     /// Where dead letters go: the topic that the manifest names, else `<function>.dead`.
     #[must_use]
     pub fn dead_letter_topic(&self) -> TopicName {

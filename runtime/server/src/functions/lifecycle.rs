@@ -8,7 +8,7 @@ use pelton_core::{Domain, Error, FunctionId, Result};
 use super::deploy::DeployReport;
 use super::loaded::no_version;
 use super::record::{EventKind, FunctionRecord};
-use super::{Functions, Outcome, TrialState, Versions, blocking, lock, pipelines};
+use super::{Functions, Outcome, TrialState, Versions, blocking, lock};
 
 impl Functions {
     /// Starts everything that is deployed and not paused. A function that cannot be started keeps
@@ -132,7 +132,7 @@ impl Functions {
     ) -> Result<DeployReport> {
         let _turn = self.turn_soon(function).await?;
         let record = self.registry.get(function)?;
-        pipelines::check_free(&record, None)?;
+        self.check_free(&record, None)?;
         if let (Some(canary), None) = (record.canary, to) {
             let active = self.load(&record, record.active).await?;
             self.roll_canary_back(function, None).await?;
@@ -167,7 +167,7 @@ impl Functions {
     /// `E-FUNCTION-UNKNOWN`, `E-FUNCTION-MEMBER`, `E-FUNCTION-BUSY`.
     pub async fn remove(&self, function: &FunctionId, keep_state: bool) -> Result<()> {
         let _turn = self.turn_soon(function).await?;
-        pipelines::check_free(&self.registry.get(function)?, None)?;
+        self.check_free(&self.registry.get(function)?, None)?;
         self.remove_in_turn(function, keep_state).await
     }
 

@@ -10,7 +10,7 @@ use super::{Member, Topic};
 use crate::ids::TopicName;
 
 fn writes(manifest: &Manifest, topic: &TopicName) -> bool {
-    manifest.outputs.iter().any(|output| output.topic == *topic)
+    manifest.writes().any(|written| written == *topic)
 }
 
 fn reads(manifest: &Manifest, topic: &TopicName) -> bool {
@@ -53,5 +53,5 @@ pub(super) fn in_order(mut left: Vec<Member>) -> Vec<Member> {
 fn waits(manifest: &Manifest, functions: &[Member]) -> bool {
     let inputs: BTreeSet<&TopicName> = manifest.inputs.iter().map(|input| &input.topic).collect();
     let mut others = functions.iter().filter(|other| other.manifest.function != manifest.function);
-    others.any(|other| other.manifest.outputs.iter().any(|output| inputs.contains(&output.topic)))
+    others.any(|other| other.manifest.writes().any(|topic| inputs.contains(&topic)))
 }

@@ -14,7 +14,7 @@ use pelton_core::{Domain, Error, FunctionId, Manifest, PipelineId, Result, Tenan
 pub(super) use go_back::Failed;
 pub use report::{DeployReport, Outcome};
 
-use super::pipelines::{Planned, check_free};
+use super::pipelines::Planned;
 use super::record::{EventKind, FunctionRecord, Version};
 use super::{Functions, Loaded, blocking};
 
@@ -91,7 +91,7 @@ impl Functions {
         let digest = blake3::hash(&request.wasm).to_hex().to_string();
         let known = self.registry.find(&function)?;
         let record = known.unwrap_or_else(|| FunctionRecord::new(function.clone()));
-        check_free(&record, of)?;
+        self.check_free(&record, of)?;
         let same = record.same(&digest, &request.manifest).map(|version| version.number);
         let number = same.unwrap_or_else(|| record.next_number());
         let (node, wasm) = (Arc::clone(&self.node), request.wasm.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pelton_core::manifest::PipelineManifest;
-use pelton_core::{Domain, Error, FunctionId, PipelineId, Result, TenantId};
+use pelton_core::{Domain, Error, FunctionId, Result, TenantId};
 
 use super::record::{PipelineFunction, PipelineRecord, PipelineVersion};
 use super::{PipelineReport, Planned, record};
@@ -106,8 +106,7 @@ impl Functions {
             let created_ms = self.now_ms();
             record.add(PipelineVersion { number, manifest, functions, created_ms });
         }
-        let event = (EventKind::Deployed, false);
-        Box::pin(self.apply(record, number, ready, event, request.wait)).await
+        Box::pin(self.apply(record, number, ready, EventKind::Deployed, request.wait)).await
     }
 
     /// Checks and compiles all functions of a version; changes nothing.
@@ -126,13 +125,13 @@ impl Functions {
         let planned = Planned::new(manifest, |topic| {
             journal.topic(&topic.to_string()).ok().map(|topic| topic.config().partitions)
         });
-        let active = record.active_version().map(|version| version.functions.keys());
-        let left_out =
-            active.into_iter().flatten().filter(|name| !members.contains(&name.as_str()));
-        let left_out: Vec<FunctionId> =
-            left_out.filter_map(|name| function_of(&manifest.pipeline, name)).collect();
+        let mut left_out = self.members_of(&record.pipeline)?;
+        left_out.retain(|function| !members.contains(&function.name()));
         let mut ready = Vec::with_capacity(members.len());
-        for member in &manifest.functions {
+        // Turns are taken in the order of names: then nobody waits for whoever waits for him.
+        let mut by_name: Vec<_> = manifest.functions.iter().enumerate().collect();
+        by_name.sort_by_key(|(_, member)| member.manifest.function.name());
+        for (place, member) in by_name {
             let name = member.manifest.function.name();
             let request = DeployRequest {
                 tenant: manifest.pipeline.tenant().clone(),
@@ -144,15 +143,12 @@ impl Functions {
             let of = Some((&manifest.pipeline, &planned));
             let prepared = self.prepare_for(&request, of).await.map_err(|e| in_member(name, e))?;
             let report = self.report(&prepared.record, &prepared.new, true);
-            ready.push(ReadyMember { prepared, request, report });
+            ready.push((place, ReadyMember { prepared, request, report }));
         }
+        ready.sort_by_key(|(place, _)| *place);
+        let ready = ready.into_iter().map(|(_, member)| member).collect();
         Ok(Ready { members: ready, left_out, planned, manifest: manifest.clone() })
     }
-}
-
-/// The function of that name in the pipeline's tenant.
-pub(super) fn function_of(pipeline: &PipelineId, name: &str) -> Option<FunctionId> {
-    FunctionId::new(pipeline.tenant().clone(), name).ok()
 }
 
 /// Says which function is not right, where the error does not.

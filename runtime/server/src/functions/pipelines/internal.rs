@@ -1,11 +1,11 @@
 //! Internal topics: only the functions of one pipeline read and write them.
 
 use dashmap::DashMap;
-use pelton_core::{Domain, Error, PipelineId, Result, TopicName};
+use pelton_core::{Domain, Error, FunctionId, PipelineId, Result, TopicName};
 
 use super::record::PipelineRecord;
 use crate::functions::Functions;
-use crate::spec::DeploymentSpec;
+use crate::spec::{DeploymentSpec, PoisonSpec};
 
 /// Which topics are internal, and to which pipeline.
 #[derive(Default)]
@@ -42,7 +42,11 @@ impl Internal {
         pipeline: Option<&PipelineId>,
     ) -> Result<()> {
         let reads = spec.inputs.iter().map(|input| &input.topic);
-        for topic in reads.chain(spec.outputs.values()) {
+        let dead_letters = match &spec.on_poison {
+            PoisonSpec::DeadLetter(topic) => Some(topic),
+            PoisonSpec::Skip | PoisonSpec::Halt => None,
+        };
+        for topic in reads.chain(spec.outputs.values()).chain(dead_letters) {
             if let Some(owner) = self.owner(topic).filter(|owner| Some(owner) != pipeline) {
                 let text = format!(
                     "{}: topic {topic} is internal to the pipeline {owner}: only that one's functions \
@@ -75,9 +79,12 @@ impl Functions {
         topics: &[&TopicName],
         members: &[&str],
     ) -> Result<()> {
+        let own = self.members_of(pipeline)?;
         for topic in topics {
             let users = self.users_of(topic)?;
-            let other = users.into_iter().find(|user| !members.contains(&user.name()));
+            let is_other =
+                |user: &FunctionId| !members.contains(&user.name()) && !own.contains(user);
+            let other = users.into_iter().find(is_other);
             let owner = self.internal.owner(topic).filter(|owner| owner != pipeline);
             let who = match (other, owner) {
                 (Some(user), _) => format!("the function {user} uses it"),

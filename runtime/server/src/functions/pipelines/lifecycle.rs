@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pelton_core::{Domain, Error, FunctionId, PipelineId, Result};
+use pelton_core::{Domain, Error, PipelineId, Result};
 
 use super::PipelineReport;
-use super::apply::functions_of;
 use super::record::{Phase, PipelineRecord};
 use crate::functions::record::EventKind;
 use crate::functions::{Functions, TURN_WAIT, blocking};
 
 impl Functions {
     /// Waits for its turn to change a pipeline.
-    async fn pipeline_turn(&self, pipeline: &PipelineId) -> tokio::sync::OwnedMutexGuard<()> {
+    pub(super) async fn pipeline_turn(
+        &self,
+        pipeline: &PipelineId,
+    ) -> tokio::sync::OwnedMutexGuard<()> {
         let lock = Arc::clone(&self.pipelines_changing.entry(pipeline.clone()).or_default());
         lock.lock_owned().await
     }
@@ -66,15 +68,15 @@ impl Functions {
             );
             Error::new("E-VERSION-NONE", Domain::User, text)
         })?;
-        Box::pin(self.take(record, number, (EventKind::RolledBack, false), wait)).await
+        Box::pin(self.take(record, number, EventKind::RolledBack, wait)).await
     }
 
     /// Makes the functions of a pipeline what its version `number` says.
-    async fn take(
+    pub(super) async fn take(
         self: &Arc<Self>,
         record: PipelineRecord,
         number: u64,
-        event: (EventKind, bool),
+        kind: EventKind,
         wait: Duration,
     ) -> Result<PipelineReport> {
         let version = record.version(number).ok_or_else(|| no_version(&record, number))?;
@@ -85,7 +87,7 @@ impl Functions {
         if report.is_unchanged() && record.is_settled() {
             return Ok(report);
         }
-        self.apply(record, number, ready, event, wait).await
+        self.apply(record, number, ready, kind, wait).await
     }
 
     /// Pauses all functions of a pipeline.
@@ -94,7 +96,7 @@ impl Functions {
     /// `E-PIPELINE-UNKNOWN`, `E-PIPELINE-BUSY`, or as [`Self::pause`].
     pub async fn pause_pipeline(&self, pipeline: &PipelineId) -> Result<()> {
         let _turn = self.pipeline_turn_soon(pipeline).await?;
-        for function in functions_of(&self.pipelines.get(pipeline)?) {
+        for function in self.members_of(&self.pipelines.get(pipeline)?.pipeline)? {
             self.pause(&function).await?;
         }
         Ok(())
@@ -106,7 +108,7 @@ impl Functions {
     /// `E-PIPELINE-UNKNOWN`, `E-PIPELINE-BUSY`, or as [`Self::resume`].
     pub async fn resume_pipeline(self: &Arc<Self>, pipeline: &PipelineId) -> Result<()> {
         let _turn = self.pipeline_turn_soon(pipeline).await?;
-        for function in functions_of(&self.pipelines.get(pipeline)?) {
+        for function in self.members_of(&self.pipelines.get(pipeline)?.pipeline)? {
             self.resume(&function).await?;
         }
         Ok(())
@@ -130,7 +132,7 @@ impl Functions {
     }
 
     async fn finish_removal(&self, record: &PipelineRecord, keep_state: bool) -> Result<()> {
-        for function in functions_of(record) {
+        for function in self.members_of(&record.pipeline)? {
             let _turn = self.turn(&function).await;
             if self.registry.find(&function)?.is_some() {
                 self.remove_in_turn(&function, keep_state).await?;
@@ -161,48 +163,28 @@ impl Functions {
         match record.phase {
             Phase::Settled => Ok(()),
             Phase::Removing { keep_state } => self.finish_removal(&record, keep_state).await,
+            Phase::GoingBack => {
+                let text = record.trouble.clone().unwrap_or_default();
+                let error = Error::new("E-DEPLOY-TRIAL", Domain::Guest, text);
+                let pipeline = record.pipeline.clone();
+                let error = self.go_back(record, error).await;
+                tracing::warn!(%pipeline, "{error}");
+                Ok(())
+            }
             Phase::Changing => {
+                let kind = record.way_back.as_ref().map_or(EventKind::Deployed, |back| back.kind);
                 let number = record.active;
-                self.take(record, number, (EventKind::Deployed, true), Duration::ZERO)
-                    .await
-                    .map(drop)
+                let Err(error) = self.take(record.clone(), number, kind, Duration::ZERO).await
+                else {
+                    return Ok(());
+                };
+                // Where it has not gone back by itself, it could not even begin.
+                match self.pipelines.find(&record.pipeline)? {
+                    Some(now) if !now.is_settled() => Err(self.go_back(now, error).await),
+                    _ => Err(error),
+                }
             }
         }
-    }
-
-    /// A function of a pipeline has failed its trial after the deployment was answered: then the others
-    /// go back too.
-    pub(in crate::functions) fn member_failed(
-        self: &Arc<Self>,
-        pipeline: PipelineId,
-        function: FunctionId,
-        version: u64,
-        cause: String,
-    ) {
-        let functions = Arc::clone(self);
-        self.following.spawn(async move {
-            let _turn = functions.pipeline_turn(&pipeline).await;
-            let going_back = functions.follow_back(&pipeline, &function, version, cause);
-            if let Err(error) = Box::pin(going_back).await {
-                tracing::error!(%pipeline, %error, "a pipeline could not go back");
-            }
-        });
-    }
-
-    async fn follow_back(
-        self: &Arc<Self>,
-        pipeline: &PipelineId,
-        function: &FunctionId,
-        version: u64,
-        cause: String,
-    ) -> Result<()> {
-        let Some(mut record) = self.pipelines.find(pipeline)? else { return Ok(()) };
-        let active = record.active_version().and_then(|v| v.functions.get(function.name()));
-        // Whoever deployed it has been told, and has put all back.
-        let is_active = active.is_some_and(|function| function.version == version);
-        let (true, Some(before)) = (is_active, record.ran_before()) else { return Ok(()) };
-        record.note(self.now_ms(), EventKind::TrialFailed, record.active, Some(cause));
-        self.take(record, before, (EventKind::RolledBack, true), Duration::ZERO).await.map(drop)
     }
 }
 

@@ -5,6 +5,7 @@
 //! be; a server that is stopped in between goes on from there.
 
 mod apply;
+mod back;
 mod deploy;
 mod fuse;
 mod internal;
@@ -23,5 +24,4 @@ pub use report::PipelineReport;
 pub use status::{PipelineState, PipelineStatus, PipelineTopic};
 
 pub(super) use internal::Internal;
-pub(super) use member::check_free;
 pub(super) use store::{Store, modules};

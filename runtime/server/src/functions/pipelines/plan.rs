@@ -21,8 +21,12 @@ impl Planned {
     pub fn new(manifest: &PipelineManifest, known: impl Fn(&TopicName) -> Option<u32>) -> Self {
         let mut partitions = BTreeMap::new();
         let is_written = |topic: &TopicName| {
-            let outputs = manifest.functions.iter().flat_map(|member| &member.manifest.outputs);
-            outputs.into_iter().any(|output| output.topic == *topic)
+            let members = manifest.functions.iter();
+            members.flat_map(|member| member.manifest.writes()).any(|written| written == *topic)
+        };
+        let is_read = |topic: &TopicName| {
+            let inputs = manifest.functions.iter().flat_map(|member| &member.manifest.inputs);
+            inputs.into_iter().any(|input| input.topic == *topic)
         };
         for Member { manifest, .. } in &manifest.functions {
             let mut first = None;
@@ -41,6 +45,10 @@ impl Planned {
                     let number = output.partitions.or(first).unwrap_or(1);
                     partitions.entry(output.topic.clone()).or_insert(number);
                 }
+            }
+            let letters = manifest.dead_letter_topic();
+            if is_read(&letters) && known(&letters).is_none() {
+                partitions.entry(letters).or_insert(first.unwrap_or(1));
             }
         }
         Self { partitions }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pelton_core::manifest::{FILE_NAME, ManifestFile, PipelineManifest};
-use pelton_core::{Domain, Error, PipelineId, Result};
+use pelton_core::{Domain, Error, FunctionId, PipelineId, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -42,11 +42,37 @@ pub enum Phase {
     Settled,
     /// They are being made so.
     Changing,
+    /// They are being put back to what they were before that.
+    GoingBack,
     /// They are being removed.
     Removing {
         /// Whether their state stays.
         keep_state: bool,
     },
+}
+
+/// What a function was before its pipeline changed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Was {
+    /// The function.
+    pub function: FunctionId,
+    /// The version that ran; 0: the function was not there.
+    pub version: u64,
+    /// Whether it was paused.
+    pub paused: bool,
+    /// The pipeline that it belonged to.
+    pub pipeline: Option<PipelineId>,
+}
+
+/// The way back from the last change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayBack {
+    /// The version that was active; 0: none.
+    pub before: u64,
+    /// What the change is, once it is done.
+    pub kind: EventKind,
+    /// What the functions were.
+    pub was: Vec<Was>,
 }
 
 /// Everything that is kept of a pipeline.
@@ -60,6 +86,12 @@ pub struct PipelineRecord {
     pub active: u64,
     /// What is being done.
     pub phase: Phase,
+    /// The way back from the last change, for as long as a function may fail its trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_back: Option<WayBack>,
+    /// Why its functions are not what they should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     /// Oldest first.
     pub events: Vec<Event>,
 }
@@ -101,7 +133,8 @@ impl PipelineRecord {
     /// A pipeline that nothing has been deployed of.
     pub(super) fn new(pipeline: PipelineId) -> Self {
         let (versions, events) = (Vec::new(), Vec::new());
-        Self { pipeline, versions, active: 0, phase: Phase::Settled, events }
+        let (way_back, trouble) = (None, None);
+        Self { pipeline, versions, active: 0, phase: Phase::Settled, way_back, trouble, events }
     }
 
     /// The version of that number.
@@ -155,7 +188,8 @@ impl PipelineRecord {
     /// the one before it stay.
     pub(super) fn add(&mut self, version: PipelineVersion) {
         self.versions.push(version);
-        let kept = [Some(self.active), self.ran_before()];
+        let way_back = self.way_back.as_ref().map(|way_back| way_back.before);
+        let kept = [Some(self.active), self.ran_before(), way_back];
         while self.versions.len() > PIPELINE_VERSIONS_MAX {
             let newest = self.versions.len() - 1;
             let others = &self.versions[..newest];

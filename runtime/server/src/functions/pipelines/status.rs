@@ -4,7 +4,6 @@ use pelton_core::{PipelineId, Result, TenantId, TopicName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::apply::functions_of;
 use super::record::{Phase, PipelineRecord};
 use crate::functions::{FunctionState, FunctionStatus, Functions};
 
@@ -18,6 +17,8 @@ pub enum PipelineState {
     OnTrial,
     /// All are paused.
     Paused,
+    /// Some are paused, and the others run.
+    PartlyPaused,
     /// Some function does not run, or runs another version than the pipeline's: its status tells why.
     Broken,
     /// A version is taking over, or the pipeline is being removed.
@@ -57,6 +58,8 @@ pub struct PipelineStatus {
     pub state: PipelineState,
     /// The version that is active.
     pub version: u64,
+    /// Why its functions are not what they should be, where that is known.
+    pub error: Option<String>,
     /// Its functions, in the order of the data.
     pub functions: Vec<FunctionStatus>,
     /// What its functions read and write, in the order of the data.
@@ -113,10 +116,17 @@ impl Functions {
                     self.topic_of(&output.topic, &internal, &mut topics).written_by.push(name);
                 }
             }
+            for member in &manifest.functions {
+                let letters = member.manifest.dead_letter_topic();
+                if let Some(topic) = topics.iter_mut().find(|topic| topic.topic == letters) {
+                    topic.written_by.push(member.manifest.function.name().to_owned());
+                }
+            }
         }
         let state = state(record, &functions);
         let (pipeline, version) = (record.pipeline.clone(), record.active);
-        Ok(PipelineStatus { pipeline, state, version, functions, topics })
+        let error = record.trouble.clone();
+        Ok(PipelineStatus { pipeline, state, version, error, functions, topics })
     }
 
     fn topic_of<'a>(
@@ -144,6 +154,9 @@ impl Functions {
 }
 
 fn state(record: &PipelineRecord, functions: &[FunctionStatus]) -> PipelineState {
+    if record.trouble.is_some() && record.is_settled() {
+        return PipelineState::Broken;
+    }
     if record.phase != Phase::Settled {
         return PipelineState::Changing;
     }
@@ -153,7 +166,7 @@ fn state(record: &PipelineRecord, functions: &[FunctionStatus]) -> PipelineState
         let deployed = versions.and_then(|versions| versions.get(status.function.name()));
         deployed.is_some_and(|function| function.version == status.version)
     };
-    let whole = functions.len() == functions_of(record).len();
+    let whole = functions.len() == versions.map_or(0, std::collections::BTreeMap::len);
     if !whole || !functions.iter().all(as_deployed) {
         return PipelineState::Broken;
     }
@@ -164,11 +177,13 @@ fn state(record: &PipelineRecord, functions: &[FunctionStatus]) -> PipelineState
         PipelineState::Paused
     } else if functions.iter().all(is(FunctionState::Replica)) {
         PipelineState::Replica
-    } else if !functions.iter().all(runs) {
-        PipelineState::Broken
-    } else if functions.iter().any(is(FunctionState::OnTrial)) {
-        PipelineState::OnTrial
+    } else if functions.iter().all(|status| runs(status) || is(FunctionState::Paused)(status)) {
+        match functions.iter().all(runs) {
+            true if functions.iter().any(is(FunctionState::OnTrial)) => PipelineState::OnTrial,
+            true => PipelineState::Running,
+            false => PipelineState::PartlyPaused,
+        }
     } else {
-        PipelineState::Running
+        PipelineState::Broken
     }
 }

@@ -12,7 +12,7 @@ use crate::compare::DifferenceEntry;
 use crate::functions::deploy::DeployRequest;
 use crate::functions::record::EventKind;
 use crate::functions::{
-    DeployReport, FunctionRecord, Functions, Loaded, Outcome, Running, TrialState, pipelines,
+    DeployReport, FunctionRecord, Functions, Loaded, Outcome, Running, TrialState,
 };
 
 /// How often it is looked at whether a shadow follows.
@@ -143,7 +143,7 @@ impl Functions {
     ) -> Result<DeployReport> {
         let _turn = self.turn_soon(function).await?;
         let mut record = self.registry.get(function)?;
-        pipelines::check_free(&record, None)?;
+        self.check_free(&record, None)?;
         if record.canary.is_some() {
             return self.promote_canary(function, wait).await;
         }

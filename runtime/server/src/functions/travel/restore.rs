@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::savepoint::{self, Savepoint};
 use crate::data::of;
 use crate::functions::record::{EventKind, FunctionRecord, RewindMark};
-use crate::functions::{Functions, Loaded, Versions, blocking, lock, pipelines};
+use crate::functions::{Functions, Loaded, Versions, blocking, lock};
 use crate::node::Node;
 
 /// How a function is to be rewound.
@@ -67,7 +67,7 @@ impl Functions {
         let wanted = savepoint::get(self.node.journal(), function, name)?;
         let number = if request.with_code { wanted.version } else { record.active };
         if number != record.active {
-            pipelines::check_free(&record, None)?;
+            self.check_free(&record, None)?;
         }
         let loaded = self.load(&record, number).await?;
         let topics = self.written_by(&record, &[number, record.active])?;
