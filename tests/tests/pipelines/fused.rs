@@ -62,8 +62,11 @@ fn append(world: &World, partition: u32, batch: u64) {
     world.functions.node().append(&topic("in"), partition, &mut builder).unwrap();
 }
 
-/// Everything that a topic holds: offset, key, value, time.
-fn content(world: &World, name: &str) -> Vec<(u32, u64, Vec<u8>, Vec<u8>, i64)> {
+/// Partition, offset, key, value, time.
+type Kept = (u32, u64, Vec<u8>, Vec<u8>, i64);
+
+/// Everything that a topic holds.
+fn content(world: &World, name: &str) -> Vec<Kept> {
     let node = world.functions.node();
     node.sync().unwrap();
     let mut found = Vec::new();
