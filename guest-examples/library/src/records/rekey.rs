@@ -20,9 +20,7 @@ impl Process for Rekey {
     fn record(&mut self, record: &Record<'_>, ctx: &mut Context<'_>) -> Result<()> {
         let value = record.json::<Value>()?;
         match value.pointer(&self.key).filter(|found| !found.is_null()) {
-            Some(key) => {
-                OUT.draft().headers_of(record).emit(ctx, &*key_of(key), record.value())
-            }
+            Some(key) => OUT.draft().headers_of(record).emit(ctx, &*key_of(key), record.value()),
             None => ctx.reject(format!("the value has no field {}", self.key)),
         }
     }
