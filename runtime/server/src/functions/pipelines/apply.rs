@@ -11,7 +11,7 @@ use super::PipelineReport;
 use super::deploy::{Ready, ReadyMember};
 use super::record::{Phase, PipelineRecord, Was, WayBack};
 use crate::functions::record::EventKind;
-use crate::functions::{DeployReport, Functions, Outcome, TrialState, blocking, lock};
+use crate::functions::{DeployReport, Functions, Outcome, TrialState, blocking};
 
 /// How often it is looked at how trials go.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
@@ -117,9 +117,9 @@ impl Functions {
             };
             return Err(Error::new(code, Domain::Guest, text));
         }
-        let running = self.running(function);
-        let is_over = running.is_none_or(|running| lock(&running.versions).before.is_none());
-        Ok(if is_over { TrialState::Passed } else { TrialState::OnTrial })
+        // How it has ended is written down at once with that there is nothing to go back to.
+        let on_trial = record.active == version && record.before.is_some();
+        Ok(if on_trial { TrialState::OnTrial } else { TrialState::Passed })
     }
 
     /// Removes a function that a version leaves out. Its state is kept.
